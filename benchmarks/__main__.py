@@ -1,0 +1,30 @@
+"""Run one benchmark: ``python -m benchmarks NAME`` prints its figures as JSON.
+
+Every module here has ``run() -> dict``; every figure of ours stands beside the bare work
+measured in the same run, and their ratio.
+"""
+
+import importlib
+import json
+import os
+import pkgutil
+import platform
+import sys
+
+import benchmarks
+
+
+def main():
+    """Print the named benchmark's figures, or list the names."""
+    names = sorted(
+        m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_"
+    )
+    if len(sys.argv) != 2 or sys.argv[1] not in names:
+        sys.exit(f"usage: python -m benchmarks NAME, with NAME one of: {', '.join(names)}")
+    result = importlib.import_module(f"benchmarks.{sys.argv[1]}").run()
+    machine = {"cores": os.cpu_count(), "python": platform.python_version()}
+    print(json.dumps({"benchmark": sys.argv[1], "machine": machine, **result}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Every command, imported for the side effect of registering itself on the app."""

@@ -1,0 +1,42 @@
+"""What commands print: results and JSON on stdout, progress and errors on stderr."""
+
+import json
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+results = Console()
+errors = Console(stderr=True)
+
+DONE, DONE_WITH_REJECTS, BAD_INPUT = 0, 1, 2
+
+
+def print_json(value):
+    """Print ``value`` (dicts, lists, NumPy scalars and arrays) as JSON, alone on stdout."""
+    print(json.dumps(value, indent=2, default=_plain, allow_nan=False))
+
+
+def _plain(value):
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def progress_bar():
+    """Return a Rich progress bar on stderr with counts, elapsed and remaining time."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+    )

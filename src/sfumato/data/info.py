@@ -1,0 +1,104 @@
+"""What a face table says about itself: its encoder and every transformation applied."""
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+
+from sfumato.errors import InputError
+from sfumato.validation import check_choice
+
+KEY = b"sfumato"
+METRICS = ("cosine", "euclidean")
+NORMALISATIONS = ("none", "l2")
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """The metadata that a face table carries in its Arrow schema.
+
+    Parameters
+    ----------
+    source : str, optional
+        Name of the data set, e.g. ``"lfw"``.
+    encoder, encoder_version : str, optional
+        Name and version of what made the embeddings; tables without embeddings have none.
+    dimension : int, optional
+        Number of features of an embedding.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        How two embeddings are compared.
+    normalisation : {"none", "l2"}, default="none"
+        Whether the embeddings have unit length.
+    transformations : tuple of dict
+        One entry per eraser applied, oldest first: its method, version, fingerprint,
+        attributes and what it was fitted on.
+    """
+
+    source: str | None = None
+    encoder: str | None = None
+    encoder_version: str | None = None
+    dimension: int | None = None
+    metric: str = "cosine"
+    normalisation: str = "none"
+    transformations: tuple[dict, ...] = field(default=())
+
+    def __post_init__(self):
+        check_choice(self.metric, METRICS, "metric")
+        check_choice(self.normalisation, NORMALISATIONS, "normalisation")
+
+    @property
+    def space(self):
+        """The embedding space as one string: encoder, version, dimension, erasers applied."""
+        parts = [str(self.encoder), str(self.encoder_version), f"{self.dimension}-d"]
+        parts += [f"{step['method']}:{step['fingerprint']}" for step in self.transformations]
+        return " / ".join(parts)
+
+    def transformed(self, step, *, dimension, normalisation):
+        """Return the info of a table after one more transformation ``step`` (a dict)."""
+        return replace(
+            self,
+            dimension=dimension,
+            normalisation=normalisation,
+            transformations=(*self.transformations, step),
+        )
+
+    def to_metadata(self):
+        """Return the schema metadata, ``{b"sfumato": json}``."""
+        return {KEY: json.dumps({"format": 1, **asdict(self)}).encode()}
+
+    @classmethod
+    def from_dict(cls, values):
+        """Rebuild from :func:`dataclasses.asdict` or a JSON object; unknown keys are refused."""
+        values = {key: value for key, value in values.items() if key != "format"}
+        values["transformations"] = tuple(values.get("transformations", ()))
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise InputError(f"table metadata not understood: {error}.") from error
+
+    @classmethod
+    def from_metadata(cls, metadata):
+        """Read the info from schema metadata; a foreign table gives an empty one."""
+        raw = (metadata or {}).get(KEY)
+        if raw is None:
+            return cls()
+        values = json.loads(raw)
+        if values.get("format") != 1:
+            raise InputError(
+                f"table metadata has format {values.get('format')!r}, this version reads 1; "
+                "update sfumato."
+            )
+        return cls.from_dict(values)
+
+
+def check_same_space(info, expected, *, table, model):
+    """Refuse a table whose embeddings come from another encoder than a model's.
+
+    Raises
+    ------
+    InputError
+        Naming the table, both spaces and the remedy.
+    """
+    if info.space != expected.space:
+        raise InputError(
+            f"{table}: embeddings of [{info.space}] cannot go through {model}, which was fitted "
+            f"on [{expected.space}]; embed the photos with that encoder or fit a new model."
+        )

@@ -1,0 +1,289 @@
+"""Face tables: one Parquet format for photos, embeddings and labels, read by row group.
+
+Columns: ``image_id`` (unique string), optional ``identity`` (string), optional ``image``
+(struct of bytes and path), optional ``embedding`` (fixed_size_list<float32>[d]); every other
+column of strings, booleans or numbers is a label. The schema's metadata is a
+:class:`~sfumato.data.info.TableInfo`.
+"""
+
+import contextlib
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfumato.data.info import TableInfo
+from sfumato.errors import InputError
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+RESERVED = ("image_id", "identity", "image", "embedding")
+ROW_GROUP = 65_536
+
+
+class FaceTable:
+    """A face table on disk; nothing but the schema is read until asked for.
+
+    Parameters
+    ----------
+    path : str or Path
+        A Parquet file.
+
+    Attributes
+    ----------
+    info : TableInfo
+    n_rows : int
+    columns, label_columns : list of str
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is no Parquet file, or lacks ``image_id``.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file.")
+        try:
+            with pq.ParquetFile(self.path) as file:
+                self.schema = file.schema_arrow
+                self.n_rows = file.metadata.num_rows
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{self.path}: not a readable Parquet file ({error}).") from error
+        self.columns = self.schema.names
+        if "image_id" not in self.columns:
+            raise InputError(
+                f"{self.path}: a face table needs the column image_id; it has "
+                f"{', '.join(self.columns)}."
+            )
+        self.label_columns = [name for name in self.columns if name not in RESERVED]
+        self.info = TableInfo.from_metadata(self.schema.metadata)
+        if "embedding" in self.columns and self.info.dimension is None:
+            self.info = replace(self.info, dimension=self._first_dimension())
+
+    def _first_dimension(self):
+        kind = self.schema.field("embedding").type
+        if pa.types.is_fixed_size_list(kind):
+            return kind.list_size
+        for batch in self.batches(["embedding"], batch_rows=1):
+            value = batch.column(0)[0]
+            return len(value) if value.is_valid else None
+        return None
+
+    def batches(self, columns=None, *, batch_rows=ROW_GROUP):
+        """Yield record batches of at most ``batch_rows`` rows, never the whole table."""
+        with pq.ParquetFile(self.path, memory_map=True) as file:
+            yield from file.iter_batches(batch_size=batch_rows, columns=columns)
+
+    def require(self, *columns):
+        """Raise InputError unless the table has these columns; return self."""
+        for name in columns:
+            if name in self.columns:
+                continue
+            if name in RESERVED:
+                raise InputError(f"{self.path}: has no column {name}.")
+            known = ", ".join(self.label_columns) or "none"
+            raise InputError(f"{self.path}: unknown label column {name!r}; it has: {known}.")
+        return self
+
+    def column(self, name):
+        """Return one column as a NumPy array, nulls as ``None`` (strings) or NaN (numbers)."""
+        self.require(name)
+        return np.concatenate(
+            [b.column(0).to_numpy(zero_copy_only=False) for b in self.batches([name])]
+            or [np.empty(0, dtype=object)]
+        )
+
+    def embeddings(self):
+        """Return all embeddings, a float32 array of shape (n_rows, dimension), checked."""
+        X = np.empty((self.n_rows, self.info.dimension or 0), dtype=np.float32)
+        for start, _, part in self.embedding_batches(["image_id"]):
+            X[start : start + len(part)] = part
+        return X
+
+    def embedding_batches(self, columns=None, *, batch_rows=ROW_GROUP):
+        """Yield ``(first row, record batch, embeddings)`` batch by batch, checked.
+
+        Raises
+        ------
+        InputError
+            For a missing, mixed-dimension, NaN or infinite embedding, naming file and row.
+        """
+        self.require("embedding")
+        names = None if columns is None else [*columns, "embedding"]
+        start = 0
+        for batch in self.batches(names, batch_rows=batch_rows):
+            values = embedding_matrix(
+                batch.column("embedding"), self.info.dimension, self.path, start
+            )
+            yield start, batch, values
+            start += batch.num_rows
+
+    def check(self):
+        """Read the whole table once and refuse what breaks a rule; return self.
+
+        Duplicate or missing ids, mixed dimensions, NaN and infinite values are refused with
+        the file, the row (counted from 0) and the remedy. Needs 8 bytes a row.
+        """
+        hashes = [np.empty(0, dtype=np.int64)]
+        columns = ["image_id"] + (["embedding"] if "embedding" in self.columns else [])
+        start = 0
+        for batch in self.batches(columns):
+            ids = batch.column("image_id")
+            if ids.null_count:
+                row = start + int(np.flatnonzero(ids.is_null())[0])
+                raise InputError(f"{self.path}, row {row}: image_id is missing; give it one.")
+            hashes.append(np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids)))
+            if len(columns) == 2:
+                embedding_matrix(
+                    batch.column("embedding"), self.info.dimension, self.path, start
+                )
+            start += batch.num_rows
+        self._check_unique(np.concatenate(hashes))
+        return self
+
+    def _check_unique(self, hashes):
+        ordered = np.sort(hashes)
+        suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+        if not suspects:
+            return
+        seen, row = {}, 0
+        for batch in self.batches(["image_id"]):
+            for name in batch.column(0).to_pylist():
+                if hash(name) in suspects:
+                    if name in seen:
+                        raise InputError(
+                            f"{self.path}, row {row}: image_id {name!r} is already used in row "
+                            f"{seen[name]}; ids must be unique, rename or drop one."
+                        )
+                    seen[name] = row
+                row += 1
+
+
+def embedding_matrix(column, dimension, path="embeddings", start=0):
+    """Return an Arrow embedding column as a float32 matrix, refusing bad rows.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+        Lists of numbers, fixed or variable in length.
+    dimension : int
+        The length that every row must have.
+    path, start : str or Path, int
+        File and number of the first row, for the message.
+    """
+    if not (
+        pa.types.is_fixed_size_list(column.type)
+        or pa.types.is_list(column.type)
+        or pa.types.is_large_list(column.type)
+    ):
+        raise InputError(f"{path}: column embedding must hold lists, got {column.type}.")
+    if column.null_count:
+        row = start + int(np.flatnonzero(column.is_null())[0])
+        raise InputError(
+            f"{path}, row {row}: embedding is missing; drop the row or embed again."
+        )
+    if pa.types.is_fixed_size_list(column.type):
+        lengths = np.full(len(column), column.type.list_size)
+    else:
+        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+    wrong = np.flatnonzero(lengths != dimension)
+    if wrong.size:
+        row = start + int(wrong[0])
+        raise InputError(
+            f"{path}, row {row}: embedding has {lengths[wrong[0]]} features where the table "
+            f"has {dimension}; a table holds one encoder's embeddings, split it."
+        )
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    X = np.asarray(flat, dtype=np.float32).reshape(len(column), dimension)
+    # A sum is finite only if all its terms are (or it overflows: then look closely).
+    if not np.isfinite(X.sum(dtype=np.float64)):
+        bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
+        if bad.size:
+            raise InputError(
+                f"{path}, row {start + int(bad[0])}: embedding has a NaN or infinite value; "
+                "drop the row or embed the photo again."
+            )
+    return X
+
+
+def embedding_array(X):
+    """Return a matrix as an Arrow ``fixed_size_list<float32>[d]`` array, without a copy."""
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(X.reshape(-1)), X.shape[1])
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Give a temporary path beside ``path``; rename it there on success, remove on failure."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist.")
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_table(path, batches, schema, info):
+    """Write record batches as a face table, atomically, one row group a batch.
+
+    Parameters
+    ----------
+    path : str or Path
+        Appears only when everything was written.
+    batches : iterable of pyarrow.RecordBatch
+    schema : pyarrow.Schema
+        Its metadata is replaced by ``info``.
+    info : TableInfo
+
+    Returns
+    -------
+    int
+        Number of rows written.
+    """
+    schema = schema.with_metadata(info.to_metadata())
+    n_rows = 0
+    # Floats do not compress, and a dictionary of them only costs time.
+    dictionary = [
+        name for name in schema.names if name not in ("embedding", "image", "image_id")
+    ]
+    with atomic_path(path) as temporary:
+        writer = pq.ParquetWriter(
+            temporary,
+            schema,
+            compression={name: _codec(name) for name in schema.names},
+            use_dictionary=dictionary,
+            write_statistics=dictionary,
+        )
+        with writer:
+            for batch in batches:
+                writer.write_batch(batch.cast(schema), row_group_size=max(batch.num_rows, 1))
+                n_rows += batch.num_rows
+    return n_rows
+
+
+def _codec(name):
+    return "none" if name in ("embedding", "image") else "zstd"
+
+
+def table_batch(columns):
+    """Return a record batch from a dict of name to array; ``embedding`` may be a matrix."""
+    arrays = {
+        name: embedding_array(values)
+        if name == "embedding" and not isinstance(values, pa.Array)
+        else pa.array(values)
+        for name, values in columns.items()
+    }
+    return pa.RecordBatch.from_pydict(arrays)

@@ -1,0 +1,23 @@
+"""The errors that sfumato raises on purpose; each message is one line with its remedy."""
+
+
+class SfumatoError(Exception):
+    """Base of every error that sfumato raises on purpose."""
+
+
+class InputError(SfumatoError, ValueError):
+    """The user's input breaks a rule; the message names argument, rule and value."""
+
+
+class MissingExtraError(SfumatoError, ImportError):
+    """An optional dependency is not installed; the message names the extra to install."""
+
+    def __init__(self, extra, module):
+        super().__init__(
+            f"this needs {module}, which is not installed: pip install 'sfumato[{extra}]'"
+        )
+        self.extra = extra
+        self.module = module
+
+    def __reduce__(self):
+        return type(self), (self.extra, self.module)

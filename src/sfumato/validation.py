@@ -1,0 +1,92 @@
+"""Checks of user input that several modules share."""
+
+import importlib
+
+import numpy as np
+
+from sfumato.errors import InputError, MissingExtraError
+
+
+def check_scores(scores, name):
+    """Return ``scores`` as a finite one-dimensional float array.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_scores,)
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    ndarray of shape (n_scores,)
+        float32 stays float32, everything else becomes float64.
+
+    Raises
+    ------
+    InputError
+        If empty, not one-dimensional, or with a NaN or infinite value.
+    """
+    scores = np.asarray(scores)
+    if scores.dtype != np.float32:
+        scores = scores.astype(np.float64)
+    if scores.ndim != 1 or scores.size == 0:
+        raise InputError(f"{name} must be a non-empty 1-d array, got shape {scores.shape}.")
+    if not np.isfinite(scores).all():
+        row = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise InputError(f"{name} must be finite, got {scores[row]} at position {row}.")
+    return scores
+
+
+def check_embeddings(X, name="X"):
+    """Return ``X`` as a finite float array of shape (n_samples, n_features).
+
+    float32 stays float32, everything else becomes float64.
+
+    Raises
+    ------
+    InputError
+        If not two-dimensional, without rows or columns, or with a NaN or infinite value.
+    """
+    X = np.asarray(X)
+    if X.dtype != np.float32:
+        X = X.astype(np.float64)
+    if X.ndim != 2 or 0 in X.shape:
+        raise InputError(f"{name} must have shape (n_samples, n_features), got {X.shape}.")
+    finite = np.isfinite(X).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InputError(f"{name} must be finite, row {row} has a NaN or infinite value.")
+    return X
+
+
+def check_fraction(value, name):
+    """Return ``value`` if it lies strictly between 0 and 1, else raise InputError."""
+    if not 0 < value < 1:
+        raise InputError(f"{name} must lie strictly between 0 and 1, got {value}.")
+    return float(value)
+
+
+def check_choice(value, choices, name):
+    """Return ``value`` if it is among ``choices``, else raise InputError listing them."""
+    if value not in choices:
+        listed = ", ".join(str(choice) for choice in choices)
+        raise InputError(f"{name} must be one of {listed}, got {value!r}.")
+    return value
+
+
+def need(module, extra):
+    """Import an optional dependency, or raise a one-line error that names its extra.
+
+    Parameters
+    ----------
+    module : str
+        Import name, e.g. ``"torch"``.
+    extra : str
+        The extra of this package that installs it, e.g. ``"deep"``.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.split(".")[0]:
+            raise
+        raise MissingExtraError(extra, module) from error
