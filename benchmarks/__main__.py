@@ -16,9 +16,7 @@ import benchmarks
 
 def main():
     """Print the named benchmark's figures, or list the names."""
-    names = sorted(
-        m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_"
-    )
+    names = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_")
     if len(sys.argv) != 2 or sys.argv[1] not in names:
         sys.exit(f"usage: python -m benchmarks NAME, with NAME one of: {', '.join(names)}")
     result = importlib.import_module(f"benchmarks.{sys.argv[1]}").run()

@@ -139,9 +139,7 @@ class FaceTable:
                 raise InputError(f"{self.path}, row {row}: image_id is missing; give it one.")
             hashes.append(np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids)))
             if len(columns) == 2:
-                embedding_matrix(
-                    batch.column("embedding"), self.info.dimension, self.path, start
-                )
+                embedding_matrix(batch.column("embedding"), self.info.dimension, self.path, start)
             start += batch.num_rows
         self._check_unique(np.concatenate(hashes))
         return self
@@ -184,9 +182,7 @@ def embedding_matrix(column, dimension, path="embeddings", start=0):
         raise InputError(f"{path}: column embedding must hold lists, got {column.type}.")
     if column.null_count:
         row = start + int(np.flatnonzero(column.is_null())[0])
-        raise InputError(
-            f"{path}, row {row}: embedding is missing; drop the row or embed again."
-        )
+        raise InputError(f"{path}, row {row}: embedding is missing; drop the row or embed again.")
     if pa.types.is_fixed_size_list(column.type):
         lengths = np.full(len(column), column.type.list_size)
     else:
@@ -256,9 +252,7 @@ def write_table(path, batches, schema, info):
     schema = schema.with_metadata(info.to_metadata())
     n_rows = 0
     # Floats do not compress, and a dictionary of them only costs time.
-    dictionary = [
-        name for name in schema.names if name not in ("embedding", "image", "image_id")
-    ]
+    dictionary = [name for name in schema.names if name not in ("embedding", "image", "image_id")]
     with atomic_path(path) as temporary:
         writer = pq.ParquetWriter(
             temporary,
