@@ -1,0 +1,25 @@
+"""The registered methods, by the name used on the command line; imported when asked for."""
+
+import importlib
+
+from sfumato.validation import check_choice
+
+ERASERS = {
+    "leace": "sfumato.erasers.leace:LeaceEraser",
+    "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
+}
+
+
+def eraser_class(name):
+    """Return the eraser class registered under ``name``; a bad name lists the good ones."""
+    check_choice(name, tuple(ERASERS), "method")
+    module, attribute = ERASERS[name].split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def method_name(estimator):
+    """Return the registered name of an eraser."""
+    path = f"{type(estimator).__module__}:{type(estimator).__qualname__}"
+    names = {value: key for key, value in ERASERS.items()}
+    check_choice(path, tuple(names), "eraser class")
+    return names[path]

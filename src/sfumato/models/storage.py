@@ -1,0 +1,157 @@
+"""Saved models: one safetensors file with a JSON description in its header, never pickle.
+
+The arrays are the fitted attributes; the description holds the method, its parameters, what
+it was fitted on and with which embeddings, and the version of sfumato. Any safetensors reader
+opens the file; nothing in it is executed.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from sfumato import __version__
+from sfumato.data.info import TableInfo, check_same_space
+from sfumato.data.tables import atomic_path
+from sfumato.errors import InputError
+from sfumato.models.registry import eraser_class, method_name
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A fitted eraser with its provenance.
+
+    Parameters
+    ----------
+    eraser : estimator
+    attributes : tuple of str
+        The protected attributes that it takes out.
+    info : TableInfo
+        The embeddings that it takes.
+    fitted_on : dict
+        ``source``, ``n_rows``, ``n_identities`` and ``identities`` (``"eraser"``: only the
+        identities that :func:`sfumato.data.splits.role` gives to erasers; ``"all"``; or a
+        column's value such as ``"partition=train"``) and the split's ``seed``.
+    version : str
+        The sfumato that fitted it.
+    """
+
+    eraser: object
+    attributes: tuple[str, ...] = ()
+    info: TableInfo = field(default_factory=TableInfo)
+    fitted_on: dict = field(default_factory=dict)
+    version: str = __version__
+
+    @property
+    def fingerprint(self):
+        """Twelve hexadecimal digits of the arrays' SHA-256."""
+        digest = hashlib.sha256(method_name(self.eraser).encode())
+        arrays, scalars = fitted_state(self.eraser)
+        digest.update(json.dumps(scalars, sort_keys=True).encode())
+        for name in sorted(arrays):
+            digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+            digest.update(np.ascontiguousarray(arrays[name]))
+        return digest.hexdigest()[:12]
+
+    @property
+    def step(self):
+        """The entry that this eraser adds to a table's transformations."""
+        return {
+            "method": method_name(self.eraser),
+            "version": self.version,
+            "fingerprint": self.fingerprint,
+            "attributes": list(self.attributes),
+            "fitted_on": self.fitted_on,
+        }
+
+    def check(self, info, table):
+        """Refuse a table whose embeddings the eraser was not fitted on."""
+        if info.dimension != self.eraser.n_features_in_ or self.info.encoder is not None:
+            check_same_space(info, self.info, table=table, model=self.step["method"])
+
+
+def fitted_state(estimator):
+    """Return the fitted attributes as ``(arrays, scalars)``, two dicts by name."""
+    arrays, scalars = {}, {}
+    for name, value in vars(estimator).items():
+        if not name.endswith("_") or name.startswith("_") or name == "feature_names_in_":
+            continue
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        else:
+            scalars[name] = value.item() if isinstance(value, np.generic) else value
+    return arrays, scalars
+
+
+def save_model(model, path):
+    """Write a fitted eraser, atomically.
+
+    Parameters
+    ----------
+    model : SavedModel or estimator
+    path : str or Path
+    """
+    model = model if isinstance(model, SavedModel) else SavedModel(model)
+    arrays, scalars = fitted_state(model.eraser)
+    if not arrays:
+        raise InputError(f"{type(model.eraser).__name__} is not fitted; call fit first.")
+    description = {
+        "format": FORMAT,
+        "method": method_name(model.eraser),
+        "parameters": model.eraser.get_params(),
+        "state": scalars,
+        "attributes": list(model.attributes),
+        "info": asdict(model.info),
+        "fitted_on": model.fitted_on,
+        "version": model.version,
+    }
+    contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    with atomic_path(path) as temporary:
+        save_file(contiguous, temporary, metadata={"sfumato": json.dumps(description)})
+
+
+def load_model(path):
+    """Read a saved eraser; nothing is executed and no training library is imported.
+
+    Returns
+    -------
+    SavedModel
+
+    Raises
+    ------
+    InputError
+        If the file is missing, foreign, broken or newer than this version reads.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
+    if "sfumato" not in metadata:
+        raise InputError(f"{path}: a safetensors file, but not one that sfumato saved.")
+    description = json.loads(metadata["sfumato"])
+    if description["format"] != FORMAT:
+        raise InputError(
+            f"{path}: model format {description['format']}, this version reads {FORMAT}; "
+            "update sfumato."
+        )
+    eraser = eraser_class(description["method"])(**description["parameters"])
+    for name, value in {**arrays, **description["state"]}.items():
+        setattr(eraser, name, value)
+    return SavedModel(
+        eraser=eraser,
+        attributes=tuple(description["attributes"]),
+        info=TableInfo.from_dict(description["info"]),
+        fitted_on=description["fitted_on"],
+        version=description["version"],
+    )
