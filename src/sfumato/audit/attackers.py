@@ -1,0 +1,194 @@
+"""The attackers: classifiers trained afresh on (protected) embeddings to read an attribute.
+
+Every attacker scales its input, except the similarity attack, which compares embeddings the
+way a matcher does. Each comes with the grid over which it is tuned.
+"""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedGroupKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+from sfumato.audit.similarity import SimilarityAttacker
+from sfumato.validation import check_choice
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """One kind of attacker: an unfitted estimator and the grid to tune it over."""
+
+    name: str
+    estimator: BaseEstimator
+    grid: dict = field(default_factory=dict)
+
+
+def attackers(n_features, names=None, *, seed=0):
+    """Return the attackers of the suite, all or those named.
+
+    Parameters
+    ----------
+    n_features : int
+        Sets the range of the RBF kernel's width.
+    names : list of str, optional
+        Of :data:`NAMES`.
+    seed : int, default=0
+
+    Returns
+    -------
+    list of Attacker
+    """
+    suite = {attacker.name: attacker for attacker in _suite(n_features, seed)}
+    if names is None:
+        return list(suite.values())
+    return [suite[check_choice(name, tuple(suite), "attacker")] for name in names]
+
+
+def _scaled(estimator):
+    return make_pipeline(StandardScaler(), estimator)
+
+
+def _suite(n_features, seed):
+    return [
+        Attacker(
+            "logistic regression",
+            _scaled(LogisticRegression(max_iter=1000, random_state=seed)),
+            {"logisticregression__C": [1e-3, 1e-2, 1e-1, 1]},
+        ),
+        Attacker(
+            "linear SVM",
+            _scaled(LinearSVC(dual=False, random_state=seed)),
+            {"linearsvc__C": [1e-3, 1e-2, 1e-1]},
+        ),
+        Attacker(
+            "RBF SVM",
+            _scaled(SVC()),
+            {"svc__C": [1, 10, 100], "svc__gamma": [0.3 / n_features, 1 / n_features]},
+        ),
+        Attacker(
+            "kNN",
+            _scaled(KNeighborsClassifier(algorithm="brute")),
+            {"kneighborsclassifier__n_neighbors": [5, 15, 45]},
+        ),
+        Attacker(
+            "random forest",
+            _scaled(RandomForestClassifier(100, n_jobs=-1, random_state=seed)),
+            {"randomforestclassifier__min_samples_leaf": [1, 5]},
+        ),
+        Attacker(
+            "gradient boosting",
+            _scaled(HistGradientBoostingClassifier(random_state=seed, early_stopping=False)),
+            {"histgradientboostingclassifier__max_leaf_nodes": [7, 31]},
+        ),
+        Attacker(
+            "MLP",
+            _scaled(MLPClassifier((128,), early_stopping=True, random_state=seed)),
+            {"mlpclassifier__alpha": [1e-2, 1.0]},
+        ),
+        Attacker(
+            "quadratic discriminant",
+            _scaled(QuadraticDiscriminantAnalysis(reg_param=0.1)),
+            {"quadraticdiscriminantanalysis__reg_param": [0.01, 0.1, 0.5]},
+        ),
+        Attacker(
+            "similarity",
+            SimilarityAttacker(),
+            {
+                "aggregate": ["max", "mean", "log", "linear"],
+                "n_top": [1, 5, 10, 50, 100, 200],
+            },
+        ),
+    ]
+
+
+NAMES = tuple(attacker.name for attacker in _suite(1, 0))
+
+
+@dataclass(frozen=True)
+class TrainedAttacker:
+    """A tuned attacker, refitted on all development rows.
+
+    Parameters
+    ----------
+    name : str
+    estimator : fitted classifier
+    validation : float
+        Mean balanced accuracy on the identities held out in cross-validation.
+    training : float
+        Balanced accuracy on the rows it was fitted on.
+    parameters : dict
+        The grid's choice.
+    converged : bool
+    """
+
+    name: str
+    estimator: BaseEstimator
+    validation: float
+    training: float
+    parameters: dict
+    converged: bool = True
+
+
+def train_attacker(attacker, X, y, identity, *, n_folds=3):
+    """Tune an attacker by identity-grouped cross-validation and refit it on all rows.
+
+    Parameters
+    ----------
+    attacker : Attacker
+    X : ndarray of shape (n_samples, n_features)
+    y, identity : ndarray of shape (n_samples,)
+    n_folds : int, default=3
+
+    Returns
+    -------
+    TrainedAttacker
+    """
+    folds = list(StratifiedGroupKFold(n_folds).split(X, y, identity))
+    if isinstance(attacker.estimator, SimilarityAttacker):
+        chosen, validation = attacker.estimator.tune(X, y, folds, ParameterGrid(attacker.grid))
+        return TrainedAttacker(
+            attacker.name,
+            attacker.estimator.set_params(**chosen).fit(X, y),
+            validation,
+            attacker.estimator.score_without_self(),
+            chosen,
+        )
+    search = GridSearchCV(
+        attacker.estimator, attacker.grid, scoring="balanced_accuracy", cv=folds, refit=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search.fit(X, y)
+    estimator = clone(attacker.estimator).set_params(**search.best_params_)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        estimator.fit(X, y)
+    return TrainedAttacker(
+        attacker.name,
+        estimator,
+        float(search.best_score_),
+        float(balanced_accuracy_score(y, estimator.predict(X))),
+        {key.split("__")[-1]: value for key, value in search.best_params_.items()},
+        not any(issubclass(w.category, ConvergenceWarning) for w in caught),
+    )
+
+
+def decision_scores(estimator, X):
+    """Return how much an attacker leans to its second class, shape (n_samples,).
+
+    Only for two classes; for ROC curves.
+    """
+    if hasattr(estimator, "decision_function"):
+        return np.asarray(estimator.decision_function(X))
+    return estimator.predict_proba(X)[:, 1]

@@ -1,0 +1,357 @@
+"""The audit: train every attacker afresh, report the strongest on people it never saw.
+
+1. People are split: development (the attackers) and test. People the eraser was fitted on must
+   not be among the rows given.
+2. Every attacker is tuned by identity-grouped cross-validation on class-balanced development
+   rows and refitted on all of them.
+3. The strongest is picked by its accuracy on the *validation* identities (those held out in
+   the cross-validation), and reported on the *test* identities: no maximum over test figures.
+4. Raw and protected embeddings go through the same rows, folds and resamples.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sfumato.audit import alarms
+from sfumato.audit.attackers import NAMES, decision_scores, train_attacker
+from sfumato.audit.attackers import attackers as make_attackers
+from sfumato.data.splits import as_names, balanced_rows, split_identities
+from sfumato.errors import InputError
+from sfumato.metrics.leakage import (
+    BootstrappedAccuracy,
+    attack_advantage,
+    percentile_interval,
+    relative_reduction,
+)
+from sfumato.validation import check_embeddings
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """One attacker's figures on the test identities (fractions in [0, 1])."""
+
+    attacker: str
+    balanced_accuracy: float
+    ci95: list
+    advantage: float
+    validation: float
+    training: float
+    parameters: dict
+    converged: bool
+    correct: np.ndarray = field(repr=False, compare=False)
+    scores: np.ndarray | None = field(repr=False, compare=False, default=None)
+
+    def to_dict(self):
+        """Return the JSON form."""
+        hidden = ("attacker", "correct", "scores")
+        return {key: value for key, value in vars(self).items() if key not in hidden}
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """All attackers on one version (raw or protected) of the embeddings."""
+
+    attacks: dict
+    strongest: str
+
+    @property
+    def headline(self):
+        """The strongest attacker's result."""
+        return self.attacks[self.strongest]
+
+    def to_dict(self):
+        """Return the JSON form."""
+        return {
+            "strongest": self.strongest,
+            "balanced_accuracy": self.headline.balanced_accuracy,
+            "ci95": self.headline.ci95,
+            "attackers": {name: attack.to_dict() for name, attack in self.attacks.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The result of :func:`audit` for one attribute.
+
+    Attributes
+    ----------
+    attribute : str
+    classes : list of str
+    chance : float
+        ``1 / n_classes``.
+    split : dict
+        Rows and people of development and test, by class.
+    before : Leakage
+        Attackers on the raw embeddings.
+    after : Leakage or None
+        Attackers on the protected embeddings.
+    reduction : dict or None
+        ``value`` and ``ci95`` of the relative reduction.
+    matching : object or None
+        Verification of the test people, see :func:`sfumato.audit.verification.match`.
+    alarms : list of str
+    seed : int
+    rows : dict of ndarray
+        What the report's pictures are drawn from: test embeddings, labels and identities.
+    """
+
+    attribute: str
+    classes: list
+    chance: float
+    split: dict
+    before: Leakage
+    after: Leakage | None
+    reduction: dict | None
+    matching: object | None
+    alarms: list
+    seed: int
+    rows: dict = field(repr=False, compare=False, default_factory=dict)
+
+    @property
+    def final(self):
+        """The leakage asked for: of the protected embeddings if given, else of the raw ones."""
+        return self.after or self.before
+
+    def to_dict(self):
+        """Return the JSON form, the schema of ``audit --json``."""
+        result = {
+            "classes": self.classes,
+            "chance": self.chance,
+            "strongest": self.final.strongest,
+            "attackers": self.final.to_dict()["attackers"],
+            "split": self.split,
+            "seed": self.seed,
+            "alarms": self.alarms,
+            "verification": self.matching.to_dict() if self.matching else None,
+        }
+        if self.after is not None:
+            result |= {
+                "before": self.before.to_dict(),
+                "after": self.after.to_dict(),
+                "reduction": self.reduction,
+            }
+        return result
+
+    def save(self, path):
+        """Write the report, one self-contained HTML page."""
+        from sfumato.audit.report import write_report
+
+        write_report([self], path)
+
+
+def audit(
+    X,
+    y,
+    *,
+    identity=None,
+    protected=None,
+    test=None,
+    attribute="attribute",
+    metric="cosine",
+    attackers=None,
+    test_share=0.3,
+    max_rows=6000,
+    n_resamples=1000,
+    seed=0,
+    progress=None,
+):
+    """Train attackers afresh on embeddings, and report what the strongest reads.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Raw embeddings of people that the eraser was not fitted on.
+    y : array-like of shape (n_samples,)
+        The protected attribute; rows where it is missing (``None`` or NaN) are left out.
+    identity : array-like of shape (n_samples,), optional
+        Who is on each row. Without it every row counts as a person of its own, an alarm is
+        raised and nothing is said about matching.
+    protected : array-like of shape (n_samples, n_features_out), optional
+        The same rows after an eraser.
+    test : dict, optional
+        ``X``, ``y`` and, as above, ``identity`` and ``protected`` of *another* data set. The
+        attackers then train on all people of the first and are tested on all of this one.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        How a matcher compares two embeddings.
+    attackers : list of str, optional
+        A part of :data:`sfumato.audit.attackers.NAMES`; default all.
+    test_share : float in (0, 1), default=0.3
+        Share of people kept for the test.
+    max_rows : int, default=6000
+        At most so many development rows, balanced over the classes.
+    n_resamples : int, default=1000
+        Bootstrap resamples over identities.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
+
+    Returns
+    -------
+    Audit
+
+    Notes
+    -----
+    An attacker gives a lower bound: another might read more.
+
+    Raises
+    ------
+    InputError
+        For fewer than two classes, or too few people to train and test on.
+    """
+    train = _Rows.checked(X, y, identity, protected)
+    if test is None:
+        held_out, kept = split_identities(train.identity, test_share, seed=seed)
+        train, tested = train.take(kept), train.take(held_out)
+    else:
+        tested = _Rows.checked(**test)
+        if (tested.protected is None) != (train.protected is None):
+            raise InputError("protected must be given for both data sets or for neither.")
+    classes = check_classes(train, tested)
+    picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_rows))
+    judge = BootstrappedAccuracy(tested.y, tested.identity, n_resamples=n_resamples, seed=seed)
+    sides = ["X"] if picked.protected is None else ["X", "protected"]
+    names = NAMES if attackers is None else attackers
+    steps = _Steps(progress, len(sides) * len(names))
+    leakages = [_attack(names, picked, tested, side, judge, seed, steps) for side in sides]
+    before, after = leakages[0], leakages[1] if len(sides) == 2 else None
+    chance = 1 / len(classes)
+    return Audit(
+        attribute=attribute,
+        classes=classes,
+        chance=chance,
+        split=_describe_split(picked, tested),
+        before=before,
+        after=after,
+        reduction=_reduction(before, after, judge, chance),
+        matching=_matching(tested, metric, seed, identity if test is None else test),
+        alarms=alarms.raise_alarms(before, after, chance, judge, identity is not None),
+        seed=seed,
+        rows={
+            "X": tested.X,
+            "protected": tested.protected,
+            "y": tested.y,
+            "identity": tested.identity,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    X: np.ndarray
+    y: np.ndarray
+    identity: np.ndarray
+    protected: np.ndarray | None = None
+
+    @classmethod
+    def checked(cls, X, y, identity=None, protected=None):
+        X, y = check_embeddings(X), np.asarray(y)
+        identity = np.arange(len(X)) if identity is None else np.asarray(identity)
+        arrays = {"y": y, "identity": identity}
+        if protected is not None:
+            arrays["protected"] = protected = check_embeddings(protected, "protected")
+        for name, values in arrays.items():
+            if len(values) != len(X):
+                raise InputError(f"{name} must have one entry a row, {len(X)}, got {len(values)}.")
+        present = np.array([value is not None and value == value for value in y.tolist()])
+        rows = cls(X, y, identity, protected).take(present)
+        return cls(rows.X, rows.y.astype(str), as_names(rows.identity), rows.protected)
+
+    def take(self, rows):
+        parts = (self.X, self.y, self.identity, self.protected)
+        return _Rows(*(None if part is None else part[rows] for part in parts))
+
+
+class _Steps:
+    def __init__(self, progress, n_total):
+        self.progress, self.n_done, self.n_total = progress, 0, n_total
+
+    def __call__(self, what):
+        if self.progress is not None:
+            self.progress(self.n_done, self.n_total, what)
+        self.n_done += 1
+
+
+def check_classes(train, tested, *, n_people=6):
+    """Return the sorted classes, or refuse what cannot be trained and tested on."""
+    classes = sorted(set(train.y.tolist()) | set(tested.y.tolist()))
+    if len(classes) < 2:
+        raise InputError(f"y needs at least 2 classes, got {', '.join(classes) or 'none'}.")
+    for name, rows in {"development": train, "test": tested}.items():
+        for value in classes:
+            people = len(np.unique(rows.identity[rows.y == value]))
+            if people < n_people:
+                raise InputError(
+                    f"y: class {value!r} has {people} {name} people, at least {n_people} are "
+                    "needed; add people, merge classes or leave the class out."
+                )
+    return classes
+
+
+def _attack(names, train, tested, side, judge, seed, steps):
+    basis = span(getattr(train, side))
+    X, X_test = getattr(train, side) @ basis, getattr(tested, side) @ basis
+    attacks = {}
+    for attacker in make_attackers(X.shape[1], names, seed=seed):
+        steps(f"{attacker.name} on {'raw' if side == 'X' else 'protected'} embeddings")
+        trained = train_attacker(attacker, X, train.y, train.identity)
+        correct = trained.estimator.predict(X_test) == tested.y
+        value = judge.value(correct)
+        binary = len(judge.classes) == 2
+        attacks[attacker.name] = AttackResult(
+            attacker=attacker.name,
+            balanced_accuracy=value,
+            ci95=judge.interval(correct),
+            advantage=attack_advantage(value, 1 / len(judge.classes)),
+            validation=trained.validation,
+            training=trained.training,
+            parameters=trained.parameters,
+            converged=trained.converged,
+            correct=correct,
+            scores=decision_scores(trained.estimator, X_test) if binary else None,
+        )
+    return Leakage(attacks, max(attacks, key=lambda name: attacks[name].validation))
+
+
+def span(X, *, seed=0):
+    """Return an orthonormal basis, shape (n_features, rank), of the rows' span.
+
+    Attackers on ``X @ basis`` see the same distances in fewer columns: a linear eraser may
+    return 1,024 features of rank 128. The basis is turned at random, so that scaling its
+    columns does not whiten.
+    """
+    _, s, vt = np.linalg.svd(X, full_matrices=False)
+    rank = int((s > s[0] * np.finfo(X.dtype).eps * max(X.shape)).sum())
+    if rank == X.shape[1]:
+        return np.eye(rank, dtype=X.dtype)
+    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((rank, rank)))[0]
+    return vt[:rank].T @ rotation.astype(X.dtype)
+
+
+def _describe_split(train, tested):
+    def describe(rows):
+        classes, counts = np.unique(rows.y, return_counts=True)
+        people = [len(np.unique(rows.identity[rows.y == value])) for value in classes]
+        return {
+            "n_rows": len(rows.y),
+            "n_people": len(np.unique(rows.identity)),
+            "rows_per_class": dict(zip(classes.tolist(), counts.tolist(), strict=True)),
+            "people_per_class": dict(zip(classes.tolist(), people, strict=True)),
+        }
+
+    return {"development": describe(train), "test": describe(tested)}
+
+
+def _reduction(before, after, judge, chance):
+    if after is None or before.headline.balanced_accuracy <= chance:
+        return None
+    raw, erased = before.headline, after.headline
+    values = (raw.balanced_accuracy, erased.balanced_accuracy)
+    resampled = judge.resampled(raw.correct), judge.resampled(erased.correct)
+    return {
+        "value": relative_reduction(*values, chance),
+        "ci95": percentile_interval(relative_reduction(*resampled, chance)),
+    }
+
+
+def _matching(tested, metric, seed, identities):
+    return None

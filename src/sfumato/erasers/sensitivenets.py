@@ -1,0 +1,184 @@
+"""SensitiveNets: linear layers that keep identity and blind attribute detectors [1]_.
+
+Layer by layer, phi minimises over hard triplets
+
+    sum_i  L0'(phi(A), phi(P), phi(N)) + Lambda_A + Lambda_P + Lambda_N          (Eq. 4)
+
+with L0' the triplet loss (Eq. 5) and Lambda = log(1 + |0.9 - P_k(D | phi(x))|) (Eq. 6), where
+P_k is a softmax detector that is trained again on phi(x) before each layer.
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sfumato.data.splits import as_names
+from sfumato.data.triplets import hard_triplets
+from sfumato.errors import InputError
+from sfumato.validation import check_choice, check_embeddings, need
+
+CHUNK = 2048
+
+
+class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
+    """Project embeddings so that identity stays and attributes fade (SensitiveNets [1]_).
+
+    Parameters
+    ----------
+    n_layers : int, default=3
+        Linear layers, trained one after the other; the paper needs at least 3 (Sect. 2.2).
+    n_units : int, default=1024
+        Units of each layer (Sect. 2.2).
+    alpha : float, default=0.2
+        Margin of Eq. 3 and 5.
+    n_triplets : int, default=100_000
+        Hard triplets (Sect. 2.2).
+    n_epochs : int, default=4
+        Passes over the triplets for each layer. The paper gives none.
+    detector_epochs : int, default=150
+        Passes for each detector: Adam, rate 1e-3, batches of 128 (Sect. 4.2).
+    fixed_class : str or list of str, optional
+        The class D of each attribute that all faces shall resemble (Eq. 6); default the first.
+    seed : int, default=0
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_units, n_features)
+        All layers folded into one matrix, float32.
+    bias_ : ndarray of shape (n_units,)
+    n_features_in_ : int
+
+    Notes
+    -----
+    Only a linear map and two normalisations remain at inference. Nothing is promised: the
+    published figures come from attackers trained afresh, and so must yours.
+
+    Choices where the paper is silent: layers start orthogonal; Adam, rate 1e-3, batches of 256
+    triplets; each attribute's turn is one batch; the normalisation of Fig. 2 comes after the
+    layer in training and after the last layer at inference. Eq. 5 is hinged.
+
+    The method is covered by the Spanish patent application P201831278.
+
+    References
+    ----------
+    .. [1] Morales, Fierrez, Vera-Rodriguez, Tolosana, "SensitiveNets: Learning Agnostic
+       Representations with Application to Face Images", IEEE TPAMI 2020.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_layers=3,
+        n_units=1024,
+        alpha=0.2,
+        n_triplets=100_000,
+        n_epochs=4,
+        detector_epochs=150,
+        fixed_class=None,
+        seed=0,
+    ):
+        self.n_layers = n_layers
+        self.n_units = n_units
+        self.alpha = alpha
+        self.n_triplets = n_triplets
+        self.n_epochs = n_epochs
+        self.detector_epochs = detector_epochs
+        self.fixed_class = fixed_class
+        self.seed = seed
+
+    def fit(self, X, y, *, identity=None, primary=None, progress=None):
+        """Train the layers; needs the extra ``deep``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings with known attributes (the paper's D-S).
+        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
+            Classes of the protected attributes.
+        identity : array-like of shape (n_samples,), optional
+            Who is on each row. Without it each row is its own positive.
+        primary : tuple of (X, identity), optional
+            Another data set for the triplets (the paper's D-P); default ``(X, identity)``.
+        progress : callable, optional
+            Called as ``progress(n_done, n_total, what)``.
+
+        Returns
+        -------
+        self
+        """
+        need("torch", "deep")
+        from sfumato.erasers.sensitivenets_training import train_layers
+
+        X, y = validate_data(self, X, y, dtype=np.float32, multi_output=True)
+        attributes = y.reshape(len(X), -1).T
+        if primary is None:
+            people = np.arange(len(X)) if identity is None else as_names(identity)
+            X_primary = X
+        else:
+            X_primary, people = (
+                check_embeddings(primary[0], "primary").astype(np.float32),
+                primary[1],
+            )
+        for name, rows in {"identity": (people, X_primary), "X": (y, X)}.items():
+            if len(rows[0]) != len(rows[1]):
+                raise InputError(f"{name} must have one entry a row, {len(rows[1])}.")
+        X, X_primary = _unit(X), _unit(X_primary)
+        codes, fixed = _encode(attributes, self.fixed_class)
+        triplets = hard_triplets(
+            X_primary, people, alpha=self.alpha, n_triplets=self.n_triplets, seed=self.seed
+        )
+        self._layers = train_layers(self, X, codes, fixed, X_primary, triplets, progress)
+        self.weights_, self.bias_ = fold_layers(self._layers)
+        return self
+
+    def transform(self, X):
+        """Return the blinded embeddings, shape (n_samples, n_units), of unit length."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        weights = self.weights_.astype(X.dtype).T
+        bias = self.bias_.astype(X.dtype)
+        out = np.empty((len(X), len(bias)), dtype=X.dtype)
+        for start in range(0, len(X), CHUNK):
+            rows, part = X[start : start + CHUNK], out[start : start + CHUNK]
+            np.matmul(rows, weights, out=part)
+            # The layers take x / |x|; the last normalisation makes |x| a factor of the bias.
+            part += np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None] * bias
+            norms = np.sqrt(np.einsum("ij,ij->i", part, part))[:, None]
+            part /= np.where(norms > 0, norms, 1)
+        return out
+
+
+def fold_layers(layers):
+    """Return the one linear layer ``(weights, bias)`` that equals linear layers in sequence.
+
+    Parameters
+    ----------
+    layers : list of (weights, bias)
+        Shapes (n_out, n_in) and (n_out,), first layer first.
+    """
+    weights, bias = (np.asarray(part, dtype=np.float64) for part in layers[0])
+    for outer_weights, outer_bias in layers[1:]:
+        weights, bias = outer_weights @ weights, outer_weights @ bias + outer_bias
+    return weights.astype(np.float32), bias.astype(np.float32)
+
+
+def _unit(X):
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(norms > 0, norms, 1)
+
+
+def _encode(attributes, fixed_class):
+    """Return class numbers per attribute, and the number of each attribute's fixed class."""
+    named = [fixed_class] * len(attributes) if not isinstance(fixed_class, list) else fixed_class
+    if len(named) != len(attributes):
+        raise InputError(
+            f"fixed_class names {len(named)} classes for {len(attributes)} attributes."
+        )
+    codes, fixed = [], []
+    for values, name in zip(attributes, named, strict=True):
+        classes, numbers = np.unique(values.astype(str), return_inverse=True)
+        if name is not None:
+            check_choice(str(name), tuple(classes), "fixed_class")
+        codes.append(numbers)
+        fixed.append(0 if name is None else int(np.flatnonzero(classes == str(name))[0]))
+    return codes, fixed

@@ -1,0 +1,21 @@
+"""Triplet losses: pull a person's embeddings together, push others away."""
+
+
+def triplet_loss(anchor, positive, negative, alpha):
+    """Return the triplet loss of each triplet (SensitiveNets, Eq. 5, hinged as in its ref. [20]).
+
+    Parameters
+    ----------
+    anchor, positive, negative : Tensor of shape (n_triplets, n_features)
+    alpha : float
+        Margin between squared distances.
+
+    Returns
+    -------
+    Tensor of shape (n_triplets,)
+        ``max(0, |a - p|^2 - |a - n|^2 + alpha)``; Eq. 5 prints it without the maximum, which
+        has no lower bound on embeddings of free length.
+    """
+    genuine = (anchor - positive).square().sum(dim=1)
+    impostor = (anchor - negative).square().sum(dim=1)
+    return (genuine - impostor + alpha).clamp(min=0)

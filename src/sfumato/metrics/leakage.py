@@ -1,0 +1,101 @@
+"""What an attacker reads: balanced accuracy, advantage and relative reduction, with intervals."""
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.metrics.intervals import bootstrap_weights
+
+
+def attack_advantage(accuracy, chance):
+    """Return ``(accuracy - chance) / (1 - chance)``: 0 at chance, 1 for a perfect attacker.
+
+    For two classes this is ``2 * (accuracy - 1/2)``.
+    """
+    return (accuracy - chance) / (1 - chance)
+
+
+def relative_reduction(before, after, chance):
+    """Return ``(before - after) / (before - chance)`` (SensitiveNets, Table I).
+
+    Parameters
+    ----------
+    before, after : float or ndarray
+        Balanced accuracy of the strongest attacker on raw and on protected embeddings.
+    chance : float
+        ``1 / n_classes``.
+
+    Returns
+    -------
+    float or ndarray
+        1 when the protected embeddings leak nothing, 0 when they leak as much; above 1 when the
+        attacker falls below chance, below 0 when it gained.
+
+    Raises
+    ------
+    InputError
+        If the raw embeddings leak nothing: there is nothing to reduce.
+
+    Examples
+    --------
+    >>> round(relative_reduction(0.977, 0.588, 0.5), 3)
+    0.816
+    """
+    if np.ndim(before) == 0 and before <= chance:
+        raise InputError(
+            f"before must be above chance {chance:.3f} for a reduction, got {before:.3f}."
+        )
+    return (before - after) / (before - chance)
+
+
+class BootstrappedAccuracy:
+    """Balanced accuracy of predictions, resampled over identities.
+
+    Parameters
+    ----------
+    y, identity : ndarray of shape (n_samples,)
+        True classes and people of the test rows.
+    n_resamples : int, default=1000
+    seed : int, default=0
+
+    Notes
+    -----
+    Whole people are drawn with replacement, so rows of one person count together. All
+    predictions given to one object see the same draws: differences and ratios are paired.
+    """
+
+    def __init__(self, y, identity, *, n_resamples=1000, seed=0):
+        self.classes, self._class = np.unique(y, return_inverse=True)
+        people, self._person = np.unique(identity, return_inverse=True)
+        self._shape = (len(people), len(self.classes))
+        self._rows = self._count(np.ones(len(y)))
+        self._weights = bootstrap_weights(len(people), n_resamples, seed)
+        self._totals = self._weights @ self._rows
+
+    def _count(self, values):
+        flat = self._person * self._shape[1] + self._class
+        return np.bincount(flat, values, minlength=np.prod(self._shape)).reshape(self._shape)
+
+    @property
+    def identities_per_class(self):
+        """Number of people with at least one row of each class, shape (n_classes,)."""
+        return (self._rows > 0).sum(axis=0)
+
+    def value(self, correct):
+        """Return the mean over classes of the share of rows that are ``correct``."""
+        return float((self._count(correct).sum(axis=0) / self._rows.sum(axis=0)).mean())
+
+    def resampled(self, correct):
+        """Return the balanced accuracy in every resample in which all classes occur."""
+        hits = self._weights @ self._count(correct)
+        present = (self._totals > 0).all(axis=1)
+        return (hits[present] / self._totals[present]).mean(axis=1)
+
+    def interval(self, correct, level=0.95):
+        """Return the percentile interval ``[low, high]`` of the balanced accuracy."""
+        return percentile_interval(self.resampled(correct), level)
+
+
+def percentile_interval(values, level=0.95):
+    """Return ``[low, high]`` that hold the central ``level`` of ``values``."""
+    tail = 100 * (1 - level) / 2
+    return [float(bound) for bound in np.percentile(values, [tail, 100 - tail])]

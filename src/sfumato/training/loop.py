@@ -1,0 +1,41 @@
+"""The training loop: epochs, batches, seed and device. It knows no method."""
+
+import numpy as np
+
+from sfumato.validation import need
+
+
+def make_fabric(accelerator="auto"):
+    """Return a Lightning Fabric on one device (a GPU if there is one)."""
+    return need("lightning_fabric", "deep").Fabric(accelerator=accelerator, devices=1)
+
+
+def run_epochs(step, n_samples, *, batch_size, n_epochs, rng, report=None):
+    """Call ``step`` on shuffled batches of row numbers, epoch after epoch.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(rows) -> dict of str to float`` makes one update on the rows (an int64 array).
+    n_samples, batch_size, n_epochs : int
+    rng : numpy.random.Generator
+        Shuffles.
+    report : callable, optional
+        ``report(epoch, means)`` after each epoch, with the step's figures averaged.
+
+    Returns
+    -------
+    list of dict
+        The averaged figures of each epoch.
+    """
+    history = []
+    for epoch in range(n_epochs):
+        order = rng.permutation(n_samples)
+        figures = [
+            step(order[start : start + batch_size]) for start in range(0, n_samples, batch_size)
+        ]
+        means = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
+        history.append(means)
+        if report is not None:
+            report(epoch, means)
+    return history
