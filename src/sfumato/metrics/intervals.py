@@ -1,0 +1,261 @@
+"""Bootstrap intervals over people, the independent units of a verification test.
+
+Scores that share a person are not independent, so intervals that resample scores are too
+narrow. Here the people are drawn with replacement: a genuine pair counts as often as its
+person was drawn, an impostor pair as often as the product of its two people's counts.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.metrics.scores import Scores
+from sfumato.metrics.verification import RankedScores
+from sfumato.validation import check_choice, check_fraction
+
+STATISTICS = ("eer", "tmr_at_fmr", "fnmr_at_fmr", "d_prime", "accuracy")
+MAX_IMPOSTOR = 500_000
+
+
+class Interval(NamedTuple):
+    """A confidence interval, ends included."""
+
+    low: float
+    high: float
+
+
+def bootstrap_weights(n_identities, n_resamples=500, seed=0):
+    """Return how often each identity is drawn in each resample.
+
+    Parameters
+    ----------
+    n_identities : int >= 1
+    n_resamples : int >= 1, default=500
+    seed : int, default=0
+
+    Returns
+    -------
+    int64 ndarray of shape (n_resamples, n_identities)
+        Multinomial counts; each row sums to ``n_identities``.
+    """
+    for name, value in (("n_identities", n_identities), ("n_resamples", n_resamples)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}.")
+    rng = np.random.default_rng(seed)
+    weights = np.empty((n_resamples, n_identities), dtype=np.int64)
+    for row in weights:
+        row[:] = np.bincount(rng.integers(n_identities, size=n_identities), minlength=row.size)
+    return weights
+
+
+def percentile_interval(values, level=0.95):
+    """Return the central interval that holds a share ``level`` of the resampled values."""
+    check_fraction(level, "level")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def rule_of_three(n):
+    """Return the upper 95 % bound of an error rate of which ``n`` units showed none.
+
+    ``min(1, 3 / n)``, as ``(1 - 3 / n) ** n`` is about 0.05 (ISO/IEC 19795-1).
+    """
+    if n < 1:
+        raise InputError(f"n must be at least 1, got {n}.")
+    return min(1.0, 3 / n)
+
+
+def bootstrap_intervals(
+    scores,
+    statistics=("eer", "d_prime"),
+    *,
+    fmr=1e-3,
+    correct=None,
+    balanced=False,
+    n_resamples=500,
+    level=0.95,
+    seed=0,
+    max_impostor=MAX_IMPOSTOR,
+):
+    """Return percentile intervals of verification metrics by resampling identities.
+
+    Parameters
+    ----------
+    scores : Scores
+        From :func:`~sfumato.metrics.scores.all_vs_all`, or made from a list of pairs.
+    statistics : sequence of {"eer", "tmr_at_fmr", "fnmr_at_fmr", "d_prime", "accuracy"}
+    fmr : float in (0, 1), default=0.001
+        For ``tmr_at_fmr`` and ``fnmr_at_fmr``.
+    correct : pair of bool arrays of shape (n_genuine,) and (n_impostor,), optional
+        For ``accuracy``: whether each pair was judged correctly, at thresholds that stay
+        fixed, as in :class:`~sfumato.metrics.accuracy.FoldAccuracy`.
+    balanced : bool, default=False
+        Whether ``accuracy`` weighs genuine and impostor pairs equally.
+    n_resamples : int, default=500
+    level : float in (0, 1), default=0.95
+    seed : int, default=0
+    max_impostor : int >= 2, default=500_000
+        With more impostor scores, the highest half of this number are all used and the
+        rest are represented by a uniform sample of the other half.
+
+    Returns
+    -------
+    dict of str to Interval
+
+    Raises
+    ------
+    InputError
+        For an unknown statistic, or when most resamples hold no genuine or impostor pair.
+
+    Notes
+    -----
+    Where no error was seen among the ``n`` identities with genuine pairs, the interval
+    reaches at least to :func:`rule_of_three` (n), a bound at the level 0.95.
+
+    Coverage is approximate; the pigeonhole bootstrap tends to be wide [1]_. The variation
+    of the thresholds that made ``correct`` is left out.
+
+    References
+    ----------
+    .. [1] Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007,
+       arXiv:0712.1111.
+    """
+    for name in statistics:
+        check_choice(name, STATISTICS, "statistics")
+    if "accuracy" in statistics and correct is None:
+        raise InputError("the interval of accuracy needs correct; pass FoldAccuracy's.")
+    sample = _Sample.draw(scores, correct, max_impostor, seed)
+    weights = bootstrap_weights(sample.n_identities, n_resamples, seed)
+    rows = (sample.evaluate(weight, statistics, fmr, balanced) for weight in weights)
+    values = np.array([row for row in rows if row is not None])
+    if len(values) <= n_resamples / 2:
+        raise InputError(
+            f"{sample.n_identities} identities are too few to bootstrap: most resamples held "
+            "no genuine or no impostor pair; test on more people."
+        )
+    plain = sample.evaluate(np.ones(sample.n_identities), statistics, fmr, balanced)
+    bound = rule_of_three(np.unique(scores.genuine_identity).size)
+    return {
+        name: _without_errors(name, percentile_interval(column, level), value, bound)
+        for name, column, value in zip(statistics, values.T, plain, strict=True)
+    }
+
+
+def _without_errors(name, interval, value, bound):
+    if name in ("eer", "fnmr_at_fmr") and value == 0:
+        return Interval(interval.low, max(interval.high, bound))
+    if name in ("tmr_at_fmr", "accuracy") and value == 1:
+        return Interval(min(interval.low, 1 - bound), interval.high)
+    return interval
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The scores of one test, sorted, with what a resample needs beside them."""
+
+    ranked: RankedScores
+    genuine_identity: np.ndarray
+    impostor_a: np.ndarray
+    impostor_b: np.ndarray
+    multiplicity: np.ndarray | None
+    correct: tuple[np.ndarray, np.ndarray] | None
+    n_identities: int
+
+    @classmethod
+    def draw(cls, scores, correct, max_impostor, seed):
+        """Sort the scores, keeping at most ``max_impostor`` impostor scores."""
+        _check_lengths(scores, correct)
+        people, codes = np.unique(
+            np.concatenate([scores.genuine_identity, np.ravel(scores.impostor_identity)]),
+            return_inverse=True,
+        )
+        n_genuine = len(scores.genuine)
+        chosen, multiplicity = _thin(np.asarray(scores.impostor), max_impostor, seed)
+        order = np.argsort(scores.genuine, kind="stable")
+        impostor_codes = codes[n_genuine:].reshape(-1, 2)[chosen]
+        if correct is not None:
+            correct = (
+                np.asarray(correct[0])[order].astype(float),
+                np.asarray(correct[1])[chosen].astype(float),
+            )
+        return cls(
+            ranked=RankedScores(scores.genuine, np.asarray(scores.impostor)[chosen]),
+            genuine_identity=codes[:n_genuine][order],
+            impostor_a=np.ascontiguousarray(impostor_codes[:, 0]),
+            impostor_b=np.ascontiguousarray(impostor_codes[:, 1]),
+            multiplicity=multiplicity,
+            correct=correct,
+            n_identities=people.size,
+        )
+
+    def evaluate(self, weight, statistics, fmr, balanced):
+        """Return the statistics of one resample, or None if a side has no pair in it."""
+        weight = weight.astype(np.float64)
+        genuine = weight[self.genuine_identity]
+        impostor = weight[self.impostor_a] * weight[self.impostor_b]
+        if self.multiplicity is not None:
+            impostor *= self.multiplicity
+        if not (genuine.any() and impostor.any()):
+            return None
+        weighted = self.ranked.weighted(genuine, impostor)
+        compute = {
+            "eer": lambda: weighted.eer().value,
+            "tmr_at_fmr": lambda: weighted.tmr_at_fmr(fmr),
+            "fnmr_at_fmr": lambda: float(weighted.fnmr(weighted.threshold_at_fmr(fmr))),
+            "d_prime": lambda: _d_prime(self.ranked, genuine, impostor),
+            "accuracy": lambda: _accuracy(self.correct, genuine, impostor, balanced),
+        }
+        return [compute[name]() for name in statistics]
+
+
+def _check_lengths(scores: Scores, correct):
+    n_genuine, n_impostor = len(scores.genuine), len(scores.impostor)
+    shapes = np.shape(scores.genuine_identity), np.shape(scores.impostor_identity)
+    if shapes != ((n_genuine,), (n_impostor, 2)):
+        raise InputError(
+            f"genuine_identity and impostor_identity must have the shapes {(n_genuine,)} and "
+            f"{(n_impostor, 2)}, got {shapes[0]} and {shapes[1]}."
+        )
+    if correct is not None and [len(part) for part in correct] != [n_genuine, n_impostor]:
+        raise InputError("correct must hold one value for each genuine and impostor score.")
+
+
+def _thin(impostor, max_impostor, seed):
+    """Return which scores to keep, in ascending order, and how many each stands for."""
+    n, n_best = impostor.size, max_impostor // 2
+    if max_impostor < 2:
+        raise InputError(f"max_impostor must be at least 2, got {max_impostor}.")
+    if n <= max_impostor:
+        return np.argsort(impostor, kind="stable"), None
+    order = np.argpartition(impostor, n - n_best)
+    rng = np.random.default_rng(seed)
+    rest = rng.choice(order[: n - n_best], max_impostor - n_best, replace=False, shuffle=False)
+    chosen = np.concatenate([rest, order[n - n_best :]])
+    multiplicity = np.ones(max_impostor)
+    multiplicity[: rest.size] = (n - n_best) / rest.size
+    # Every score of the rest is at most the lowest of the best, so a stable sort keeps order.
+    ascending = np.argsort(impostor[chosen], kind="stable")
+    return chosen[ascending], multiplicity[ascending]
+
+
+def _d_prime(ranked, genuine_weight, impostor_weight):
+    moments = []
+    for scores, weight in ((ranked.genuine, genuine_weight), (ranked.impostor, impostor_weight)):
+        total = weight.sum()
+        # In float64 by numpy's promotion; centred first, so nothing cancels.
+        mean = weight @ scores / total
+        moments.append((mean, weight @ np.square(scores - mean) / total))
+    (mean_g, var_g), (mean_i, var_i) = moments
+    if var_g + var_i == 0:
+        raise InputError("d_prime needs scores that vary; a resample held constant ones.")
+    return abs(mean_g - mean_i) / np.sqrt((var_g + var_i) / 2)
+
+
+def _accuracy(correct, genuine_weight, impostor_weight, balanced):
+    right_g, right_i = genuine_weight @ correct[0], impostor_weight @ correct[1]
+    all_g, all_i = genuine_weight.sum(), impostor_weight.sum()
+    if balanced:
+        return (right_g / all_g + right_i / all_i) / 2
+    return (right_g + right_i) / (all_g + all_i)
