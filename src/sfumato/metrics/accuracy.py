@@ -56,7 +56,10 @@ def best_accuracy(genuine, impostor, *, balanced=False):
     The accuracy is optimistic: judge other pairs by the threshold, see
     :func:`kfold_accuracy`.
     """
-    ranked = RankedScores(genuine, impostor)
+    return _best(RankedScores(genuine, impostor), balanced)
+
+
+def _best(ranked, balanced):
     # Between two genuine scores a higher threshold is never worse, so these are enough.
     candidates = np.append(ranked.genuine, ranked.genuine.dtype.type(np.inf))
     accuracy = _accuracy(ranked.tmr(candidates), ranked.fmr(candidates), ranked, balanced)
@@ -116,10 +119,13 @@ def kfold_accuracy(genuine, impostor, genuine_fold, impostor_fold, *, balanced=F
     genuine_fold, impostor_fold = np.asarray(genuine_fold), np.asarray(impostor_fold)
     folds = _check_folds(genuine, impostor, genuine_fold, impostor_fold)
     correct = np.zeros(genuine.size, bool), np.zeros(impostor.size, bool)
+    sorted_g, fold_g = _sorted_with(genuine_fold, genuine)
+    sorted_i, fold_i = _sorted_with(impostor_fold, impostor)
     accuracies, thresholds = [], []
     for fold in folds:
         g, i = genuine_fold == fold, impostor_fold == fold
-        _, threshold = best_accuracy(genuine[~g], impostor[~i], balanced=balanced)
+        others = RankedScores.from_sorted(sorted_g[fold_g != fold], sorted_i[fold_i != fold])
+        _, threshold = _best(others, balanced)
         correct[0][g] = genuine[g] >= threshold
         correct[1][i] = impostor[i] < threshold
         accuracies.append(_share_correct(correct[0][g], correct[1][i], balanced))
@@ -134,6 +140,11 @@ def kfold_accuracy(genuine, impostor, genuine_fold, impostor_fold, *, balanced=F
         genuine_correct=correct[0],
         impostor_correct=correct[1],
     )
+
+
+def _sorted_with(fold, scores):
+    order = np.argsort(scores)
+    return scores[order], fold[order]
 
 
 def _share_correct(genuine, impostor, balanced):

@@ -135,7 +135,7 @@ def bootstrap_intervals(
             f"{sample.n_identities} identities are too few to bootstrap: most resamples held "
             "no genuine or no impostor pair; test on more people."
         )
-    plain = sample.evaluate(np.ones(sample.n_identities), statistics, fmr, balanced)
+    plain = sample.evaluate(np.ones(sample.n_identities, int), statistics, fmr, balanced)
     bound = rule_of_three(np.unique(scores.genuine_identity).size)
     return {
         name: _without_errors(name, percentile_interval(column, level), value, bound)
@@ -156,6 +156,7 @@ class _Sample:
     """The scores of one test, sorted, with what a resample needs beside them."""
 
     ranked: RankedScores
+    moments: tuple[np.ndarray, np.ndarray]
     genuine_identity: np.ndarray
     impostor_a: np.ndarray
     impostor_b: np.ndarray
@@ -167,32 +168,31 @@ class _Sample:
     def draw(cls, scores, correct, max_impostor, seed):
         """Sort the scores, keeping at most ``max_impostor`` impostor scores."""
         _check_lengths(scores, correct)
-        people, codes = np.unique(
-            np.concatenate([scores.genuine_identity, np.ravel(scores.impostor_identity)]),
-            return_inverse=True,
-        )
-        n_genuine = len(scores.genuine)
+        present = np.zeros(scores.n_identities, dtype=bool)
+        present[scores.genuine_identity] = present[scores.impostor_identity] = True
+        number = np.cumsum(present) - 1
         chosen, multiplicity = _thin(np.asarray(scores.impostor), max_impostor, seed)
         order = np.argsort(scores.genuine, kind="stable")
-        impostor_codes = codes[n_genuine:].reshape(-1, 2)[chosen]
+        a, b = number[np.asarray(scores.impostor_identity)[chosen].T]
         if correct is not None:
             correct = (
                 np.asarray(correct[0])[order].astype(float),
                 np.asarray(correct[1])[chosen].astype(float),
             )
+        ranked = RankedScores(scores.genuine, np.asarray(scores.impostor)[chosen])
         return cls(
-            ranked=RankedScores(scores.genuine, np.asarray(scores.impostor)[chosen]),
-            genuine_identity=codes[:n_genuine][order],
-            impostor_a=np.ascontiguousarray(impostor_codes[:, 0]),
-            impostor_b=np.ascontiguousarray(impostor_codes[:, 1]),
+            ranked=ranked,
+            moments=_moments(ranked),
+            genuine_identity=number[np.asarray(scores.genuine_identity)[order]],
+            impostor_a=a.copy(),
+            impostor_b=b.copy(),
             multiplicity=multiplicity,
             correct=correct,
-            n_identities=people.size,
+            n_identities=int(present.sum()),
         )
 
     def evaluate(self, weight, statistics, fmr, balanced):
         """Return the statistics of one resample, or None if a side has no pair in it."""
-        weight = weight.astype(np.float64)
         genuine = weight[self.genuine_identity]
         impostor = weight[self.impostor_a] * weight[self.impostor_b]
         if self.multiplicity is not None:
@@ -204,7 +204,7 @@ class _Sample:
             "eer": lambda: weighted.eer().value,
             "tmr_at_fmr": lambda: weighted.tmr_at_fmr(fmr),
             "fnmr_at_fmr": lambda: float(weighted.fnmr(weighted.threshold_at_fmr(fmr))),
-            "d_prime": lambda: _d_prime(self.ranked, genuine, impostor),
+            "d_prime": lambda: _d_prime(self.moments, genuine, impostor),
             "accuracy": lambda: _accuracy(self.correct, genuine, impostor, balanced),
         }
         return [compute[name]() for name in statistics]
@@ -230,27 +230,33 @@ def _thin(impostor, max_impostor, seed):
     if n <= max_impostor:
         return np.argsort(impostor, kind="stable"), None
     order = np.argpartition(impostor, n - n_best)
+    # A whole number, so that weights stay whole; it changes the share of the rest by less
+    # than one in the number sampled.
+    stands_for = -(-(n - n_best) // (max_impostor - n_best))
     rng = np.random.default_rng(seed)
-    rest = rng.choice(order[: n - n_best], max_impostor - n_best, replace=False, shuffle=False)
+    rest = rng.choice(order[: n - n_best], (n - n_best) // stands_for, replace=False)
     chosen = np.concatenate([rest, order[n - n_best :]])
-    multiplicity = np.ones(max_impostor)
-    multiplicity[: rest.size] = (n - n_best) / rest.size
-    # Every score of the rest is at most the lowest of the best, so a stable sort keeps order.
+    multiplicity = np.ones(chosen.size, dtype=np.int64)
+    multiplicity[: rest.size] = stands_for
     ascending = np.argsort(impostor[chosen], kind="stable")
     return chosen[ascending], multiplicity[ascending]
 
 
-def _d_prime(ranked, genuine_weight, impostor_weight):
-    moments = []
-    for scores, weight in ((ranked.genuine, genuine_weight), (ranked.impostor, impostor_weight)):
-        total = weight.sum()
-        # In float64 by numpy's promotion; centred first, so nothing cancels.
-        mean = weight @ scores / total
-        moments.append((mean, weight @ np.square(scores - mean) / total))
-    (mean_g, var_g), (mean_i, var_i) = moments
-    if var_g + var_i == 0:
+def _moments(ranked):
+    """Return scores and their squares, about the mean of all: (2, n) a side."""
+    centre = np.mean([ranked.genuine.mean(), ranked.impostor.mean()], dtype=np.float64)
+    sides = [scores - centre for scores in (ranked.genuine, ranked.impostor)]
+    return tuple(np.stack([side, np.square(side)]).astype(np.float64) for side in sides)
+
+
+def _d_prime(moments, genuine_weight, impostor_weight):
+    sides = zip(moments, (genuine_weight, impostor_weight), strict=True)
+    means = [moment @ weight.astype(float) / weight.sum() for moment, weight in sides]
+    (mean_g, square_g), (mean_i, square_i) = means
+    spread = (square_g - mean_g**2 + square_i - mean_i**2) / 2
+    if spread <= 0:
         raise InputError("d_prime needs scores that vary; a resample held constant ones.")
-    return abs(mean_g - mean_i) / np.sqrt((var_g + var_i) / 2)
+    return abs(mean_g - mean_i) / np.sqrt(spread)
 
 
 def _accuracy(correct, genuine_weight, impostor_weight, balanced):

@@ -54,6 +54,14 @@ class RankedScores:
         self.genuine, self.impostor = np.sort(genuine), np.sort(impostor)
         self._genuine_cumulative = self._impostor_cumulative = None
 
+    @classmethod
+    def from_sorted(cls, genuine, impostor):
+        """Return the same from finite scores that are sorted already, unchecked."""
+        self = cls.__new__(cls)
+        self.genuine, self.impostor = genuine, impostor
+        self._genuine_cumulative = self._impostor_cumulative = None
+        return self
+
     def weighted(self, genuine_weight, impostor_weight):
         """Return the same scores with a weight >= 0 each, in the order of the sorted scores.
 
@@ -136,11 +144,12 @@ def _check_fmr(fmr, n):
 
 
 def _cumulative(weight, scores, name):
-    weight = np.asarray(weight, dtype=np.float64)
+    weight = np.asarray(weight)
     if weight.shape != scores.shape:
         raise InputError(f"{name} must have shape {scores.shape}, got {weight.shape}.")
-    cumulative = np.empty(weight.size + 1)
-    cumulative[0] = 0
+    # Whole numbers add up several times faster than floats.
+    kind = np.int64 if np.issubdtype(weight.dtype, np.integer) else np.float64
+    cumulative = np.zeros(weight.size + 1, dtype=kind)
     np.cumsum(weight, out=cumulative[1:])
     if not (cumulative[-1] > 0 and weight.min() >= 0):
         raise InputError(f"{name} must be >= 0 with a positive sum.")
