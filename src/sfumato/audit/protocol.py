@@ -18,10 +18,10 @@ from sfumato.audit.attackers import NAMES, decision_scores, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.data.splits import as_names, balanced_rows, split_identities
 from sfumato.errors import InputError
+from sfumato.metrics.intervals import percentile_interval
 from sfumato.metrics.leakage import (
     BootstrappedAccuracy,
     attack_advantage,
-    percentile_interval,
     relative_reduction,
 )
 from sfumato.validation import check_embeddings
@@ -94,6 +94,8 @@ class Audit:
     seed : int
     rows : dict of ndarray
         What the report's pictures are drawn from: test embeddings, labels and identities.
+    provenance : list of dict
+        The tables audited, if the rows came from tables.
     """
 
     attribute: str
@@ -107,6 +109,7 @@ class Audit:
     alarms: list
     seed: int
     rows: dict = field(repr=False, compare=False, default_factory=dict)
+    provenance: list = field(default_factory=list)
 
     @property
     def final(self):
@@ -122,6 +125,7 @@ class Audit:
             "attackers": self.final.to_dict()["attackers"],
             "split": self.split,
             "seed": self.seed,
+            "tables": self.provenance,
             "alarms": self.alarms,
             "verification": self.matching.to_dict() if self.matching else None,
         }
@@ -151,7 +155,7 @@ def audit(
     metric="cosine",
     attackers=None,
     test_share=0.3,
-    max_rows=6000,
+    max_train_rows=6000,
     n_resamples=1000,
     seed=0,
     progress=None,
@@ -178,7 +182,7 @@ def audit(
         A part of :data:`sfumato.audit.attackers.NAMES`; default all.
     test_share : float in (0, 1), default=0.3
         Share of people kept for the test.
-    max_rows : int, default=6000
+    max_train_rows : int, default=6000
         At most so many development rows, balanced over the classes.
     n_resamples : int, default=1000
         Bootstrap resamples over identities.
@@ -200,14 +204,15 @@ def audit(
     """
     train = _Rows.checked(X, y, identity, protected)
     if test is None:
-        held_out, kept = split_identities(train.identity, test_share, seed=seed)
+        # Another draw than the one that parts eraser from attacker people.
+        held_out, kept = split_identities(train.identity, test_share, seed=f"test {seed}")
         train, tested = train.take(kept), train.take(held_out)
     else:
         tested = _Rows.checked(**test)
         if (tested.protected is None) != (train.protected is None):
             raise InputError("protected must be given for both data sets or for neither.")
     classes = check_classes(train, tested)
-    picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_rows))
+    picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_train_rows))
     judge = BootstrappedAccuracy(tested.y, tested.identity, n_resamples=n_resamples, seed=seed)
     sides = ["X"] if picked.protected is None else ["X", "protected"]
     names = NAMES if attackers is None else attackers
@@ -349,7 +354,7 @@ def _reduction(before, after, judge, chance):
     resampled = judge.resampled(raw.correct), judge.resampled(erased.correct)
     return {
         "value": relative_reduction(*values, chance),
-        "ci95": percentile_interval(relative_reduction(*resampled, chance)),
+        "ci95": list(percentile_interval(relative_reduction(*resampled, chance))),
     }
 
 

@@ -1,1 +1,5 @@
 """Every command, imported for the side effect of registering itself on the app."""
+
+import sfumato.cli.audit
+import sfumato.cli.demo
+import sfumato.cli.methods  # noqa: F401

@@ -1,5 +1,6 @@
 """What commands print: results and JSON on stdout, progress and errors on stderr."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -40,3 +41,15 @@ def progress_bar():
         TimeRemainingColumn(),
         console=errors,
     )
+
+
+@contextlib.contextmanager
+def track(description):
+    """Show a progress bar and give a callback ``progress(n_done, n_total, what)``."""
+    with progress_bar() as bar:
+        task = bar.add_task(description, total=None)
+
+        def progress(n_done, n_total, what):
+            bar.update(task, completed=n_done, total=n_total, description=f"{description}: {what}")
+
+        yield progress

@@ -19,7 +19,8 @@ def split_identities(identity, share=ERASER_SHARE, *, seed=0):
         Who is on each row; a number of rows stands for as many different people.
     share : float in (0, 1), default=0.5
         Expected share of people on the first side.
-    seed : int, default=0
+    seed : int or str, default=0
+        Splits of different seeds are independent of one another.
 
     Returns
     -------

@@ -65,6 +65,8 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
        Representations with Application to Face Images", IEEE TPAMI 2020.
     """
 
+    unit_length = True  # Its output is normalised.
+
     def __init__(
         self,
         *,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.metrics.intervals import bootstrap_weights
+from sfumato.metrics.intervals import bootstrap_weights, percentile_interval
 
 
 def attack_advantage(accuracy, chance):
@@ -92,10 +92,4 @@ class BootstrappedAccuracy:
 
     def interval(self, correct, level=0.95):
         """Return the percentile interval ``[low, high]`` of the balanced accuracy."""
-        return percentile_interval(self.resampled(correct), level)
-
-
-def percentile_interval(values, level=0.95):
-    """Return ``[low, high]`` that hold the central ``level`` of ``values``."""
-    tail = 100 * (1 - level) / 2
-    return [float(bound) for bound in np.percentile(values, [tail, 100 - tail])]
+        return list(percentile_interval(self.resampled(correct), level))

@@ -1,0 +1,162 @@
+"""The report's pictures, as SVG text; before is always orange, after always blue-green."""
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import norm
+
+from sfumato.metrics.verification import det_curve
+
+BEFORE, AFTER, INK, FAINT = "#c8602a", "#14788a", "#2b2a28", "#b9b4ab"
+# Colour-blind safe; classes of the attribute in t-SNE pictures.
+CLASSES = ("#3b5b92", "#d98e2b", "#5b8c5a", "#a34a6b", "#7a6fa3", "#8c6d46", "#4b9aa8", "#8a8a8a")
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": "#e7e3dc",
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "sfumato",
+}
+N_TSNE = 1000
+DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4)
+
+
+def leakage_plot(audit):
+    """Draw every attacker's balanced accuracy with its interval, before and after."""
+    names = sorted(
+        audit.before.attacks, key=lambda name: audit.before.attacks[name].balanced_accuracy
+    )
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.6, 0.42 * len(names) + 1.2), layout="constrained")
+        axes = figure.subplots()
+        sides = [("before", audit.before, BEFORE, 0.14)]
+        if audit.after is not None:
+            sides.append(("after", audit.after, AFTER, -0.14))
+        for label, leakage, colour, offset in sides:
+            for place, name in enumerate(names):
+                attack = leakage.attacks[name]
+                height, strongest = place + offset, leakage.strongest == name
+                axes.plot(attack.ci95, [height] * 2, color=colour, lw=2.5, alpha=0.45)
+                axes.plot(
+                    attack.balanced_accuracy,
+                    height,
+                    "D" if strongest else "o",
+                    color=colour,
+                    ms=8 if strongest else 5.5,
+                    label=f"{label}, strongest" if strongest else None,
+                )
+        axes.axvline(audit.chance, color=INK, lw=1, ls=(0, (4, 3)))
+        axes.text(audit.chance, len(names) - 0.4, " chance", va="bottom", color=INK, fontsize=9)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(-0.6, len(names) - 0.3)
+        axes.set_xlim(min(audit.chance - 0.05, axes.get_xlim()[0]), 1.0)
+        axes.set_xlabel("balanced accuracy on test people, 95 % interval")
+        axes.grid(axis="x")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+        return _svg(figure)
+
+
+def matching_plot(scores):
+    """Draw ROC and DET before and after.
+
+    Parameters
+    ----------
+    scores : dict of str to (genuine, impostor)
+        Label to score arrays; the first is before, the second after.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.6, 3.7), layout="constrained")
+        roc, det = figure.subplots(1, 2)
+        for (label, (genuine, impostor)), colour in zip(
+            scores.items(), (BEFORE, AFTER), strict=False
+        ):
+            fmr, fnmr = _curve(genuine, impostor)
+            roc.plot(fmr, 1 - fnmr, color=colour, lw=2, label=label)
+            inside = (fmr > 0) & (fnmr > 0) & (fmr < 1) & (fnmr < 1)
+            det.plot(norm.ppf(fmr[inside]), norm.ppf(fnmr[inside]), color=colour, lw=2)
+        roc.set(xscale="log", xlim=(1e-5, 1), xlabel="FMR", ylabel="TMR", title="ROC")
+        roc.legend(loc="lower right")
+        ticks = norm.ppf(DET_TICKS)
+        labels = [f"{tick:g}" for tick in DET_TICKS]
+        det.set_xticks(ticks, labels)
+        det.set_yticks(ticks, labels)
+        det.set(xlabel="FMR", ylabel="FNMR", title="DET (normal deviates)")
+        det.set(xlim=(ticks[0], ticks[-1]), ylim=(ticks[0], ticks[-1]))
+        for axes in (roc, det):
+            axes.grid()
+        return _svg(figure)
+
+
+def _curve(genuine, impostor):
+    fmr, fnmr = det_curve(genuine, impostor, n_points=2000)[:2]
+    return np.asarray(fmr), np.asarray(fnmr)
+
+
+def histogram_plot(scores):
+    """Draw genuine and impostor scores, one panel for before and one for after."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.6, 2.9), layout="constrained")
+        panels = figure.subplots(1, len(scores), squeeze=False)[0]
+        for axes, (label, (genuine, impostor)), colour in zip(
+            panels, scores.items(), (BEFORE, AFTER), strict=False
+        ):
+            low, high = np.quantile(impostor, 0.0005), np.quantile(genuine, 0.9995)
+            bins = np.linspace(min(low, genuine.min()), max(high, impostor.max()), 80)
+            axes.hist(impostor, bins, density=True, color=FAINT, label="impostor")
+            axes.hist(genuine, bins, density=True, color=colour, alpha=0.75, label="genuine")
+            axes.set(title=label, xlabel="score", yticks=[])
+            axes.spines["left"].set_visible(False)
+            axes.legend(loc="upper left")
+        return _svg(figure)
+
+
+def tsne_plot(versions, y, *, seed=0):
+    """Draw t-SNE maps coloured by the attribute, one panel a version of the embeddings.
+
+    Parameters
+    ----------
+    versions : dict of str to ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    """
+    from sklearn.manifold import TSNE
+
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(y))[:N_TSNE]
+    classes = sorted(set(y[rows].tolist()))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.6, 4.3), layout="constrained")
+        panels = figure.subplots(1, len(versions), squeeze=False)[0]
+        for axes, (label, X) in zip(panels, versions.items(), strict=True):
+            X = X[rows] / np.linalg.norm(X[rows], axis=1, keepdims=True).clip(1e-12)
+            perplexity = min(30, (len(rows) - 1) / 3)
+            model = TSNE(perplexity=perplexity, random_state=seed, init="pca")
+            points = model.fit_transform(X)
+            for number, value in enumerate(classes):
+                chosen = points[y[rows] == value]
+                colour = CLASSES[number % len(CLASSES)]
+                axes.scatter(*chosen.T, s=9, color=colour, alpha=0.8, lw=0, label=value)
+            axes.set(title=label, xticks=[], yticks=[])
+            for side in axes.spines.values():
+                side.set_visible(False)
+        panels[0].legend(loc="upper left", bbox_to_anchor=(0, 0), ncols=4, markerscale=2)
+        return _svg(figure)
+
+
+def _svg(figure):
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,78 @@
+"""The audit's report: one self-contained HTML page."""
+
+import datetime
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from sfumato import __version__
+from sfumato.audit import plots
+from sfumato.data.tables import atomic_path
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "matplotlib")
+
+
+def write_report(audits, path):
+    """Write audits as one HTML page that needs no other file and no network.
+
+    Parameters
+    ----------
+    audits : list of Audit
+        One section each.
+    path : str or Path
+        Replaced atomically if it exists.
+    """
+    environment = Environment(
+        loader=PackageLoader("sfumato.audit"),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        sections=[_section(audit) for audit in audits],
+        provenance=audits[0].provenance,
+        made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        versions={"sfumato": __version__, "Python": platform.python_version()}
+        | {name: version(name) for name in LIBRARIES},
+    )
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _section(audit):
+    versions = {"before": audit.rows["X"]}
+    if audit.after is not None:
+        versions["after"] = audit.rows["protected"]
+    section = {
+        "audit": audit,
+        "verdict": verdict(audit),
+        "leakage": plots.leakage_plot(audit),
+        "tsne": plots.tsne_plot(versions, audit.rows["y"], seed=audit.seed),
+        "matching": None,
+    }
+    if audit.matching is not None:
+        scores = dict(zip(("before", "after"), audit.matching.scores(), strict=False))
+        section |= {
+            "matching": audit.matching.to_dict(),
+            "curves": plots.matching_plot(scores),
+            "histograms": plots.histogram_plot(scores),
+        }
+    return section
+
+
+def verdict(audit):
+    """Return the finding in one sentence, no stronger than the interval allows."""
+    attack = audit.final.headline
+    low, high = attack.ci95
+    figure = (
+        f"{attack.attacker} reads {audit.attribute} with a balanced accuracy of "
+        f"{attack.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}], chance {audit.chance:.3f}"
+    )
+    if low <= audit.chance <= high:
+        return f"No attacker of this suite was shown to beat chance: {figure}."
+    if high < audit.chance:
+        return f"Below chance, which is a leak with the sign turned: {figure}."
+    kind = "still readable" if audit.after is not None else "readable"
+    return f"{audit.attribute.capitalize()} is {kind}: {figure}."

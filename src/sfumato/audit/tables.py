@@ -1,0 +1,214 @@
+"""Audit face tables: choose the rows that no eraser has seen, then run the protocol."""
+
+from dataclasses import replace
+
+from sfumato.audit.protocol import audit
+from sfumato.data.info import check_same_space
+from sfumato.data.selection import Selection, label_values, matching_rows, read_rows
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+
+MAX_ROWS = 200_000
+
+
+def audit_tables(
+    table,
+    attributes,
+    *,
+    protected=None,
+    test_table=None,
+    test_protected=None,
+    where=None,
+    test_where=None,
+    max_rows=MAX_ROWS,
+    seed=0,
+    progress=None,
+    **options,
+):
+    """Audit one or several attributes of a face table, raw and protected.
+
+    Parameters
+    ----------
+    table : str or Path
+        Raw embeddings with label columns.
+    attributes : list of str
+        Label columns. Numbers with more than 10 values are cut into three groups.
+    protected : str or Path, optional
+        The same rows after an eraser; found by ``image_id``, in any order.
+    test_table, test_protected : str or Path, optional
+        Test on the people of another table, having trained on this one.
+    where, test_where : str, optional
+        ``column=value``: only these rows. ``test_where`` alone tests on these rows of the same
+        table.
+    max_rows : int, default=200_000
+        A larger table gives a random sample of its people.
+    seed : int, default=0
+    progress : callable, optional
+    **options
+        Passed to :func:`sfumato.audit.protocol.audit`.
+
+    Returns
+    -------
+    list of Audit
+        One per attribute.
+
+    Notes
+    -----
+    People whom the eraser was fitted on are left out: the protected table says which rows these
+    were, and if they came from this table the other half is audited. If all of it was used, the
+    audit goes on with an alarm.
+    """
+    if not attributes:
+        raise InputError("attributes must name at least one label column.")
+    train = _Side.open(table, protected, where, max_rows, seed)
+    tested = None
+    if test_table is not None or test_where is not None:
+        tested = _Side.open(
+            table if test_table is None else test_table,
+            protected if test_table is None else test_protected,
+            test_where,
+            max_rows,
+            seed,
+        )
+        tested.same_space(train)
+    results = []
+    for number, attribute in enumerate(attributes):
+        rows = train.rows(attribute)
+        test = None if tested is None else tested.rows(attribute)
+        result = audit(
+            **rows,
+            test=test,
+            attribute=attribute,
+            metric=train.table.info.metric,
+            seed=seed,
+            progress=_within(progress, number, len(attributes)),
+            **options,
+        )
+        alarms = train.alarms() + ([] if tested is None else tested.alarms())
+        results.append(
+            replace(
+                result,
+                alarms=[*alarms, *result.alarms],
+                provenance=[side.describe() for side in (train, tested) if side is not None],
+            )
+        )
+    return results
+
+
+class _Side:
+    """A raw table, its protected twin, and the rows of both that may be audited."""
+
+    def __init__(self, table, protected, selection):
+        self.table, self.protected, self.selection = table, protected, selection
+        self._cache = {}
+
+    @classmethod
+    def open(cls, table, protected, where, max_rows, seed):
+        table = FaceTable(table).require("embedding")
+        protected = None if protected is None else FaceTable(protected).require("embedding")
+        selection = Selection(where=where, share=max_rows / max(table.n_rows, 1), seed=seed)
+        if protected is not None:
+            _check_twin(table, protected)
+            for step in _steps_after(table, protected):
+                if _same_source(step, table) and step["fitted_on"].get("half") == "eraser":
+                    selection = replace(selection, half="attacker", seed=step["fitted_on"]["seed"])
+        return cls(table, protected, selection.check(table))
+
+    def rows(self, attribute):
+        """Return the arguments ``X, y, identity, protected`` of the protocol."""
+        self.table.require(attribute)
+        columns, X = read_rows(self.table, self.selection, [attribute])
+        if self.protected is not None and "protected" not in self._cache:
+            self._cache["protected"] = matching_rows(self.protected, columns["image_id"])
+        return {
+            "X": X,
+            "y": label_values(columns[attribute]),
+            "identity": columns.get("identity"),
+            "protected": self._cache.get("protected"),
+        }
+
+    def same_space(self, other):
+        """Refuse two sides whose embeddings cannot be read by the same attacker."""
+        check_same_space(
+            self.table.info, other.table.info, table=self.table.path, model=other.table.path
+        )
+        if self.protected is not None and other.protected is not None:
+            check_same_space(
+                self.protected.info,
+                other.protected.info,
+                table=self.protected.path,
+                model=other.protected.path,
+            )
+
+    def alarms(self):
+        """Return what makes the choice of rows doubtful."""
+        if self.protected is None:
+            return []
+        steps = _steps_after(self.table, self.protected)
+        if not steps:
+            return [f"{self.protected.path.name} records no transformation after the raw table."]
+        return [
+            f"The eraser {step['method']} was fitted on rows of this very table "
+            f"({step['fitted_on'].get('rows')}): its people may be among the audited ones, and "
+            "the leakage shown may be too low."
+            for step in steps
+            if _same_source(step, self.table) and not self._apart(step)
+        ]
+
+    def _apart(self, step):
+        fitted = step["fitted_on"]
+        if fitted.get("half") == "eraser":
+            return True
+        # Fitted on column=value, audited on another value of that column.
+        mine, theirs = self.selection.where or "", fitted.get("where") or ""
+        column, _, value = mine.partition("=")
+        other_column, _, other = theirs.partition("=")
+        if not mine or column != other_column:
+            return False
+        return (
+            value == f"!{other}"
+            or other == f"!{value}"
+            or (value != other and "!" not in value + other)
+        )
+
+    def describe(self):
+        """Return the data's provenance for the report."""
+        return {
+            "table": self.table.path.name,
+            "source": self.table.info.source,
+            "space": self.table.info.space,
+            "metric": self.table.info.metric,
+            "n_rows": self.table.n_rows,
+            "audited": self.selection.describe(),
+            "protected": None if self.protected is None else self.protected.path.name,
+            "transformations": []
+            if self.protected is None
+            else _steps_after(self.table, self.protected),
+        }
+
+
+def _check_twin(table, protected):
+    raw, other = table.info, protected.info
+    if (raw.encoder, raw.encoder_version) != (other.encoder, other.encoder_version):
+        raise InputError(
+            f"{protected.path}: made from embeddings of {other.encoder} {other.encoder_version}, "
+            f"not of {raw.encoder} {raw.encoder_version} as {table.path}; protect that table."
+        )
+    if other.transformations[: len(raw.transformations)] != raw.transformations:
+        raise InputError(
+            f"{protected.path}: its transformations do not start with those of {table.path}."
+        )
+
+
+def _steps_after(table, protected):
+    return list(protected.info.transformations[len(table.info.transformations) :])
+
+
+def _same_source(step, table):
+    return step["fitted_on"].get("source") == table.info.source
+
+
+def _within(progress, number, n_total):
+    if progress is None or n_total == 1:
+        return progress
+    return lambda done, total, what: progress(number * total + done, n_total * total, what)

@@ -1,0 +1,32 @@
+"""``sfumato demo``: the main job on simulated people, without any download."""
+
+from pathlib import Path
+
+import typer
+
+from sfumato.cli import app
+from sfumato.cli.audit import print_audit
+from sfumato.cli.output import print_json, results, track
+
+
+@app.command()
+def demo(
+    output: Path = typer.Option("demo", "--output", "-o", help="Folder for tables and reports."),
+    seed: int = typer.Option(0, help="Of everything random."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Simulate people, attack, erase, attack again; write a report for each method."""
+    from sfumato.experiments.demo import run_demo
+
+    with track("demo") as progress:
+        audits, skipped = run_demo(output, seed=seed, progress=progress)
+    if as_json:
+        found = {method: result.to_dict() for method, result in audits.items()}
+        print_json({"methods": found, "skipped": skipped})
+        return
+    for method, result in audits.items():
+        results.rule(f"[bold]{method}")
+        print_audit(result)
+        results.print(f"Report: {output / method}.html")
+    for method, reason in skipped.items():
+        results.print(f"[yellow]{method} was skipped:[/] {reason}")

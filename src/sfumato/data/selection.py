@@ -1,0 +1,199 @@
+"""Which rows of a face table take part: by a column's value, by person, by number."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sfumato.data.splits import ERASER_SHARE, split_identities
+from sfumato.data.tables import embedding_matrix
+from sfumato.errors import InputError
+
+N_DISTINCT = 10
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A rule that picks rows of a face table batch by batch.
+
+    Parameters
+    ----------
+    where : str, optional
+        ``"column=value"``; a leading ``!`` before the value picks all other rows.
+    half : {"eraser", "attacker"}, optional
+        One side of :func:`~sfumato.data.splits.split_identities` over all people; tables
+        without identities are split by image.
+    share : float, optional
+        A share of the people, so that a huge table gives a sample.
+    seed : int, default=0
+        Of the split.
+    """
+
+    where: str | None = None
+    half: str | None = None
+    share: float | None = None
+    seed: int = 0
+
+    @property
+    def column(self):
+        """The column that ``where`` looks at, or None."""
+        return None if self.where is None else _parse(self.where)[0]
+
+    def columns(self, table):
+        """Return the columns that the rule needs of a table."""
+        names = ["identity" if "identity" in table.columns else "image_id"]
+        return names + [] if self.column is None else [*names, self.column]
+
+    def check(self, table):
+        """Refuse a table without the rule's column; return self."""
+        if self.column is not None:
+            table.require(self.column)
+        return self
+
+    def mask(self, batch):
+        """Return which rows of a record batch are picked, bool of shape (n_rows,)."""
+        picked = np.ones(batch.num_rows, dtype=bool)
+        if self.where is not None:
+            column, value, wanted = _parse(self.where)
+            names = pc.fill_null(pc.cast(batch.column(column), pa.string()), "")
+            picked &= (names.to_numpy(zero_copy_only=False) == value) == wanted
+        if self.half is not None:
+            first, second = _people_masks(batch, ERASER_SHARE, self.seed)
+            picked &= first if self.half == "eraser" else second
+        if self.share is not None and self.share < 1:
+            # Another seed: the sample must not follow the split.
+            picked &= _people_masks(batch, self.share, f"sample {self.seed}")[0]
+        return picked
+
+    def describe(self):
+        """Return the rule in words, for a model's or a report's provenance."""
+        parts = [self.where] if self.where else []
+        parts += [f"{self.half} half of the people, seed {self.seed}"] if self.half else []
+        return ", ".join(parts) or "all rows"
+
+
+def _parse(where):
+    column, found, value = where.partition("=")
+    if not found or not column or not value:
+        raise InputError(f"where must read column=value, got {where!r}.")
+    return column, value.removeprefix("!"), not value.startswith("!")
+
+
+def _people_masks(batch, share, seed):
+    column = "identity" if "identity" in batch.schema.names else "image_id"
+    people = batch.column(column)
+    if people.null_count:
+        row = int(np.flatnonzero(people.is_null())[0])
+        name = batch.column("image_id")[row].as_py() if "image_id" in batch.schema.names else row
+        raise InputError(f"identity of row {name!r} is missing; drop the row or name it.")
+    people = pc.dictionary_encode(people)
+    first, _ = split_identities(people.dictionary.to_pylist(), share, seed=seed)
+    first = first[people.indices.to_numpy()]
+    return first, ~first
+
+
+def selected_batches(table, selection, labels=()):
+    """Yield ``(record batch, embeddings)`` of the picked rows, labels included."""
+    selection.check(table)
+    table.require("embedding", *labels)
+    columns = dict.fromkeys(["image_id", *selection.columns(table), *labels])
+    for _, batch, X in table.embedding_batches(list(columns)):
+        mask = selection.mask(batch)
+        if mask.all():
+            yield batch.drop_columns(["embedding"]), X
+        elif mask.any():
+            yield batch.drop_columns(["embedding"]).filter(pa.array(mask)), X[mask]
+
+
+def read_rows(table, selection, labels=()):
+    """Return the picked rows as ``(columns, X)``: a dict of arrays, and float32 embeddings.
+
+    Raises
+    ------
+    InputError
+        If no row is picked.
+    """
+    batches, parts = [], []
+    for batch, X in selected_batches(table, selection, labels):
+        batches.append(batch)
+        parts.append(np.array(X))
+    if not parts:
+        raise InputError(f"{table.path}: no row is left by {selection.describe()}.")
+    rows = pa.Table.from_batches(batches)
+    columns = {name: rows[name].to_numpy() for name in rows.column_names}
+    return columns, np.concatenate(parts)
+
+
+def matching_rows(table, image_ids):
+    """Return a table's embeddings for the given ids, in their order.
+
+    Parameters
+    ----------
+    table : FaceTable
+    image_ids : sequence of str of length n
+
+    Returns
+    -------
+    ndarray of shape (n, n_features)
+
+    Raises
+    ------
+    InputError
+        If an id is not in the table.
+    """
+    wanted = pa.array(image_ids, pa.string())
+    X = np.empty((len(wanted), table.info.dimension), dtype=np.float32)
+    found = np.zeros(len(wanted), dtype=bool)
+    for batch in table.require("embedding").batches(["image_id", "embedding"]):
+        place = pc.index_in(batch.column("image_id"), value_set=wanted)
+        rows = np.flatnonzero(place.is_valid())
+        if len(rows):
+            taken = batch.column("embedding").take(pa.array(rows))
+            place = place.drop_null().to_numpy()
+            X[place] = embedding_matrix(taken, table.info.dimension, table.path)
+            found[place] = True
+    if not found.all():
+        missing = wanted[int(np.flatnonzero(~found)[0])]
+        raise InputError(
+            f"{table.path}: {np.sum(~found)} rows are missing, the first has image_id "
+            f"'{missing}'; protect the whole table."
+        )
+    return X
+
+
+def label_values(values, *, n_groups=3):
+    """Return a label column as classes: strings and booleans as they are, numbers in groups.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+    n_groups : int, default=3
+        Numbers with more than 10 distinct values are cut at their quantiles.
+
+    Returns
+    -------
+    ndarray of object of shape (n_samples,)
+        ``None`` where the label is missing.
+
+    Examples
+    --------
+    >>> label_values(np.arange(12))[[0, 5, 11]].tolist()
+    ['<= 3.67', '3.67 - 7.33', '> 7.33']
+    """
+    missing = np.array([value is None or value != value for value in values.tolist()])
+    result = np.full(len(values), None, dtype=object)
+    known = values[~missing]
+    number = known.dtype != object and np.issubdtype(known.dtype, np.number)
+    if not number or len(np.unique(known)) <= N_DISTINCT:
+        result[~missing] = [str(value) for value in known.tolist()]
+        return result
+    cuts = np.unique(np.quantile(known, np.arange(1, n_groups) / n_groups))
+    text = [f"{cut:.3g}" for cut in cuts]
+    names = [
+        f"<= {text[0]}",
+        *(f"{low} - {high}" for low, high in zip(text, text[1:], strict=False)),
+        f"> {text[-1]}",
+    ]
+    result[~missing] = np.array(names, dtype=object)[np.searchsorted(cuts, known)]
+    return result

@@ -1,0 +1,165 @@
+"""Fit an eraser on a face table, and protect a face table with it, batch by batch."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sfumato.data.selection import Selection, label_values, read_rows, selected_batches
+from sfumato.data.tables import FaceTable, embedding_array, write_table
+from sfumato.errors import InputError
+from sfumato.models.registry import eraser_class
+from sfumato.models.storage import SavedModel, load_model, save_model
+
+
+def fit_table(
+    method, table, attributes, output, *, parameters=None, selection=None, progress=None
+):
+    """Fit an eraser on rows of a face table and save it.
+
+    Parameters
+    ----------
+    method : str
+        Of :data:`sfumato.models.registry.ERASERS`.
+    table : str, Path or FaceTable
+    attributes : list of str
+        Label columns; rows where one is missing are left out.
+    output : str or Path
+        The model's file.
+    parameters : dict, optional
+        Of the eraser's constructor.
+    selection : Selection, optional
+        Which rows; default the eraser's half of the people, so that an audit of the same table
+        has people whom the eraser never saw.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
+
+    Returns
+    -------
+    SavedModel
+    """
+    table = table if isinstance(table, FaceTable) else FaceTable(table)
+    selection = (selection or Selection(half="eraser")).check(table)
+    table.require("embedding", *attributes)
+    eraser = make_eraser(method, parameters or {})
+    fit = _fit_streaming if hasattr(eraser, "partial_fit") else _fit_whole
+    n_rows = fit(eraser, table, attributes, selection, progress)
+    fitted_on = {
+        "source": table.info.source,
+        "rows": selection.describe(),
+        "where": selection.where,
+        "half": selection.half,
+        "seed": selection.seed,
+        "n_rows": n_rows,
+    }
+    model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
+    save_model(model, output)
+    return model
+
+
+def make_eraser(method, parameters):
+    """Return an unfitted eraser; an unknown parameter is refused with the list of known ones."""
+    eraser = eraser_class(method)()
+    known = eraser.get_params()
+    for name in parameters:
+        if name not in known:
+            raise InputError(
+                f"{method} has no parameter {name!r}; it has {', '.join(known) or 'none'}."
+            )
+    return eraser.set_params(**parameters)
+
+
+def _fit_streaming(eraser, table, attributes, selection, progress):
+    n_rows = n_seen = 0
+    for batch, X in selected_batches(table, selection, attributes):
+        # A column of numbers is continuous to the eraser: no grouping here.
+        y = np.stack([_values(batch.column(name)) for name in attributes], axis=1)
+        known = ~np.array([[v is None or v != v for v in row] for row in y.tolist()]).any(axis=1)
+        if known.any():
+            eraser.partial_fit(X[known], y[known])
+        n_rows += int(known.sum())
+        n_seen += batch.num_rows
+        if progress is not None:
+            progress(n_seen, table.n_rows, "rows read")
+    if not n_rows:
+        raise InputError(f"{table.path}: no row with {' and '.join(attributes)} is left.")
+    return n_rows
+
+
+def _values(column):
+    values = column.to_numpy(zero_copy_only=False)
+    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+        return values.astype(np.float64).astype(object)
+    return values.astype(object)
+
+
+def _fit_whole(eraser, table, attributes, selection, progress):
+    columns, X = read_rows(table, selection, attributes)
+    y = np.stack([label_values(columns[name]) for name in attributes], axis=1)
+    known = (y != None).all(axis=1)  # noqa: E711  (elementwise)
+    if not known.any():
+        raise InputError(f"{table.path}: no row with {' and '.join(attributes)} is left.")
+    identity = columns["identity"][known] if "identity" in columns else None
+    eraser.fit(X[known], y[known].astype(str), identity=identity, progress=progress)
+    return int(known.sum())
+
+
+def protect_table(model, table, output, *, overwrite=False, progress=None):
+    """Write a copy of a face table with protected embeddings and without photos.
+
+    Parameters
+    ----------
+    model : str, Path or SavedModel
+    table : str, Path or FaceTable
+        Read by batches; its embeddings must be of the space that the model was fitted on.
+    output : str or Path
+        Appears only when complete.
+    overwrite : bool, default=False
+        Replace an existing output.
+    progress : callable, optional
+        Called as ``progress(n_rows_done, n_rows, what)``.
+
+    Returns
+    -------
+    dict
+        ``n_rows``, ``output``, ``fingerprint``, ``dimension``.
+    """
+    model = model if isinstance(model, SavedModel) else load_model(model)
+    table = table if isinstance(table, FaceTable) else FaceTable(table)
+    output = Path(output)
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists already; give another name or overwrite it.")
+    if output.exists() and output.samefile(table.path):
+        raise InputError(f"{output}: a table cannot be protected onto itself.")
+    table.require("embedding")
+    model.check(table.info, table.path)
+    # A photo beside a protected template would undo it.
+    columns = [name for name in table.columns if name not in ("image", "embedding")]
+    first = embedding_array(model.eraser.transform(np.ones((1, table.info.dimension), "f4")))
+    fields = [table.schema.field(name) for name in columns]
+    schema = pa.schema([*fields, pa.field("embedding", first.type)])
+    dimension = first.type.list_size
+    info = table.info.transformed(
+        model.step, dimension=dimension, normalisation=_normalisation(model)
+    )
+
+    def protected():
+        for start, batch, X in table.embedding_batches(columns):
+            arrays = [batch.column(name) for name in columns]
+            yield pa.RecordBatch.from_arrays(
+                [*arrays, embedding_array(model.eraser.transform(X))], schema=schema
+            )
+            if progress is not None:
+                progress(start + batch.num_rows, table.n_rows, "rows protected")
+
+    n_rows = write_table(output, protected(), schema, info)
+    return {
+        "n_rows": n_rows,
+        "output": str(output),
+        "fingerprint": model.fingerprint,
+        "dimension": dimension,
+    }
+
+
+def _normalisation(model):
+    return "l2" if getattr(model.eraser, "unit_length", False) else "none"
