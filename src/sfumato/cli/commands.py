@@ -2,4 +2,5 @@
 
 import sfumato.cli.audit
 import sfumato.cli.demo
-import sfumato.cli.methods  # noqa: F401
+import sfumato.cli.methods
+import sfumato.cli.verify  # noqa: F401

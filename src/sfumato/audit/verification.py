@@ -1,0 +1,124 @@
+"""Verify the faces of a table: the library function behind ``sfumato verify``."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sfumato.audit.matching import OO, match_all, match_pairs
+from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+
+
+def verify(
+    table,
+    *,
+    pairs=None,
+    identity=None,
+    metric=None,
+    fmr=1e-3,
+    protected=None,
+    view=None,
+    n_resamples=500,
+    seed=0,
+):
+    """Return how well people can be told apart, as one JSON-ready report.
+
+    Parameters
+    ----------
+    table : FaceTable, path of one, or array-like of shape (n_samples, n_features)
+        Embeddings; a table also brings ``image_id`` and, if it has one, ``identity``.
+    pairs : PairList, path of one, or JoinedPairs, optional
+        Which pairs to compare; see :func:`~sfumato.data.pairs.read_pairs`. An array has no
+        ids, so it needs JoinedPairs. Default: all rows against all others.
+    identity : array-like of shape (n_samples,), optional
+        Who is in each row; default: the table's column.
+    metric : {"cosine", "euclidean"}, optional
+        Default: the table's own metric, cosine for an array.
+    fmr : float in (0, 1), default=0.001
+        Where TMR is read.
+    protected : as ``table``, optional
+        The same faces after an eraser. A table is joined by ``image_id``; rows of an array
+        must be in the order of ``table``.
+    view : str, optional
+        The view of ``pairs``; default: the last one in sorted order, LFW's view 2.
+    n_resamples : int, default=500
+        Bootstrap resamples of the intervals; 0 for none (``ci95`` is then null).
+    seed : int, default=0
+
+    Returns
+    -------
+    dict
+        ``eer`` and ``tmr_at_fmr`` (``value``, ``threshold``, ``ci95``), ``accuracy``
+        (``value``, ``standard_error``, ``protocol``, ``ci95``), ``d_prime``, ``n_genuine``,
+        ``n_impostor``, ``n_missing``, ``protocol``, ``metric``, ``seed``, ``notes``. A value
+        that the pairs cannot give is null and explained in ``notes``. With ``protected``
+        there is one such dict a matching: ``original-original``, ``protected-protected``,
+        ``original-protected``, ``protected-original``; and ``n_missing``. The last two
+        are absent if the numbers of features differ.
+
+    Raises
+    ------
+    InputError
+        For tables, pairs or arrays that do not fit together.
+    """
+    table, X, metric = _embeddings(table, metric)
+    if isinstance(table, FaceTable) and identity is None and "identity" in table.columns:
+        identity = table.column("identity")
+    if protected is not None:
+        protected = _protected(protected, table)
+    options = {"metric": metric, "fmr": fmr, "n_resamples": n_resamples, "seed": seed}
+    n_missing = 0
+    if pairs is not None:
+        joined = _joined(pairs, table, identity, view)
+        n_missing = joined.n_missing
+        matchings = match_pairs(X, joined, protected, **options)
+    elif identity is None:
+        raise InputError("verification needs pairs or identity; the table has no identity.")
+    else:
+        matchings = match_all(X, identity, protected, **options)
+    reports = {name: m.result | {"n_missing": n_missing} for name, m in matchings.items()}
+    return reports[OO] if protected is None else reports | {"n_missing": n_missing}
+
+
+def _embeddings(table, metric):
+    if isinstance(table, str | Path):
+        table = FaceTable(table)
+    if isinstance(table, FaceTable):
+        return table, table.embeddings(), metric or table.info.metric
+    return None, table, metric or "cosine"
+
+
+def _joined(pairs, table, identity, view):
+    if isinstance(pairs, JoinedPairs):
+        return pairs
+    if table is None:
+        raise InputError("an array has no image ids: pass pairs as JoinedPairs, or a face table.")
+    if not isinstance(pairs, PairList):
+        pairs = read_pairs(pairs)
+    return join_pairs(pairs.select(view), table.column("image_id"), identity)
+
+
+def _protected(protected, table):
+    """Return protected embeddings in the row order of ``table``."""
+    if isinstance(protected, str | Path):
+        protected = FaceTable(protected)
+    if not isinstance(protected, FaceTable):
+        return protected
+    if table is None:
+        raise InputError("protected is a face table, so the original must be one too.")
+    encoders = table.info.encoder, protected.info.encoder
+    if None not in encoders and encoders[0] != encoders[1]:
+        raise InputError(
+            f"{protected.path}: embeddings of {encoders[1]} cannot be compared with those of "
+            f"{encoders[0]} in {table.path}; protect that table instead."
+        )
+    row = {name: number for number, name in enumerate(protected.column("image_id"))}
+    wanted = table.column("image_id")
+    absent = [name for name in wanted if name not in row]
+    if absent:
+        raise InputError(
+            f"{protected.path}: lacks {len(absent)} of the {len(wanted)} images of {table.path}, "
+            f"e.g. {absent[0]!r}; protect the whole table, or verify the common rows only."
+        )
+    return protected.embeddings()[np.array([row[name] for name in wanted], dtype=np.intp)]
