@@ -46,39 +46,35 @@ def verify(
     if as_json:
         print_json(report)
     else:
-        _print_table(report)
+        _print_table(report, fmr)
     if report["n_missing"]:
         errors.print(f"{report['n_missing']} pairs left out: an image is not in {table}.")
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
-def _print_table(report):
+def _print_table(report, fmr):
     from rich.table import Table
 
     matchings = {name: part for name, part in report.items() if isinstance(part, dict)}
     if "protocol" in report:
         matchings = {"original-original": report}
-    first = next(iter(matchings.values()))
+    parts = list(matchings.values())
     shown = Table(
-        title=f"Verification, {first['protocol']}, {first['metric']}",
-        caption="[low, high]: 95 % interval over people. Rates are fractions.",
+        title=f"Verification, {parts[0]['protocol']}, {parts[0]['metric']}",
+        caption=r"\[low, high]: 95 % interval over people; rates are fractions",
+        show_lines=True,
     )
-    for heading in ("matching", "EER", "TMR", "at FMR", "accuracy", "d'", "genuine", "impostor"):
-        shown.add_column(heading)
-    for name, part in matchings.items():
-        tmr = part["tmr_at_fmr"]
-        shown.add_row(
-            name,
-            _rate(part["eer"]),
-            _rate(tmr),
-            f"{tmr['fmr']:g}" if tmr else "-",
-            _rate(part["accuracy"]),
-            "-" if part["d_prime"] is None else f"{part['d_prime']:.2f}",
-            str(part["n_genuine"]),
-            str(part["n_impostor"]),
-        )
+    shown.add_column("")
+    for name in matchings:
+        shown.add_column(name.replace("-", "-\n"))
+    shown.add_row("EER", *(_rate(part["eer"]) for part in parts))
+    shown.add_row(f"TMR at FMR {fmr:g}", *(_rate(part["tmr_at_fmr"]) for part in parts))
+    shown.add_row("accuracy", *(_rate(part["accuracy"]) for part in parts))
+    shown.add_row("d'", *(f"{p['d_prime']:.2f}" if p["d_prime"] else "-" for p in parts))
+    for count in ("n_genuine", "n_impostor", "n_identities"):
+        shown.add_row(count, *(str(part[count]) for part in parts))
     results.print(shown)
-    for note in dict.fromkeys(note for part in matchings.values() for note in part["notes"]):
+    for note in dict.fromkeys(note for part in parts for note in part["notes"]):
         errors.print(f"Note: {note}.", markup=False)
 
 
@@ -87,5 +83,5 @@ def _rate(part):
         return "-"
     text = f"{part['value']:.4f}"
     if part["ci95"] is not None:
-        text += " \\[{:.4f}, {:.4f}]".format(*part["ci95"])
+        text += "\n\\[{:.4f}, {:.4f}]".format(*part["ci95"])
     return text

@@ -161,7 +161,7 @@ class _Sample:
     impostor_a: np.ndarray
     impostor_b: np.ndarray
     multiplicity: np.ndarray | None
-    correct: tuple[np.ndarray, np.ndarray] | None
+    wrong: tuple[np.ndarray, np.ndarray] | None
     n_identities: int
 
     @classmethod
@@ -174,10 +174,11 @@ class _Sample:
         chosen, multiplicity = _thin(np.asarray(scores.impostor), max_impostor, seed)
         order = np.argsort(scores.genuine, kind="stable")
         a, b = number[np.asarray(scores.impostor_identity)[chosen].T]
+        wrong = None
         if correct is not None:
-            correct = (
-                np.asarray(correct[0])[order].astype(float),
-                np.asarray(correct[1])[chosen].astype(float),
+            wrong = (
+                np.flatnonzero(~np.asarray(correct[0], dtype=bool)[order]),
+                np.flatnonzero(~np.asarray(correct[1], dtype=bool)[chosen]),
             )
         ranked = RankedScores(scores.genuine, np.asarray(scores.impostor)[chosen])
         return cls(
@@ -187,7 +188,7 @@ class _Sample:
             impostor_a=a.copy(),
             impostor_b=b.copy(),
             multiplicity=multiplicity,
-            correct=correct,
+            wrong=wrong,
             n_identities=int(present.sum()),
         )
 
@@ -205,7 +206,7 @@ class _Sample:
             "tmr_at_fmr": lambda: weighted.tmr_at_fmr(fmr),
             "fnmr_at_fmr": lambda: float(weighted.fnmr(weighted.threshold_at_fmr(fmr))),
             "d_prime": lambda: _d_prime(self.moments, genuine, impostor),
-            "accuracy": lambda: _accuracy(self.correct, genuine, impostor, balanced),
+            "accuracy": lambda: _accuracy(self.wrong, genuine, impostor, balanced),
         }
         return [compute[name]() for name in statistics]
 
@@ -259,9 +260,9 @@ def _d_prime(moments, genuine_weight, impostor_weight):
     return abs(mean_g - mean_i) / np.sqrt(spread)
 
 
-def _accuracy(correct, genuine_weight, impostor_weight, balanced):
-    right_g, right_i = genuine_weight @ correct[0], impostor_weight @ correct[1]
+def _accuracy(wrong, genuine_weight, impostor_weight, balanced):
+    wrong_g, wrong_i = genuine_weight[wrong[0]].sum(), impostor_weight[wrong[1]].sum()
     all_g, all_i = genuine_weight.sum(), impostor_weight.sum()
     if balanced:
-        return (right_g / all_g + right_i / all_i) / 2
-    return (right_g + right_i) / (all_g + all_i)
+        return 1 - (wrong_g / all_g + wrong_i / all_i) / 2
+    return 1 - (wrong_g + wrong_i) / (all_g + all_i)
