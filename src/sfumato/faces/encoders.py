@@ -1,0 +1,139 @@
+"""Turn a face into an embedding: dlib's ResNet or any ArcFace-style ONNX network."""
+
+import functools
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.faces.align import align_arcface, align_dlib, load_predictor
+from sfumato.faces.detect import Face, existing_file, file_version
+from sfumato.validation import need
+
+
+class Encoder(Protocol):
+    """What :func:`sfumato.faces.embed.embed` needs of an encoder."""
+
+    name: str
+    version: str
+    dimension: int
+    metric: str
+    normalisation: str
+
+    def encode(self, image: np.ndarray, face: Face) -> np.ndarray:
+        """Return the float32 embedding, shape (dimension,), of one face of an RGB image."""
+        ...
+
+
+class DlibEncoder:
+    """dlib's 128-d ResNet on its own 150 x 150 chips; Euclidean distance, not normalised."""
+
+    name = "dlib-resnet"
+    dimension = 128
+    metric = "euclidean"
+    normalisation = "none"
+
+    def __init__(self):
+        models = need("face_recognition_models", "faces")
+        self._path = models.face_recognition_model_location()
+        self._net = need("dlib", "faces").face_recognition_model_v1(self._path)
+        self._predictor = load_predictor()
+
+    def __reduce__(self):
+        return type(self), ()
+
+    @functools.cached_property
+    def version(self):
+        """The model file's checksum."""
+        return file_version(self._path)
+
+    def encode(self, image, face):
+        """Return the float32 embedding, shape (128,), of one face of an RGB image."""
+        chip = align_dlib(image, face, predictor=self._predictor)
+        return np.array(self._net.compute_face_descriptor(chip), dtype=np.float32)
+
+
+class ArcFaceOnnxEncoder:
+    """An ArcFace-style ONNX network, run on one thread; cosine similarity, not normalised.
+
+    Parameters
+    ----------
+    path : str or Path
+        A network with one float image input, planes first or last, and the embedding as its
+        first output; size and layout are read from the graph, 112 x 112 where it is open.
+    scale : float, default=128
+        Pixels enter as RGB, ``(x - 127.5) / scale``; some networks want 127.5.
+    """
+
+    metric = "cosine"
+    normalisation = "none"
+
+    def __init__(self, path, *, scale=128.0):
+        path = existing_file(path, "an ArcFace-style ONNX file")
+        if not scale > 0:
+            raise InputError(f"scale must be positive, got {scale}.")
+        self.parameters = {"path": str(path), "scale": scale}
+        self.name = f"arcface-onnx:{path.stem}"
+        self.version = file_version(path)
+        self._session = _session(path)
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+        self._size, self._planes_first = _layout(self._session, path)
+        blank = np.zeros((self._size, self._size, 3), dtype=np.uint8)
+        self.dimension = self.encode_chip(blank).size
+
+    def __reduce__(self):
+        return functools.partial(type(self), **self.parameters), ()
+
+    def encode(self, image, face):
+        """Return the float32 embedding, shape (dimension,), of one face of an RGB image."""
+        return self.encode_chip(align_arcface(image, face.landmarks, self._size))
+
+    def encode_chip(self, chip):
+        """Return the embedding of an aligned RGB crop of shape (size, size, 3), uint8."""
+        pixels = (chip.astype(np.float32) - 127.5) / np.float32(self.parameters["scale"])
+        if self._planes_first:
+            pixels = pixels.transpose(2, 0, 1)
+        (values,) = self._session.run([self._output], {self._input: pixels[None]})
+        return np.asarray(values, dtype=np.float32).reshape(-1)
+
+
+def _session(path):
+    runtime = need("onnxruntime", "faces")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # onnxruntime's own exceptions share no base but this.
+    except Exception as error:
+        raise InputError(f"{path}: not an ONNX file that onnxruntime can load.") from error
+
+
+def _layout(session, path):
+    """Return the side of the network's square input and whether its planes come first."""
+    inputs = session.get_inputs()
+    shape = inputs[0].shape
+    if len(inputs) != 1 or len(shape) != 4 or inputs[0].type != "tensor(float)":
+        raise InputError(f"{path}: needs one float image input, has {inputs}.")
+    if shape[1] == 3:
+        planes_first, sides = True, shape[2:]
+    elif shape[3] == 3:
+        planes_first, sides = False, shape[1:3]
+    else:
+        raise InputError(f"{path}: needs an input with 3 colour planes, has shape {shape}.")
+    height, width = (side if isinstance(side, int) else 112 for side in sides)
+    if height != width or shape[0] not in (1, None) and isinstance(shape[0], int):
+        raise InputError(f"{path}: needs square images one at a time, has shape {shape}.")
+    return height, planes_first
+
+
+def make_encoder(spec):
+    """Return the encoder that a string names, ``"dlib"`` or ``"arcface-onnx:PATH"``."""
+    kind, _, path = str(spec).partition(":")
+    if kind == "arcface-onnx" and path:
+        return ArcFaceOnnxEncoder(Path(path))
+    if spec == "dlib":
+        return DlibEncoder()
+    raise InputError(f"encoder must be one of dlib, arcface-onnx:PATH, got {spec!r}.")

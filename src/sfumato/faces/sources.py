@@ -1,0 +1,193 @@
+"""Where photos to embed come from: a folder, a text file of paths, or a face table."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+from sfumato.faces.photos import ENDINGS
+from sfumato.validation import check_choice
+
+
+@dataclass(frozen=True)
+class PhotoBatch:
+    """A few photos with their ids and the columns that go along.
+
+    Parameters
+    ----------
+    ids : list of str
+        One ``image_id`` a photo.
+    photos : list of (str, bytes or None)
+        Files, or their contents; None where a table has none.
+    paths : list of (str or None)
+        What the reject report names.
+    labels : pyarrow.RecordBatch
+        Identity and labels carried over; without columns if there are none.
+    """
+
+    ids: list
+    photos: list
+    paths: list
+    labels: pa.RecordBatch
+
+
+def open_source(source, *, identity=None):
+    """Return the source that a path stands for.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder (searched through, photos by their ending), a face table (``.parquet``)
+        with an image column, or a text file with one photo a line, relative to that file.
+    identity : {None, "folder"}, default=None
+        Take the name of a file's parent folder as the person; none at the top folder.
+    """
+    source = Path(source)
+    if identity is not None:
+        check_choice(identity, ("folder",), "identity")
+    if not source.exists():
+        raise InputError(f"{source}: no such folder or file.")
+    if source.is_dir():
+        return FileSource(source, *_folder_files(source), identity=identity)
+    if source.suffix.lower() != ".parquet":
+        return FileSource(source, *_listed_files(source), identity=identity)
+    if identity is not None:
+        raise InputError(f"{source}: identity='folder' needs files; a table keeps its own column.")
+    return TableSource(source)
+
+
+class FileSource:
+    """Photo files, in the order of their list."""
+
+    def __init__(self, path, files, ids, *, identity=None):
+        self.path, self.name = Path(path), Path(path).stem
+        self._files, self._ids, self._identity = files, ids, identity
+        self.n_photos = len(files)
+        fields = [("identity", pa.string())] if identity else []
+        self.schema = pa.schema(fields)
+
+    def fingerprint(self):
+        """Return a checksum of names, sizes and times: another one means other photos."""
+        digest = hashlib.sha256()
+        for name, file in zip(self._ids, self._files, strict=True):
+            try:
+                stat = os.stat(file)
+                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            except OSError:
+                digest.update(f"{name}\0missing\n".encode())
+        return digest.hexdigest()
+
+    def batches(self, batch_rows):
+        """Yield a PhotoBatch of at most ``batch_rows`` photos after the other."""
+        for start in range(0, self.n_photos, batch_rows):
+            part = slice(start, start + batch_rows)
+            files, ids = self._files[part], self._ids[part]
+            names = [[_folder_name(name) for name in ids]] if self._identity else []
+            arrays = [pa.array(values, pa.string()) for values in names]
+            labels = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            yield PhotoBatch(ids, files, [_text(file) for file in files], labels)
+
+
+class TableSource:
+    """The images of a face table, read a few rows at a time."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._table = FaceTable(path).require("image")
+        self._check_image_type()
+        self._table.check()
+        self.name = self._table.info.source or self.path.stem
+        self.n_photos = self._table.n_rows
+        if not self.n_photos:
+            raise InputError(f"{path}: the table has no rows to embed.")
+        dropped = ("image_id", "image", "embedding")
+        self.schema = pa.schema([f for f in self._table.schema if f.name not in dropped])
+
+    def _check_image_type(self):
+        kind = self._table.schema.field("image").type
+        if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+            raise InputError(
+                f"{self.path}: column image must be struct<bytes: binary, path: string>, "
+                f"got {kind}."
+            )
+
+    def fingerprint(self):
+        """Return a checksum of the file's size and time: another one means other photos."""
+        stat = os.stat(self.path)
+        return hashlib.sha256(f"{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()
+
+    def batches(self, batch_rows):
+        """Yield a PhotoBatch of at most ``batch_rows`` photos after the other."""
+        columns = ["image_id", "image", *self.schema.names]
+        for batch in _exact(self._table.batches(columns, batch_rows=batch_rows), batch_rows):
+            images = [value or {} for value in batch.column("image").to_pylist()]
+            labels = batch.select(self.schema.names).replace_schema_metadata(None)
+            yield PhotoBatch(
+                [str(name) for name in batch.column("image_id").to_pylist()],
+                [image.get("bytes") for image in images],
+                [image.get("path") for image in images],
+                labels,
+            )
+
+
+def _exact(batches, n_rows):
+    """Yield batches of exactly ``n_rows`` (the last may be short) from batches of any size."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        while sum(part.num_rows for part in waiting) + batch.num_rows >= n_rows:
+            more = n_rows - sum(part.num_rows for part in waiting)
+            yield pa.concat_batches([*waiting, batch.slice(0, more)])
+            waiting, batch = [], batch.slice(more)
+        if batch.num_rows:
+            waiting.append(batch)
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
+def _folder_files(folder):
+    found = []
+    for place, _, names in os.walk(folder):
+        relative = Path(place).relative_to(folder)
+        for name in names:
+            # Hidden files are leftovers of file managers, such as ._photo.jpg.
+            if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                found.append((relative / name).as_posix())
+    if not found:
+        raise InputError(f"{folder}: no photo in it (looked for {', '.join(ENDINGS)}).")
+    found.sort()
+    return [os.path.join(folder, name) for name in found], [_text(name) for name in found]
+
+
+def _listed_files(path):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(
+            f"{path}: give a folder, a face table (.parquet) or a text file of paths."
+        ) from error
+    names: list[str] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        name = line.strip()
+        if name and seen.setdefault(name, number) != number:
+            raise InputError(
+                f"{path}, line {number}: {name} is already in line {seen[name]}; drop one."
+            )
+        if name:
+            names.append(name)
+    if not names:
+        raise InputError(f"{path}: the list names no photo.")
+    return [os.path.join(path.parent, name) for name in names], names
+
+
+def _folder_name(name):
+    return Path(name).parent.name or None
+
+
+def _text(name):
+    # File names need not be UTF-8, Arrow strings must be.
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
