@@ -230,7 +230,14 @@ def simulated_info(model=None):
 
 
 def write_simulated(
-    path, n_identities, images_per_identity=5, *, seed=0, races="balanced", n_rows=None
+    path,
+    n_identities=None,
+    images_per_identity=5,
+    *,
+    seed=0,
+    races="balanced",
+    n_rows=None,
+    progress=None,
 ):
     """Write simulated faces as a face table, batch by batch; return the number of rows.
 
@@ -238,20 +245,37 @@ def write_simulated(
     ----------
     path : str or Path
         Replaced when it exists.
-    n_identities, images_per_identity, seed, races, n_rows
+    n_identities : int, optional
+        By default as many as ``n_rows`` needs, or 1000.
+    images_per_identity, seed, races, n_rows
         As for :func:`simulate_batches`.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
     """
+    _check_count(images_per_identity, "images_per_identity")
+    if n_identities is None and n_rows is None:
+        n_identities = 1000
+    elif n_identities is None:
+        n_identities = -(-_check_count(n_rows, "n_rows") // images_per_identity)
     batches = simulate_batches(
         n_identities, images_per_identity, seed=seed, races=races, n_rows=n_rows
     )
-    first = next(batches)
-    return write_table(path, _chain(first, batches), first.schema, simulated_info())
+    total = n_identities * images_per_identity
+    counted = _count(batches, total if n_rows is None else min(n_rows, total), progress)
+    columns = [(name, pa.string()) for name in ("image_id", "identity", "gender", "race")]
+    info = simulated_info()
+    embedding = pa.list_(pa.float32(), info.dimension)
+    schema = pa.schema([*columns, ("embedding", embedding)])
+    return write_table(path, counted, schema, info)
 
 
-def _chain(first, rest):
-    yield first
-    del first
-    yield from rest
+def _count(batches, n_total, progress):
+    n_done = 0
+    for batch in batches:
+        yield batch
+        n_done += batch.num_rows
+        if progress:
+            progress(n_done, n_total, "rows")
 
 
 def _check_count(value, name):

@@ -149,7 +149,8 @@ class FaceTable:
         suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
         if not suspects:
             return
-        seen, row = {}, 0
+        seen: dict[str, int] = {}
+        row = 0
         for batch in self.batches(["image_id"]):
             for name in batch.column(0).to_pylist():
                 if hash(name) in suspects:

@@ -1,0 +1,134 @@
+"""``sfumato data``: import, simulate and describe face tables."""
+
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from sfumato.cli import app
+from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, results, track
+from sfumato.errors import InputError
+
+data = typer.Typer(help="Import, simulate and describe face tables.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@data.command("import")
+def import_command(
+    layout: str = typer.Argument(help="arrays, celeba, csv, diveface, folder, lfw or utkface."),
+    source: Path = typer.Argument(help="Folder of the data set, or .npz or .csv file."),
+    output: Path = typer.Option(..., "--output", "-o", help="Face table to write."),
+    copy_images: bool = typer.Option(
+        None, "--copy-images/--link", help="Copy the photos, or store only their paths (default)."
+    ),
+    images: Path = typer.Option(None, help="Folder of the photos (celeba, diveface)."),
+    prefix: str = typer.Option(None, help="What feature columns begin with (csv)."),
+    encoder: str = typer.Option(None, help="What made the embeddings (arrays, csv)."),
+    encoder_version: str = typer.Option(None, help="Its version."),
+    metric: str = typer.Option(None, help="cosine or euclidean."),
+    normalisation: str = typer.Option(None, help="none or l2."),
+    force: bool = typer.Option(False, help="Replace existing files."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Bring a public data set or your own embeddings into a face table.
+
+    Bad rows go with their reason to OUTPUT.rejects.parquet, the others are imported, and
+    the exit code is 1.
+    """
+    from sfumato.data.importers import import_faces
+
+    given = {
+        "copy_images": copy_images,
+        "images": images,
+        "prefix": prefix,
+        "encoder": encoder,
+        "encoder_version": encoder_version,
+        "metric": metric,
+        "normalisation": normalisation,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    with track("import") as progress:
+        done = import_faces(
+            layout, source, output, {**options, "force": force, "progress": progress}
+        )
+    if as_json:
+        print_json(done.to_dict())
+    else:
+        results.print(f"{done.output}: {done.n_rows:,} rows", highlight=False, soft_wrap=True)
+    if done.n_rejects:
+        errors.print(f"{done.n_rejects:,} rows rejected, see {done.rejects}", soft_wrap=True)
+        raise typer.Exit(DONE_WITH_REJECTS)
+
+
+@data.command()
+def simulate(
+    output: Path = typer.Option(..., "--output", "-o", help="Face table to write."),
+    identities: int = typer.Option(None, help="Number of people; default 1000."),
+    images_per_identity: int = typer.Option(5, help="Photos of each."),
+    rows: int = typer.Option(None, help="Number of rows instead of people."),
+    races: str = typer.Option("balanced", help="balanced, or estimated: as frequent as in LFW."),
+    seed: int = typer.Option(0, help="The same seed gives the same rows."),
+    force: bool = typer.Option(False, help="Replace an existing table."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Write embeddings of people who do not exist, with gender, race and identity."""
+    from sfumato.data.simulate import write_simulated
+
+    if output.exists() and not force:
+        raise InputError(f"{output} exists already; give another name or --force.")
+    with track("simulate") as progress:
+        n_rows = write_simulated(
+            output,
+            identities,
+            images_per_identity,
+            seed=seed,
+            races=races,
+            n_rows=rows,
+            progress=progress,
+        )
+    if as_json:
+        print_json({"output": str(output), "n_rows": n_rows})
+    else:
+        results.print(f"{output}: {n_rows:,} rows", highlight=False, soft_wrap=True)
+
+
+@data.command()
+def describe(
+    table: Path = typer.Argument(help="Face table."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Check a face table completely and print what it holds."""
+    from sfumato.data.describe import describe as describe_table
+
+    found = describe_table(table)
+    if as_json:
+        print_json(found)
+    else:
+        print_description(found)
+
+
+def print_description(found):
+    """Print a description as lines and a table of labels."""
+    people, info = found["identity"], found["info"]
+    lines = [f"{found['path']}: {found['n_rows']:,} rows, checked"]
+    if people:
+        lines.append(
+            f"people: {people['n_identities']:,} with {people['min']} to {people['max']} photos "
+            f"each (median {people['median']:g}), {people['n_missing']:,} rows without"
+        )
+    if found["space"]:
+        lines.append(f"embeddings: {found['space']}")
+        lines.append(f"metric {info['metric']}, normalisation {info['normalisation']}")
+        erasers = ", ".join(step["method"] for step in info["transformations"])
+        lines.append(f"erasers applied: {erasers or 'none'}")
+    for line in lines:
+        results.print(line, highlight=False, markup=False, soft_wrap=True)
+    view = Table("label", "missing", "distinct", "values")
+    for name, label in found["labels"].items():
+        if "values" in label:
+            shown = ", ".join(f"{value} {n:,}" for value, n in label["values"].items())
+        else:
+            shown = f"{label['min']:g} to {label['max']:g}, mean {label['mean']:g}"
+        view.add_row(name, f"{label['n_missing']:,}", f"{label['n_distinct']:,}", shown)
+    if found["labels"]:
+        results.print(view)
