@@ -80,7 +80,7 @@ class _Gallery:
         if not known.all():
             row = int(np.flatnonzero(~known)[0])
             raise InputError(
-                f"probe_identity, row {row}: {identity[row]!r} is not in the gallery; drop the "
+                f"probe_identity, row {row}: '{identity[row]}' is not in the gallery; drop the "
                 "probe or enrol the person."
             )
         return np.searchsorted(self.names, identity)

@@ -120,7 +120,7 @@ class RankedScores:
         (fmr, fnmr), (next_fmr, next_fnmr) = ends
         before, after = fmr - fnmr, next_fnmr - next_fmr
         value = fmr + before / (before + after) * (next_fmr - fmr)
-        nearest = upper if max(ends[1]) < max(ends[0]) else lower
+        nearest = upper if after < before else lower
         return EqualErrorRate(float(value), float(nearest))
 
     def _first_crossed(self, scores):
@@ -224,8 +224,8 @@ def eer(genuine, impostor):
     -------
     EqualErrorRate
         ``value`` in [0, 1], where the straight line between the two neighbouring points of
-        the ROC meets FMR = FNMR; ``threshold``, the score of the two points at which the
-        larger of the two rates is smaller.
+        the ROC meets FMR = FNMR; ``threshold``, the one of the two points at which the rates
+        differ less.
 
     Notes
     -----
