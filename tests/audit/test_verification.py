@@ -1,0 +1,168 @@
+import json
+
+import numpy as np
+import pytest
+
+from sfumato.audit.matching import OO, OP, PO, PP, match_all, match_pairs
+from sfumato.audit.verification import verify
+from sfumato.data.info import TableInfo
+from sfumato.data.pairs import JoinedPairs
+from sfumato.data.tables import FaceTable, table_batch, write_table
+from sfumato.errors import InputError
+from sfumato.metrics.verification import eer, tmr_at_fmr
+
+
+@pytest.fixture
+def people(rng):
+    identity = np.repeat(np.arange(30), 4)
+    centres = rng.normal(size=(30, 16))
+    X = centres[identity] + 0.4 * rng.normal(size=(120, 16))
+    return X.astype(np.float32), identity.astype(str).astype(object)
+
+
+def write(path, X, identity=None, ids=None, encoder="toy"):
+    columns = {"image_id": ids or [f"face{k}" for k in range(len(X))]}
+    if identity is not None:
+        columns["identity"] = list(identity)
+    batch = table_batch({**columns, "embedding": X})
+    info = TableInfo(encoder=encoder, dimension=X.shape[1])
+    write_table(path, [batch], batch.schema, info)
+    return path
+
+
+def every_pair(identity, split=None):
+    a, b = np.triu_indices(len(identity), 1)
+    code = np.unique(identity, return_inverse=True)[1]
+    split = None if split is None else np.resize(np.array(split, dtype=object), a.size)
+    return JoinedPairs(a, b, code[a] == code[b], code, None, split, 0)
+
+
+def test_four_matchings_compare_the_same_pairs(people, rng):
+    X, identity = people
+    P = X + rng.normal(size=X.shape).astype(np.float32)
+    found = match_all(X, identity, P, n_resamples=20, fmr=0.01)
+    unit = [Z / np.linalg.norm(Z, axis=1, keepdims=True) for Z in (X, P)]
+    a, b = np.triu_indices(len(X), 1)
+    for name, A, B in [(OO, 0, 0), (PP, 1, 1), (OP, 0, 1), (PO, 1, 0)]:
+        scores = np.sum(unit[A][a] * unit[B][b], axis=1)
+        genuine = identity[a] == identity[b]
+        part = found[name]
+        np.testing.assert_allclose(
+            np.sort(part.scores.genuine), np.sort(scores[genuine]), atol=1e-5
+        )
+        result = part.result
+        assert result["eer"]["value"] == eer(part.scores.genuine, part.scores.impostor).value
+        expected = tmr_at_fmr(part.scores.genuine, part.scores.impostor, 0.01)
+        assert result["tmr_at_fmr"]["value"] == pytest.approx(expected)
+        for key in ("eer", "tmr_at_fmr", "accuracy"):
+            low, high = result[key]["ci95"]
+            assert 0 <= low <= high <= 1
+    # Noise hurts: the protected faces are told apart worse than the originals.
+    assert found[PP].result["eer"]["value"] > found[OP].result["eer"]["value"]
+    assert found[OP].result["eer"]["value"] > found[OO].result["eer"]["value"]
+
+
+def test_listed_pairs_agree_with_all_pairs(people):
+    X, identity = people
+    every = match_all(X, identity, n_resamples=30)[OO].result
+    listed = match_pairs(X, every_pair(identity), n_resamples=30)[OO].result
+    for key in ("eer", "tmr_at_fmr"):
+        assert listed[key]["value"] == pytest.approx(every[key]["value"])
+        assert listed[key]["ci95"] == pytest.approx(every[key]["ci95"])
+    assert listed["n_impostor"] == every["n_impostor"] == 120 * 119 / 2 - 30 * 6
+
+
+def test_the_holdout_measures_on_test_only(people, rng):
+    X, identity = people
+    pairs = every_pair(identity, split=["train", "test", "test"])
+    found = match_pairs(X, pairs, n_resamples=0)[OO]
+    test = pairs.split == "test"
+    assert found.result["n_genuine"] == (pairs.genuine & test).sum()
+    assert found.result["accuracy"]["protocol"] == "threshold chosen on train"
+    assert found.result["accuracy"]["value"] > 0.95
+    assert found.result["eer"]["ci95"] is None
+
+
+def test_folds_of_the_list_are_used(people):
+    X, identity = people
+    result = match_pairs(X, every_pair(identity, ["x", "y", "z"]), n_resamples=0)[OO].result
+    assert result["accuracy"]["protocol"] == "3 folds, threshold chosen on the others"
+
+
+def test_what_the_pairs_cannot_give_is_null_and_explained(people):
+    X, identity = people
+    few = every_pair(identity[:8])
+    result = match_pairs(np.ones((8, 3)), few, fmr=1e-3, n_resamples=0)[OO].result
+    assert result["tmr_at_fmr"] is None and result["d_prime"] is None
+    assert result["eer"]["value"] == 0.5
+    assert "16 impostor pairs resolve no less than 0.062" in result["notes"][0]
+    assert any("d_prime needs scores that vary" in note for note in result["notes"])
+    tiny = match_all(X[:6], identity[:6], n_resamples=0)[OO].result
+    assert tiny["accuracy"] is None
+    json.dumps(tiny, allow_nan=False)
+
+
+def test_a_sample_of_impostors_is_declared(people):
+    X, identity = people
+    found = match_all(X, identity, n_resamples=0, max_impostor=1000)[OO]
+    assert found.result["n_impostor"] == 1000 and found.scores.impostor.size == 1000
+    assert found.result["notes"] == ["a uniform sample of 1000 of the 6960 impostor pairs"]
+
+
+def test_other_dimensions_leave_the_cross_matchings_out(people):
+    X, identity = people
+    assert set(match_all(X, identity, X[:, :4], n_resamples=0)) == {OO, PP}
+
+
+def test_tables_and_arrays_give_one_report(people, tmp_path):
+    X, identity = people
+    path = write(tmp_path / "faces.parquet", X, identity)
+    from_array = verify(X, identity=identity, n_resamples=20)
+    assert verify(path, n_resamples=20) == verify(FaceTable(path), n_resamples=20) == from_array
+    assert from_array["protocol"] == "all against all" and from_array["n_missing"] == 0
+    json.dumps(from_array, allow_nan=False)
+
+
+def test_a_protected_table_is_joined_by_image_id(people, tmp_path):
+    X, identity = people
+    ids = [f"face{k}" for k in range(len(X))]
+    faces = write(tmp_path / "faces.parquet", X, identity)
+    P = X[:, ::-1].copy()
+    shuffled = write(tmp_path / "protected.parquet", P[::-1], ids=ids[::-1])
+    found = verify(faces, protected=shuffled, n_resamples=0)
+    assert found == verify(faces, protected=P, n_resamples=0)
+    assert found[PP]["eer"] == pytest.approx(found[OO]["eer"])
+    assert found["n_missing"] == 0
+
+
+def test_refuses_tables_that_do_not_fit(people, tmp_path):
+    X, identity = people
+    faces = write(tmp_path / "faces.parquet", X, identity)
+    fewer = write(tmp_path / "fewer.parquet", X[1:])
+    other = write(tmp_path / "other.parquet", X, encoder="another")
+    nobody = write(tmp_path / "nobody.parquet", X)
+    with pytest.raises(InputError, match="lacks 1 of the 120 images of .*, e.g. 'face119'"):
+        verify(faces, protected=fewer)
+    with pytest.raises(InputError, match="embeddings of another cannot be compared with .* toy"):
+        verify(faces, protected=other)
+    with pytest.raises(InputError, match="needs pairs or identity"):
+        verify(nobody)
+    with pytest.raises(InputError, match="an array has no image ids"):
+        verify(X, pairs="pairs.csv")
+    with pytest.raises(InputError, match="so the original must be one too"):
+        verify(X, identity=identity, protected=faces)
+    with pytest.raises(InputError, match="protected has 119 rows, X 120"):
+        verify(X, identity=identity, protected=X[1:])
+    with pytest.raises(InputError, match="X has 119 rows, identity 120"):
+        verify(X[1:], identity=identity)
+    with pytest.raises(InputError, match="fmr must lie strictly between"):
+        verify(faces, fmr=0)
+    with pytest.raises(InputError, match="n_resamples must be at least 0"):
+        verify(faces, n_resamples=-1)
+
+
+def test_refuses_a_list_without_genuine_pairs(people):
+    X, identity = people
+    pairs = every_pair(np.arange(8))
+    with pytest.raises(InputError, match="hold no genuine pair"):
+        match_pairs(X[:8], pairs)

@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from sfumato.cli import app, commands  # noqa: F401
+from sfumato.data.info import TableInfo
+from sfumato.data.tables import table_batch, write_table
+from sfumato.errors import InputError
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def faces(tmp_path, rng):
+    identity = np.repeat(np.arange(12), 3)
+    X = rng.normal(size=(12, 8))[identity] + 0.3 * rng.normal(size=(36, 8))
+    batch = table_batch(
+        {
+            "image_id": [f"face{k}" for k in range(36)],
+            "identity": identity.astype(str).tolist(),
+            "embedding": X,
+        }
+    )
+    path = tmp_path / "faces.parquet"
+    write_table(path, [batch], batch.schema, TableInfo(encoder="toy", dimension=8))
+    return str(path)
+
+
+def test_json_is_alone_on_stdout(faces):
+    found = run(app, ["verify", faces, "--json", "--resamples", "10", "--fmr", "0.01"])
+    report = json.loads(found.stdout)
+    assert found.exit_code == 0
+    assert report["n_genuine"] == 36 and report["tmr_at_fmr"]["fmr"] == 0.01
+
+
+def test_a_table_of_every_matching(faces):
+    found = run(app, ["verify", faces, "--protected", faces, "--resamples", "10"])
+    assert found.exit_code == 0
+    for text in ("EER", "TMR at FMR", "accuracy", "n_impostor", "all against all", "[low, high]"):
+        assert text in found.stdout
+    assert "no TMR at FMR 0.001: 594 impostor pairs" in " ".join(found.stderr.split())
+
+
+def test_missing_pairs_are_reported_by_the_exit_code(faces, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    rows = [f"face{3 * k},face{3 * k + 1},1" for k in range(12)]
+    rows += [f"face{3 * k},face{(3 * k + 4) % 36},0" for k in range(12)]
+    pairs.write_text("\n".join(["image_a,image_b,genuine", *rows, "face0,nobody,0"]))
+    options = ["verify", faces, "--pairs", str(pairs), "--json", "--resamples", "0"]
+    found = run(app, options)
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["n_missing"] == 1
+    assert "1 pairs left out" in found.stderr
+    pairs.write_text("\n".join(["image_a,image_b,genuine", *rows]))
+    assert run(app, options).exit_code == 0
+
+
+def test_bad_input_raises_our_error(tmp_path):
+    found = run(app, ["verify", str(tmp_path / "none.parquet")])
+    assert isinstance(found.exception, InputError)

@@ -1,0 +1,137 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from sfumato.data.pairs import join_pairs, read_pairs
+from sfumato.errors import InputError
+
+IDS = ["ann1", "ann2", "bob1", "bob2", "cat1"]
+PEOPLE = ["ann", "ann", "bob", "bob", "cat"]
+COLUMNS = {
+    "image_a": ["ann1", "ann1", "bob2", "dan1"],
+    "image_b": ["ann2", "bob1", "bob1", "ann1"],
+    "genuine": [True, False, True, False],
+    "view": ["view1", "view2", "view2", "view2"],
+    "split": ["train", "fold0", "fold1", "fold1"],
+}
+
+
+def write(folder, columns, suffix=".parquet"):
+    path = folder / f"pairs{suffix}"
+    table = pa.table(columns)
+    if suffix == ".csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        pq.write_table(table, path)
+    return path
+
+
+def without(*names):
+    return {name: values for name, values in COLUMNS.items() if name not in names}
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_reads_a_table_and_selects_the_last_view(tmp_path, suffix):
+    pairs = read_pairs(write(tmp_path, COLUMNS, suffix))
+    assert pairs.genuine.tolist() == COLUMNS["genuine"]
+    assert pairs.select().image_a.tolist() == ["ann1", "bob2", "dan1"]
+    assert pairs.select("view1").split.tolist() == ["train"]
+    with pytest.raises(InputError, match="no view 'view3'; it has: view1, view2"):
+        pairs.select("view3")
+
+
+def test_numbers_as_ids_and_ones_as_genuine(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("image_a,image_b,genuine\n007,008,1\n007,009,0\n")
+    pairs = read_pairs(path)
+    assert pairs.image_a.tolist() == ["007", "007"] and pairs.genuine.tolist() == [True, False]
+    assert pairs.select() is pairs
+
+
+def test_joins_by_image_id_and_counts_the_missing(tmp_path):
+    found = join_pairs(read_pairs(write(tmp_path, COLUMNS)).select(), IDS, PEOPLE)
+    assert (found.a.tolist(), found.b.tolist()) == ([0, 3], [2, 2])
+    assert found.genuine.tolist() == [False, True]
+    assert (found.n_missing, found.view) == (1, "view2")
+    assert found.split.tolist() == ["fold0", "fold1"]
+
+
+def test_genuine_comes_from_identity_when_absent(tmp_path):
+    pairs = read_pairs(write(tmp_path, without("genuine")))
+    assert join_pairs(pairs, IDS, PEOPLE).genuine.tolist() == [True, False, True]
+    with pytest.raises(InputError, match="needs a column genuine"):
+        join_pairs(pairs, IDS)
+
+
+def test_people_come_from_genuine_pairs_when_absent(tmp_path):
+    found = join_pairs(read_pairs(write(tmp_path, COLUMNS)), IDS)
+    code = found.identity
+    assert code[0] == code[1] and code[2] == code[3] and len({*code.tolist()}) == 3
+
+
+def test_reads_lfw_view_2(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text("2\t1\nAnn_Lee\t1\t12\nBob\t3\tCat\t4\nDan\t1\t2\nEve\t5\tFay\t6\n")
+    pairs = read_pairs(path)
+    assert pairs.image_a.tolist() == ["Ann_Lee_0001", "Bob_0003", "Dan_0001", "Eve_0005"]
+    assert pairs.image_b.tolist() == ["Ann_Lee_0012", "Cat_0004", "Dan_0002", "Fay_0006"]
+    assert pairs.genuine.tolist() == [True, False, True, False]
+    assert pairs.split.tolist() == ["fold0", "fold0", "fold1", "fold1"]
+    assert set(pairs.view) == {"view2"}
+
+
+@pytest.mark.parametrize("split", ["Train", "Test"])
+def test_reads_lfw_view_1(tmp_path, split):
+    path = tmp_path / f"pairsDev{split}.txt"
+    path.write_text("1\nAnn\t1\t2\nBob\t3\tCat\t4\n")
+    pairs = read_pairs(path)
+    assert set(pairs.view) == {"view1"} and set(pairs.split) == {split.lower()}
+
+
+def test_reads_the_real_protocol(shared):
+    pairs = read_pairs(shared("data/lfw_pairs.parquet"))
+    folds = pairs.select()
+    assert folds.genuine.sum() == 3000 and np.unique(folds.split).size == 10
+    assert pairs.select("view1").genuine.size == 3200
+
+
+def test_refuses_files_that_are_no_pairs(tmp_path):
+    cases = {
+        "a.txt": ("hello\n", "line 1: expected the number"),
+        "b.txt": ("1\nAnn 1 2\n", "line 1 promises 1 x 2 x 1 pairs, the file has 1"),
+        "c.txt": ("1\nAnn 1 2\nBob x Cat 1\n", "line 3: expected 'name n m'"),
+        "d.txt": ("", "line 1: expected the number"),
+        "e.csv": ("image_a,image\nx,y\n", "need the columns image_a and image_b; it has image_a"),
+        "f.csv": ("image_a,image_b,genuine\nx,y,maybe\n", "genuine must hold true/false or 1/0"),
+        "g.csv": ("image_a,image_b,genuine\nx,y,2\n", "genuine must hold true/false or 1/0"),
+        "h.csv": ("image_a,image_b\n", "holds no pairs"),
+        "i.parquet": ("nonsense", "not readable"),
+        "j.json": ("{}", "must be a .parquet, .csv or LFW .txt file"),
+    }
+    for name, (text, message) in cases.items():
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_pairs(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_pairs(tmp_path / "none.csv")
+
+
+def test_refuses_an_empty_id(tmp_path):
+    path = write(tmp_path, {"image_a": ["x", None], "image_b": ["x", "y"]})
+    with pytest.raises(InputError, match="row 1: image_a is missing"):
+        read_pairs(path)
+
+
+def test_refuses_what_does_not_fit_the_table(tmp_path):
+    pairs = read_pairs(write(tmp_path, COLUMNS))
+    with pytest.raises(InputError, match="no pair has both images in the table, e.g. 'ann1'"):
+        join_pairs(pairs, ["x", "y"])
+    with pytest.raises(InputError, match="'ann1', 'ann2' has genuine=True, which contradicts"):
+        join_pairs(pairs, IDS, ["ann", "ann?", "bob", "bob", "cat"])
+    with pytest.raises(InputError, match="identity, row 3: missing"):
+        join_pairs(pairs, IDS, ["ann", "ann", "bob", None, None])
+    with pytest.raises(InputError, match="image_id must be unique"):
+        join_pairs(pairs, [*IDS, "ann1"])
