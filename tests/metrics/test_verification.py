@@ -39,6 +39,8 @@ def test_tmr_at_fmr_by_hand():
     assert tmr_at_fmr(genuine, impostor, fmr=0.25) == 2 / 3
     assert fnmr_at_fmr(genuine, impostor, fmr=0.25) == 1 / 3
     assert threshold_at_fmr(impostor, 0.25) == np.nextafter(0.3, 1)
+    # A score at the threshold itself is accepted.
+    assert fnmr_at_fmr([np.nextafter(0.3, 1)], impostor, fmr=0.25) == 0
 
 
 def test_eer_by_hand():
@@ -52,7 +54,7 @@ def test_eer_between_two_points_by_hand():
 
 
 def test_eer_of_constant_and_reversed_scores():
-    assert eer([1, 1], [1, 1, 1]).value == 0.5
+    assert eer([1, 1], [1, 1, 1]) == (0.5, 1)
     assert eer([0, 0.1], [0.8, 0.9]).value == 1
 
 
@@ -171,8 +173,9 @@ def test_a_double_threshold_between_two_floats_accepts_the_right_scores():
     assert ranked.fnmr(1 - 1e-12) == 0
 
 
-def test_input_stays_as_it_was():
-    genuine, impostor = np.array([0.9, 0.1, 0.5]), np.array([0.3, 0.2, 0.4])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_input_stays_as_it_was(kind):
+    genuine, impostor = np.array([0.9, 0.1, 0.5], kind), np.array([0.3, 0.2, 0.4], kind)
     copies = genuine.copy(), impostor.copy()
     eer(genuine, impostor), tmr_at_fmr(genuine, impostor, 0.5), roc_curve(genuine, impostor)
     np.testing.assert_array_equal(genuine, copies[0])
