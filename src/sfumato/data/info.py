@@ -67,11 +67,13 @@ class TableInfo:
     @classmethod
     def from_dict(cls, values):
         """Rebuild from :func:`dataclasses.asdict` or a JSON object; unknown keys are refused."""
-        values = {key: value for key, value in values.items() if key != "format"}
-        values["transformations"] = tuple(values.get("transformations", ()))
         try:
-            return cls(**values)
-        except TypeError as error:
+            values = {key: value for key, value in values.items() if key != "format"}
+            values["transformations"] = tuple(values.get("transformations", ()))
+            info = cls(**values)
+            _ = info.space  # needs the method and the fingerprint of every transformation
+            return info
+        except (AttributeError, KeyError, TypeError) as error:
             raise InputError(f"table metadata not understood: {error}.") from error
 
     @classmethod
@@ -80,8 +82,11 @@ class TableInfo:
         raw = (metadata or {}).get(KEY)
         if raw is None:
             return cls()
-        values = json.loads(raw)
-        if values.get("format") != 1:
+        try:
+            values = json.loads(raw)
+        except ValueError as error:
+            raise InputError(f"table metadata not understood: {error}.") from error
+        if isinstance(values, dict) and values.get("format") != 1:
             raise InputError(
                 f"table metadata has format {values.get('format')!r}, this version reads 1; "
                 "update sfumato."

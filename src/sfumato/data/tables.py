@@ -16,12 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfumato.data.columns import embedding_array, embedding_matrix
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RESERVED = ("image_id", "identity", "image", "embedding")
 ROW_GROUP = 65_536
+READ_BUFFER = 1 << 20
 
 
 class FaceTable:
@@ -61,7 +63,10 @@ class FaceTable:
                 f"{', '.join(self.columns)}."
             )
         self.label_columns = [name for name in self.columns if name not in RESERVED]
-        self.info = TableInfo.from_metadata(self.schema.metadata)
+        try:
+            self.info = TableInfo.from_metadata(self.schema.metadata)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from error
         if "embedding" in self.columns and self.info.dimension is None:
             self.info = replace(self.info, dimension=self._first_dimension())
 
@@ -76,8 +81,21 @@ class FaceTable:
 
     def batches(self, columns=None, *, batch_rows=ROW_GROUP):
         """Yield record batches of at most ``batch_rows`` rows, never the whole table."""
-        with pq.ParquetFile(self.path, memory_map=True) as file:
-            yield from file.iter_batches(batch_size=batch_rows, columns=columns)
+        if columns is not None:
+            self.require(*columns)
+        # Neither a memory map nor threads: with them the resident memory grows with the table.
+        with pq.ParquetFile(self.path, buffer_size=READ_BUFFER) as file:
+            batches = file.iter_batches(batch_rows, columns=columns, use_threads=False)
+            while True:
+                try:
+                    batch = next(batches, None)
+                except (pa.ArrowInvalid, OSError) as error:
+                    raise InputError(
+                        f"{self.path}: damaged, make or copy it again ({error})."
+                    ) from error
+                if batch is None:
+                    return
+                yield batch
 
     def require(self, *columns):
         """Raise InputError unless the table has these columns; return self."""
@@ -163,63 +181,14 @@ class FaceTable:
                 row += 1
 
 
-def embedding_matrix(column, dimension, path="embeddings", start=0):
-    """Return an Arrow embedding column as a float32 matrix, refusing bad rows.
-
-    Parameters
-    ----------
-    column : pyarrow.Array
-        Lists of numbers, fixed or variable in length.
-    dimension : int
-        The length that every row must have.
-    path, start : str or Path, int
-        File and number of the first row, for the message.
-    """
-    if not (
-        pa.types.is_fixed_size_list(column.type)
-        or pa.types.is_list(column.type)
-        or pa.types.is_large_list(column.type)
-    ):
-        raise InputError(f"{path}: column embedding must hold lists, got {column.type}.")
-    if column.null_count:
-        row = start + int(np.flatnonzero(column.is_null())[0])
-        raise InputError(f"{path}, row {row}: embedding is missing; drop the row or embed again.")
-    if pa.types.is_fixed_size_list(column.type):
-        lengths = np.full(len(column), column.type.list_size)
-    else:
-        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
-    wrong = np.flatnonzero(lengths != dimension)
-    if wrong.size:
-        row = start + int(wrong[0])
-        raise InputError(
-            f"{path}, row {row}: embedding has {lengths[wrong[0]]} features where the table "
-            f"has {dimension}; a table holds one encoder's embeddings, split it."
-        )
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    X = np.asarray(flat, dtype=np.float32).reshape(len(column), dimension)
-    # A sum is finite only if all its terms are (or it overflows: then look closely).
-    if not np.isfinite(X.sum(dtype=np.float64)):
-        bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
-        if bad.size:
-            raise InputError(
-                f"{path}, row {start + int(bad[0])}: embedding has a NaN or infinite value; "
-                "drop the row or embed the photo again."
-            )
-    return X
-
-
-def embedding_array(X):
-    """Return a matrix as an Arrow ``fixed_size_list<float32>[d]`` array, without a copy."""
-    X = np.ascontiguousarray(X, dtype=np.float32)
-    return pa.FixedSizeListArray.from_arrays(pa.array(X.reshape(-1)), X.shape[1])
-
-
 @contextlib.contextmanager
 def atomic_path(path):
     """Give a temporary path beside ``path``; rename it there on success, remove on failure."""
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist.")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file.")
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     try:
