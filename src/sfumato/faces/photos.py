@@ -4,7 +4,6 @@ import contextlib
 import io
 import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 
