@@ -264,7 +264,9 @@ def test_crashing_photos_are_rejected_and_the_order_kept(tmp_path, png, fragile)
     assert summary.reasons == {CRASHED: 3}
     assert [row["image_id"] for row in rows(summary.rejects_path)] == ["p3", "p50", "p51"]
     good = [i for i in range(100) if i not in (3, 50, 51)]
-    assert [row["embedding"] for row in rows(tmp_path / "out.parquet")] == [[1, i, 0] for i in good]
+    assert [row["embedding"] for row in rows(tmp_path / "out.parquet")] == [
+        [1, i, 0] for i in good
+    ]
 
 
 def test_workers_that_cannot_start_say_so(tmp_path, png, fragile, capfd):

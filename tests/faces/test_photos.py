@@ -94,7 +94,9 @@ def test_exif_orientation_is_applied():
 
 
 def test_a_damaged_exif_block_does_not_cost_the_photo():
-    data = encoded(Image.fromarray(portrait()), "JPEG", exif=b"Exif\0\0II*\0garbage" + b"\xff" * 40)
+    data = encoded(
+        Image.fromarray(portrait()), "JPEG", exif=b"Exif\0\0II*\0garbage" + b"\xff" * 40
+    )
     assert read_photo(data).shape == (48, 40, 3)
 
 
@@ -102,8 +104,8 @@ def bomb(width, height):
     """Return a PNG whose header promises a giant, in a few hundred bytes."""
 
     def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(
-            ">I", zlib.crc32(kind + body)
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

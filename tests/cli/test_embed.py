@@ -1,0 +1,75 @@
+"""``sfumato embed``: exit codes, JSON alone on stdout, reasons on stderr."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from sfumato.cli import app, commands  # noqa: F401  (registers every command)
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+
+for module in ("cv2", "onnxruntime", "PIL"):
+    pytest.importorskip(module, reason="needs the extra faces")
+
+
+@pytest.fixture
+def call(shared, tmp_path):
+    """Return a function that embeds a folder of two real faces and one broken photo."""
+    folder = tmp_path / "photos" / "ada"
+    folder.mkdir(parents=True)
+    table = pq.ParquetFile(shared("data/lfw.parquet")).read_row_group(0, columns=["image"])
+    for i, row in enumerate(table.slice(0, 2).to_pylist()):
+        (folder / f"{i}.webp").write_bytes(row["image"]["bytes"])
+    models = [
+        *("--detector", f"yunet:{shared('models/yunet_n_640_640.onnx')}"),
+        *("--encoder", f"arcface-onnx:{shared('models/mobilefacenet.onnx')}"),
+    ]
+
+    def run(*arguments):
+        output = str(tmp_path / "out.parquet")
+        arguments = ["embed", str(tmp_path / "photos"), "-o", output, *models, *arguments]
+        done = CliRunner().invoke(app, [*arguments, "--workers", "1"])
+        if isinstance(done.exception, InputError):
+            raise done.exception
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
+    return run
+
+
+def test_embed_a_folder(call, tmp_path):
+    done = call("--json", "--identity-from-folder", "--keep-images")
+    summary = json.loads(done.stdout)
+    assert done.exit_code == 0 and summary["n_templates"] == 2
+    assert summary["rejects_path"] is None and summary["reasons"] == {}
+    table = FaceTable(tmp_path / "out.parquet").check()
+    assert table.column("image_id").tolist() == ["ada/0.webp", "ada/1.webp"]
+    assert table.columns == ["image_id", "identity", "image", "embedding"]
+    assert np.linalg.norm(table.embeddings(), axis=1).min() > 0
+    with pytest.raises(InputError, match="--force"):
+        call()
+    assert call("--force").exit_code == 0
+
+
+def test_rejects_exit_with_1_and_are_counted_by_reason(call, tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "photos" / name).write_bytes(b"")
+    done = call()
+    assert done.exit_code == 1
+    assert "2 templates from 4 photos" in done.stdout
+    assert "2 photos rejected" in done.stderr and "2  the file is empty" in done.stderr
+    assert "rejected" not in done.stdout
+    assert json.loads(call("--force", "--json").stdout)["reasons"] == {"the file is empty": 2}
+
+
+def test_options_reach_the_library(call, tmp_path):
+    done = call("--max-pixels", "10")
+    assert done.exit_code == 1 and "more than the limit of 10" in done.stderr
+    call("--force", "--all-faces", "--pad", "0")
+    ids = FaceTable(tmp_path / "out.parquet").column("image_id")
+    assert set(ids) >= {"ada/0.webp#0", "ada/1.webp#0"}
+    with pytest.raises(InputError, match="pad must be"):
+        call("--force", "--pad", "3")
