@@ -57,6 +57,7 @@ def leakage_plot(audit):
                     color=colour,
                     ms=8 if strongest else 5.5,
                     label=f"{label}, strongest" if strongest else None,
+                    clip_on=False,
                 )
         axes.axvline(audit.chance, color=INK, lw=1, ls=(0, (4, 3)))
         axes.text(audit.chance, len(names) - 0.4, " chance", va="bottom", color=INK, fontsize=9)

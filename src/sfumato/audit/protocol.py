@@ -16,6 +16,7 @@ import numpy as np
 from sfumato.audit import alarms
 from sfumato.audit.attackers import NAMES, decision_scores, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
+from sfumato.audit.matching import match_all
 from sfumato.data.splits import as_names, balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import percentile_interval
@@ -25,6 +26,9 @@ from sfumato.metrics.leakage import (
     relative_reduction,
 )
 from sfumato.validation import check_embeddings
+
+# Impostor scores of the test people; more are sampled.
+MAX_IMPOSTOR = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,8 @@ class Audit:
         Attackers on the protected embeddings.
     reduction : dict or None
         ``value`` and ``ci95`` of the relative reduction.
-    matching : object or None
-        Verification of the test people, see :func:`sfumato.audit.verification.match`.
+    matching : dict of str to Matching, or None
+        Verification of the test people, see :func:`sfumato.audit.matching.match_all`.
     alarms : list of str
     seed : int
     rows : dict of ndarray
@@ -105,7 +109,7 @@ class Audit:
     before: Leakage
     after: Leakage | None
     reduction: dict | None
-    matching: object | None
+    matching: dict | None
     alarms: list
     seed: int
     rows: dict = field(repr=False, compare=False, default_factory=dict)
@@ -127,7 +131,9 @@ class Audit:
             "seed": self.seed,
             "tables": self.provenance,
             "alarms": self.alarms,
-            "verification": self.matching.to_dict() if self.matching else None,
+            "verification": None
+            if self.matching is None
+            else {name: found.result for name, found in self.matching.items()},
         }
         if self.after is not None:
             result |= {
@@ -220,6 +226,7 @@ def audit(
     leakages = [_attack(names, picked, tested, side, judge, seed, steps) for side in sides]
     before, after = leakages[0], leakages[1] if len(sides) == 2 else None
     chance = 1 / len(classes)
+    known = identity is not None and (test is None or test.get("identity") is not None)
     return Audit(
         attribute=attribute,
         classes=classes,
@@ -228,8 +235,8 @@ def audit(
         before=before,
         after=after,
         reduction=_reduction(before, after, judge, chance),
-        matching=_matching(tested, metric, seed, identity if test is None else test),
-        alarms=alarms.raise_alarms(before, after, chance, judge, identity is not None),
+        matching=_matching(tested, metric, seed) if known else None,
+        alarms=alarms.raise_alarms(before, after, chance, judge, known),
         seed=seed,
         rows={
             "X": tested.X,
@@ -358,5 +365,15 @@ def _reduction(before, after, judge, chance):
     }
 
 
-def _matching(tested, metric, seed, identities):
-    return None
+def _matching(tested, metric, seed):
+    people, counts = np.unique(tested.identity, return_counts=True)
+    if len(people) < 2 or counts.max() < 2:
+        return None
+    return match_all(
+        tested.X,
+        tested.identity,
+        tested.protected,
+        metric=metric,
+        seed=seed,
+        max_impostor=MAX_IMPOSTOR,
+    )

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from sfumato import __version__
 from sfumato.audit import plots
+from sfumato.audit.matching import OO, PP
 from sfumato.data.tables import atomic_path
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "matplotlib")
@@ -53,9 +54,13 @@ def _section(audit):
         "matching": None,
     }
     if audit.matching is not None:
-        scores = dict(zip(("before", "after"), audit.matching.scores(), strict=False))
+        pairings = {"before": OO} | ({"after": PP} if audit.after is not None else {})
+        scores = {
+            label: (audit.matching[name].scores.genuine, audit.matching[name].scores.impostor)
+            for label, name in pairings.items()
+        }
         section |= {
-            "matching": audit.matching.to_dict(),
+            "matching": {name: found.result for name, found in audit.matching.items()},
             "curves": plots.matching_plot(scores),
             "histograms": plots.histogram_plot(scores),
         }

@@ -61,13 +61,14 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
         return np.stack([_aggregate(top, self.aggregate) for top in ranked], axis=1)
 
     def decision_function(self, X):
-        """Return the second class's aggregate minus the first's (two classes only)."""
+        """Return each class's aggregate; of two classes, the second's minus the first's."""
         table = self.decision_table(X)
-        return table[:, 1] - table[:, 0]
+        return table[:, 1] - table[:, 0] if table.shape[1] == 2 else table
 
     def predict(self, X):
         """Return the class with the largest aggregate for each row."""
-        return self.classes_[self.decision_table(X).argmax(axis=1)]
+        table = self.decision_table(X)
+        return self.classes_[table.argmax(axis=1)]
 
     def score_without_self(self):
         """Return the balanced accuracy on the database, each row compared with the others."""

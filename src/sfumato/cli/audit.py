@@ -87,7 +87,8 @@ def print_audit(result):
 def print_matching(matching):
     """Print EER and TMR of each pairing of raw and protected embeddings."""
     view = Table("matching", "EER [95 %]", "TMR at FMR [95 %]", "genuine / impostor")
-    for name, figures in matching.to_dict().items():
+    for name, found in matching.items():
+        figures = found.result
         eer, tmr = figures["eer"], figures["tmr_at_fmr"]
         view.add_row(
             name,

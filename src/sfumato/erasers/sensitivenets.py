@@ -111,7 +111,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         need("torch", "deep")
         from sfumato.erasers.sensitivenets_training import train_layers
 
-        X, y = validate_data(self, X, y, dtype=np.float32, multi_output=True)
+        X, y = validate_data(self, X, y, dtype=np.float32, multi_output=True, ensure_min_samples=2)
         attributes = y.reshape(len(X), -1).T
         if primary is None:
             people = np.arange(len(X)) if identity is None else as_names(identity)

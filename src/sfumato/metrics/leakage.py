@@ -76,6 +76,11 @@ class BootstrappedAccuracy:
         return np.bincount(flat, values, minlength=np.prod(self._shape)).reshape(self._shape)
 
     @property
+    def n_identities(self):
+        """Number of people."""
+        return self._shape[0]
+
+    @property
     def identities_per_class(self):
         """Number of people with at least one row of each class, shape (n_classes,)."""
         return (self._rows > 0).sum(axis=0)

@@ -1,0 +1,92 @@
+"""What every registered eraser must do."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import check_estimator
+
+from sfumato.errors import InputError
+from sfumato.models.registry import ERASERS, eraser_class, method_name
+from sfumato.models.storage import SavedModel, load_model, save_model
+
+# Small enough for seconds; the defaults are those of the papers.
+SMALL = {
+    "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
+}
+
+
+def make(name):
+    if name == "sensitivenets":
+        pytest.importorskip("torch")
+    return eraser_class(name)(**SMALL.get(name, {}))
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    y = np.repeat(["f", "m"], 40)
+    return rng.normal(size=(80, 6)) + np.where(y == "m", 1.0, 0.0)[:, None], y
+
+
+@pytest.mark.parametrize("name", ERASERS)
+class TestEraser:
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+    def test_scikit_learn_contract(self, name):
+        check_estimator(make(name))
+
+    def test_same_seed_same_map(self, name, data):
+        X, y = data
+        first, second = (make(name).fit(X, y).transform(X) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+
+    def test_input_is_left_alone(self, name, data):
+        X, y = data
+        copies = X.copy(), y.copy()
+        make(name).fit(X, y).transform(X)
+        np.testing.assert_array_equal(X, copies[0])
+        np.testing.assert_array_equal(y, copies[1])
+
+    def test_save_and_load(self, name, data, tmp_path):
+        X, y = data
+        eraser = make(name).fit(X, y)
+        save_model(SavedModel(eraser, ("gender",)), tmp_path / "model.safetensors")
+        loaded = load_model(tmp_path / "model.safetensors")
+        assert loaded.attributes == ("gender",)
+        assert loaded.eraser.get_params() == eraser.get_params()
+        assert loaded.fingerprint == SavedModel(eraser).fingerprint
+        np.testing.assert_array_equal(loaded.eraser.transform(X), eraser.transform(X))
+
+    def test_float32_stays_float32(self, name, data):
+        X, y = data
+        eraser = make(name).fit(X, y)
+        out = eraser.transform(X.astype(np.float32))
+        assert out.dtype == np.float32
+        np.testing.assert_allclose(out, eraser.transform(X), atol=1e-4)
+
+    def test_rows_are_independent(self, name, data):
+        X, y = data
+        eraser = make(name).fit(X, y)
+        np.testing.assert_allclose(eraser.transform(X[7:9]), eraser.transform(X)[7:9], atol=1e-6)
+
+    def test_bad_input_is_refused(self, name, data):
+        X, y = data
+        bad = X.copy()
+        bad[3, 2] = np.nan
+        with pytest.raises(ValueError, match="NaN"):
+            make(name).fit(bad, y)
+        with pytest.raises(ValueError, match="features"):
+            make(name).fit(X, y).transform(X[:, :4])
+        with pytest.raises(ValueError):
+            make(name).fit(X, y[:-1])
+
+    def test_clone_is_unfitted(self, name, data):
+        X, y = data
+        assert clone(make(name).fit(X, y)).get_params() == make(name).get_params()
+
+    def test_has_a_name(self, name, data):
+        assert method_name(make(name)) == name
+
+
+def test_unknown_method_lists_the_known():
+    with pytest.raises(InputError, match="method must be one of leace, sensitivenets, got 'x'"):
+        eraser_class("x")

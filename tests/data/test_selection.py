@@ -1,0 +1,88 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sfumato.data.info import TableInfo
+from sfumato.data.selection import Selection, label_values, matching_rows, read_rows
+from sfumato.data.tables import FaceTable, table_batch, write_table
+from sfumato.errors import InputError
+
+
+@pytest.fixture
+def table(tmp_path):
+    n = 300
+    batch = table_batch(
+        {
+            "image_id": [f"i{k}" for k in range(n)],
+            "identity": [f"p{k // 3}" for k in range(n)],
+            "partition": np.where(np.arange(n) < 200, "train", "test"),
+            "embedding": np.arange(n * 2, dtype=np.float32).reshape(n, 2),
+        }
+    )
+    parts = [batch.slice(0, 110), batch.slice(110)]
+    write_table(tmp_path / "t.parquet", parts, batch.schema, TableInfo(source="s", dimension=2))
+    return FaceTable(tmp_path / "t.parquet")
+
+
+def test_halves_share_nobody_and_make_the_whole(table):
+    eraser, X = read_rows(table, Selection(half="eraser"))
+    attacker, Z = read_rows(table, Selection(half="attacker"))
+    assert not set(eraser["identity"]) & set(attacker["identity"])
+    assert len(X) + len(Z) == 300
+    assert sorted([*X[:, 0], *Z[:, 0]]) == list(range(0, 600, 2))
+
+
+def test_where_and_its_opposite(table):
+    train, _ = read_rows(table, Selection(where="partition=train"))
+    others, _ = read_rows(table, Selection(where="partition=!train"))
+    assert len(train["image_id"]) == 200 and len(others["image_id"]) == 100
+    assert set(others["partition"]) == {"test"}
+
+
+def test_a_sample_keeps_people_whole_and_ignores_the_halves(table):
+    columns, _ = read_rows(table, Selection(share=0.5))
+    _, counts = np.unique(columns["identity"], return_counts=True)
+    assert set(counts.tolist()) == {3} and 30 < len(counts) < 70
+    both, _ = read_rows(table, Selection(share=0.5, half="eraser"))
+    assert 0 < len(both["image_id"]) < len(columns["image_id"])
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("partition", "where must read column=value, got 'partition'"),
+        ("colour=red", "unknown label column 'colour'; it has: partition"),
+        ("partition=none", "no row is left by partition=none"),
+    ],
+)
+def test_bad_rules_are_refused(table, where, message):
+    with pytest.raises(InputError, match=message):
+        read_rows(table, Selection(where=where))
+
+
+def test_rows_are_found_in_any_order(table):
+    wanted = ["i250", "i3", "i111"]
+    np.testing.assert_array_equal(matching_rows(table, wanted)[:, 0], [500, 6, 222])
+    with pytest.raises(InputError, match="1 rows are missing, the first has image_id 'x'"):
+        matching_rows(table, ["i1", "x"])
+
+
+def test_labels_become_classes():
+    assert label_values(np.array(["a", None, "b"], dtype=object)).tolist() == ["a", None, "b"]
+    assert label_values(np.array([True, False])).tolist() == ["True", "False"]
+    assert label_values(np.array([1.0, np.nan, 2.0])).tolist() == ["1.0", None, "2.0"]
+    ages = label_values(np.arange(90.0))
+    assert [np.sum(ages == name) for name in ("<= 29.7", "29.7 - 59.3", "> 59.3")] == [30, 30, 30]
+
+
+def test_missing_identity_names_the_row(tmp_path):
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "image_id": ["a", "b"],
+            "identity": ["x", None],
+            "embedding": pa.array([[1.0], [2.0]], pa.list_(pa.float32(), 1)),
+        }
+    )
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=1))
+    with pytest.raises(InputError, match="identity of row 'b' is missing"):
+        read_rows(FaceTable(tmp_path / "t.parquet"), Selection(half="eraser"))
