@@ -80,22 +80,17 @@ class FaceTable:
         return None
 
     def batches(self, columns=None, *, batch_rows=ROW_GROUP):
-        """Yield record batches of at most ``batch_rows`` rows, never the whole table."""
+        """Yield record batches of at most ``batch_rows`` rows, by row group."""
         if columns is not None:
             self.require(*columns)
-        # Neither a memory map nor threads: with them the resident memory grows with the table.
-        with pq.ParquetFile(self.path, buffer_size=READ_BUFFER) as file:
-            batches = file.iter_batches(batch_rows, columns=columns, use_threads=False)
-            while True:
-                try:
-                    batch = next(batches, None)
-                except (pa.ArrowInvalid, OSError) as error:
-                    raise InputError(
-                        f"{self.path}: damaged, make or copy it again ({error})."
-                    ) from error
-                if batch is None:
-                    return
-                yield batch
+        # Without a memory map, without threads, a row group at a time: with them, or with one
+        # iterator over all groups, the resident memory grows with the table.
+        try:
+            with pq.ParquetFile(self.path, buffer_size=READ_BUFFER) as file:
+                for group in range(file.num_row_groups):
+                    yield from file.iter_batches(batch_rows, [group], columns, use_threads=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{self.path}: damaged, make or copy it again ({error}).") from error
 
     def require(self, *columns):
         """Raise InputError unless the table has these columns; return self."""
