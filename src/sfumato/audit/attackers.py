@@ -98,8 +98,8 @@ def _suite(n_features, seed):
         ),
         Attacker(
             "quadratic discriminant",
-            _scaled(QuadraticDiscriminantAnalysis(reg_param=0.1)),
-            {"quadraticdiscriminantanalysis__reg_param": [0.01, 0.1, 0.5]},
+            _scaled(QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.1)),
+            {"quadraticdiscriminantanalysis__shrinkage": [0.01, 0.1, 0.5]},
         ),
         Attacker(
             "similarity",

@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader
 
 from sfumato import __version__
 from sfumato.audit import plots
@@ -27,7 +27,7 @@ def write_report(audits, path):
     """
     environment = Environment(
         loader=PackageLoader("sfumato.audit"),
-        autoescape=select_autoescape(),
+        autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )

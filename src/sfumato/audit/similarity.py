@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato.validation import check_choice
@@ -48,6 +49,7 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
         """Store the labelled database."""
         check_choice(self.aggregate, AGGREGATES, "aggregate")
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         order = np.argsort(codes, kind="stable")
         self.database_, self.labels_ = _unit(X[order]), codes[order]

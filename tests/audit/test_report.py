@@ -1,0 +1,72 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from sfumato.audit.protocol import audit
+from sfumato.audit.report import verdict
+from sfumato.data.planted import planted
+
+FAST = {"attackers": ["logistic regression", "quadratic discriminant"], "n_resamples": 100}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    X, y, identity = planted("linear", 150)
+    y = ["<script>alert(1)</script>" if value else "b" for value in y]
+    result = audit(X, y, identity=identity, protected=X + 1, attribute="gender", **FAST)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    result.save(path)
+    return result, path.read_text(encoding="utf-8")
+
+
+class Balance(HTMLParser):
+    """Collect tags that were opened and not closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page):
+    _, text = page
+    parser = Balance()
+    parser.feed(text)
+    assert parser.open == []
+    assert not re.search(r"<(script|link|img|iframe)\b|url\((?!#)|@import", text)
+    outside = re.findall(r'(?:href|src)="(?!#)([^"]*)"', text)
+    assert outside == []
+
+
+def test_the_page_shows_the_figures(page):
+    result, text = page
+    for leakage in (result.before, result.after):
+        low, high = leakage.headline.ci95
+        assert f"{leakage.headline.balanced_accuracy:.3f}" in text
+        assert f"[{low:.3f}, {high:.3f}]" in text
+    eer = result.matching["original-original"].result["eer"]["value"]
+    assert f"{eer:.4f}" in text
+    assert text.count("<svg") == 4
+    for words in ("What this does not show", "Alarms", "t-SNE", "Seed", "GDPR", "scikit-learn"):
+        assert words in text
+
+
+def test_labels_cannot_inject_markup(page):
+    _, text = page
+    assert "<script>" not in text and "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "starts"), [("linear", "Gender is readable"), ("none", "No attacker of this suite")]
+)
+def test_the_verdict_claims_no_more_than_the_interval(kind, starts):
+    X, y, identity = planted(kind, 300)
+    result = audit(X, y, identity=identity, attribute="gender", **FAST)
+    assert verdict(result).startswith(starts)

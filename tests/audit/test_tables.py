@@ -1,0 +1,99 @@
+import json
+
+import numpy as np
+import pytest
+
+from sfumato.audit.tables import audit_tables
+from sfumato.data.selection import Selection
+from sfumato.data.simulate import write_simulated
+from sfumato.errors import InputError
+from sfumato.models.tables import fit_table, protect_table
+
+FAST = {"attackers": ["logistic regression", "quadratic discriminant"], "n_resamples": 100}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A simulated table, LEACE fitted on half its people, and the protected table."""
+    folder = tmp_path_factory.mktemp("tables")
+    write_simulated(folder / "people.parquet", 500, 4)
+    write_simulated(folder / "others.parquet", 300, 4, seed=1)
+    fit_table("leace", folder / "people.parquet", ["gender"], folder / "leace")
+    for name in ("people", "others"):
+        protect_table(folder / "leace", folder / f"{name}.parquet", folder / f"{name}-p.parquet")
+    return folder
+
+
+def test_only_people_the_eraser_never_saw_are_audited(folder):
+    (result,) = audit_tables(
+        folder / "people.parquet", ["gender"], protected=folder / "people-p.parquet", **FAST
+    )
+    from sfumato.data.splits import split_identities
+
+    fitted, _ = split_identities(result.rows["identity"])
+    assert not fitted.any()
+    assert result.split["test"]["n_people"] + result.split["development"]["n_people"] < 300
+    assert not any("fitted on rows of this very table" in alarm for alarm in result.alarms)
+    assert result.provenance[0]["audited"] == "attacker half of the people, seed 0"
+    json.dumps(result.to_dict())
+
+
+def test_an_eraser_fitted_on_everything_raises_an_alarm(folder, tmp_path):
+    table = folder / "people.parquet"
+    fit_table("leace", table, ["gender"], tmp_path / "all", selection=Selection())
+    protect_table(tmp_path / "all", table, tmp_path / "all.parquet")
+    (result,) = audit_tables(table, ["gender"], protected=tmp_path / "all.parquet", **FAST)
+    assert "fitted on rows of this very table (all rows)" in result.alarms[0]
+
+
+def test_rows_picked_by_a_column_are_apart(folder, tmp_path):
+    table = folder / "people.parquet"
+    selection = Selection(where="race=white")
+    fit_table("leace", table, ["gender"], tmp_path / "m", selection=selection)
+    protect_table(tmp_path / "m", table, tmp_path / "p.parquet")
+    alarmed = {}
+    for where in ("race=!white", "race=other", "race=white", None):
+        (result,) = audit_tables(
+            table, ["gender"], protected=tmp_path / "p.parquet", where=where, **FAST
+        )
+        alarmed[where] = any("very table" in alarm for alarm in result.alarms)
+    assert alarmed == {"race=!white": False, "race=other": False, "race=white": True, None: True}
+
+
+def test_across_tables(folder):
+    (result,) = audit_tables(
+        folder / "others.parquet",
+        ["gender"],
+        protected=folder / "others-p.parquet",
+        test_table=folder / "people.parquet",
+        test_protected=folder / "people-p.parquet",
+        **FAST,
+    )
+    assert result.split["test"]["n_rows"] > 800
+    assert [side["table"] for side in result.provenance] == ["others.parquet", "people.parquet"]
+
+
+def test_a_huge_table_gives_a_sample_of_whole_people(folder):
+    (result,) = audit_tables(folder / "people.parquet", ["gender"], max_rows=800, **FAST)
+    people, counts = np.unique(result.rows["identity"], return_counts=True)
+    assert set(counts.tolist()) == {4}
+    assert result.split["test"]["n_people"] < 100
+
+
+def test_several_attributes(folder):
+    found = audit_tables(folder / "people.parquet", ["gender", "race"], **FAST)
+    assert [result.attribute for result in found] == ["gender", "race"]
+    assert found[1].chance == pytest.approx(1 / 3)
+
+
+def test_foreign_protected_tables_are_refused(folder, tmp_path):
+    with pytest.raises(InputError, match="rows are missing, the first has image_id"):
+        audit_tables(
+            folder / "people.parquet", ["gender"], protected=folder / "others-p.parquet", **FAST
+        )
+    with pytest.raises(InputError, match="its transformations do not start with those of"):
+        audit_tables(
+            folder / "people-p.parquet", ["gender"], protected=folder / "people.parquet", **FAST
+        )
+    with pytest.raises(InputError, match="unknown label column 'mood'; it has: gender, race"):
+        audit_tables(folder / "people.parquet", ["mood"], **FAST)

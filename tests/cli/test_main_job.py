@@ -1,0 +1,86 @@
+"""The main job through the command line, as a user types it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def sfumato(*arguments, code=0):
+    done = subprocess.run(
+        [sys.executable, "-c", "from sfumato.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    people = folder / "people.parquet"
+    sfumato("data", "simulate", "-o", people, "--identities", 240, "--images-per-identity", 4)
+    sfumato("fit", "leace", people, "--attribute", "gender", "-o", folder / "leace")
+    sfumato("protect", folder / "leace", people, "-o", folder / "protected.parquet")
+    return folder
+
+
+def test_audit_writes_json_alone_on_stdout_and_a_report(folder):
+    done = sfumato(
+        *("audit", folder / "people.parquet", "--attribute", "gender", "--json"),
+        *("--protected", folder / "protected.parquet", "-o", folder / "report.html"),
+        *("--attacker", "logistic regression", "--attacker", "quadratic discriminant"),
+    )
+    gender = json.loads(done.stdout)["attributes"]["gender"]
+    assert gender["chance"] == 0.5 and gender["strongest"] in gender["attackers"]
+    for attack in gender["attackers"].values():
+        assert attack["ci95"][0] <= attack["balanced_accuracy"] <= attack["ci95"][1]
+    assert gender["attackers"] == gender["after"]["attackers"]
+    assert {"alarms", "before", "reduction", "verification"} <= set(gender)
+    assert "original-protected" in gender["verification"]
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    assert "Report:" in done.stderr
+
+
+def test_audit_prints_a_table(folder):
+    done = sfumato(
+        *("audit", folder / "people.parquet", "-a", "gender", "--attacker", "similarity")
+    )
+    assert "balanced accuracy" in done.stdout and "similarity" in done.stdout
+
+
+def test_fit_and_protect_print_json(folder, tmp_path):
+    people = folder / "people.parquet"
+    fitted = json.loads(
+        sfumato(
+            *("fit", "leace", people, "-a", "gender", "-a", "race", "-o", tmp_path / "m"),
+            *("--json", "--set", "rtol=0.001", "--rows", "all"),
+        ).stdout
+    )
+    assert fitted["attributes"] == ["gender", "race"]
+    assert fitted["fitted_on"]["n_rows"] == 960
+    done = sfumato("protect", tmp_path / "m", people, "-o", tmp_path / "p.parquet", "--json")
+    assert json.loads(done.stdout)["fingerprint"] == fitted["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("audit none.parquet -a gender", "none.parquet: no such file."),
+        ("audit people.parquet -a mood", "unknown label column 'mood'; it has: gender, race."),
+        ("fit leech people.parquet -a gender -o m", "method must be one of leace, sensitivenets"),
+        ("fit leace people.parquet -a gender -o leace", "leace exists already"),
+        ("fit leace people.parquet -a gender -o m --set a", "--set takes name=value, got 'a'."),
+        ("protect leace protected.parquet -o p", "cannot go through leace, which was fitted on"),
+        ("protect people.parquet people.parquet -o p", "not a readable safetensors file"),
+        ("verify none.parquet", "none.parquet: no such file."),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(folder, arguments, message, monkeypatch):
+    monkeypatch.chdir(folder)
+    done = sfumato(*arguments.split(), code=2)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1 and message in lines[0]
+    assert "Traceback" not in done.stderr and done.stdout == ""

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from sfumato.data.selection import Selection, read_rows
+from sfumato.data.simulate import write_simulated
+from sfumato.data.tables import FaceTable
+from sfumato.erasers.leace import LeaceEraser
+from sfumato.errors import InputError
+from sfumato.models.storage import load_model
+from sfumato.models.tables import fit_table, protect_table
+
+
+@pytest.fixture
+def table(tmp_path):
+    write_simulated(tmp_path / "people.parquet", 150, 3)
+    return tmp_path / "people.parquet"
+
+
+def test_streaming_fit_equals_a_fit_in_memory(table, tmp_path, monkeypatch):
+    whole = fit_table("leace", table, ["gender", "race"], tmp_path / "whole")
+    batches = FaceTable.embedding_batches
+    monkeypatch.setattr(
+        FaceTable, "embedding_batches", lambda self, c: batches(self, c, batch_rows=37)
+    )
+    parts = fit_table("leace", table, ["gender", "race"], tmp_path / "parts")
+    columns, X = read_rows(FaceTable(table), Selection(half="eraser"), ["gender", "race"])
+    y = np.column_stack([columns["gender"], columns["race"]])
+    expected = LeaceEraser().fit(X, y).transform(X)
+    for model in (whole, parts):
+        np.testing.assert_allclose(model.eraser.transform(X), expected, atol=1e-5)
+    assert parts.fitted_on["n_rows"] == len(X) < 450
+
+
+def test_protect_keeps_rows_and_labels_and_says_what_was_done(table, tmp_path):
+    model = fit_table("leace", table, ["gender"], tmp_path / "m")
+    summary = protect_table(tmp_path / "m", table, tmp_path / "out.parquet")
+    raw, out = FaceTable(table), FaceTable(tmp_path / "out.parquet").check()
+    assert summary["n_rows"] == out.n_rows == raw.n_rows
+    for name in ("image_id", "identity", "gender", "race"):
+        np.testing.assert_array_equal(out.column(name), raw.column(name))
+    np.testing.assert_array_equal(out.embeddings(), model.eraser.transform(raw.embeddings()))
+    (step,) = out.info.transformations
+    assert step == load_model(tmp_path / "m").step
+    assert step["fitted_on"]["half"] == "eraser" and step["fitted_on"]["source"] == "simulated"
+    with pytest.raises(InputError, match="cannot go through leace"):
+        protect_table(tmp_path / "m", tmp_path / "out.parquet", tmp_path / "twice.parquet")
+    assert not (tmp_path / "twice.parquet").exists()
+
+
+def test_nothing_is_overwritten_unasked(table, tmp_path):
+    fit_table("leace", table, ["gender"], tmp_path / "m")
+    before = table.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        protect_table(tmp_path / "m", table, table)
+    with pytest.raises(InputError, match="cannot be protected onto itself"):
+        protect_table(tmp_path / "m", table, table, overwrite=True)
+    assert table.read_bytes() == before
+
+
+def test_photos_do_not_travel_with_protected_templates(tmp_path, table):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(table)
+    photos = pa.array([{"bytes": b"x", "path": "x.jpg"}] * rows.num_rows)
+    pq.write_table(rows.append_column("image", photos), tmp_path / "photos.parquet")
+    fit_table("leace", table, ["gender"], tmp_path / "m")
+    protect_table(tmp_path / "m", tmp_path / "photos.parquet", tmp_path / "out.parquet")
+    assert "image" not in FaceTable(tmp_path / "out.parquet").columns
+
+
+def test_sensitivenets_fits_a_table(table, tmp_path):
+    pytest.importorskip("torch")
+    parameters = {"n_units": 16, "n_triplets": 300, "n_epochs": 1, "detector_epochs": 1}
+    fit_table("sensitivenets", table, ["gender"], tmp_path / "m", parameters=parameters)
+    summary = protect_table(tmp_path / "m", table, tmp_path / "out.parquet")
+    out = FaceTable(tmp_path / "out.parquet")
+    assert summary["dimension"] == out.info.dimension == 16
+    assert out.info.normalisation == "l2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("leech", ["gender"], {}), "method must be one of leace, sensitivenets, got 'leech'"),
+        (("leace", ["mood"], {}), "unknown label column 'mood'; it has: gender, race"),
+        (("leace", ["gender"], {"layers": 3}), "leace has no parameter 'layers'; it has rtol"),
+    ],
+)
+def test_bad_input_is_refused(table, tmp_path, arguments, message):
+    method, attributes, parameters = arguments
+    with pytest.raises(InputError, match=message):
+        fit_table(method, table, attributes, tmp_path / "m", parameters=parameters)
