@@ -16,10 +16,12 @@ _PUBLIC = {
     "verify": "sfumato.audit.verification",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  (names resolve on first use)
+__all__ = ["__version__", "audit", *_PUBLIC]  # noqa: PLE0604  (names resolve on first use)
 
 
 def __getattr__(name):
+    if name == "audit":
+        return importlib.import_module("sfumato.audit")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'sfumato' has no attribute {name!r}")
     value = getattr(importlib.import_module(_PUBLIC[name]), name)
