@@ -68,6 +68,8 @@ def moments(X, person):
 def factor(covariance):
     """Clip to positive eigenvalues, keep the trace, return the lower Cholesky factor."""
     values, vectors = np.linalg.eigh(covariance)
+    if values.sum() <= 0:
+        raise InputError("people differ no more than one person's photos; check identity.")
     clipped = np.maximum(values, 1e-3 * values.mean())
     clipped *= values.sum() / clipped.sum()
     return np.linalg.cholesky((vectors * clipped) @ vectors.T)

@@ -166,7 +166,8 @@ class _People:
         self._kept = {}
 
     def _stream(self, kind, block):
-        return np.random.Generator(np.random.SFC64([self.seed, kind, block]))
+        seeds = np.random.SeedSequence(self.seed, spawn_key=(kind, block))
+        return np.random.Generator(np.random.SFC64(seeds))
 
     def _identities(self, block):
         """Return the groups and means of one block of identities; the last two are kept."""
