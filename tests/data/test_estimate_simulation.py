@@ -10,7 +10,8 @@ from safetensors import safe_open
 
 from sfumato.data.gaussian import load_gaussian_model
 from sfumato.data.info import TableInfo
-from sfumato.data.tables import table_batch, write_tablefrom sfumato.errors import InputError
+from sfumato.data.tables import table_batch, write_table
+from sfumato.errors import InputError
 
 PATH = Path(__file__).parents[2] / "scripts" / "estimate_simulation.py"
 
