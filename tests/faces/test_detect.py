@@ -93,6 +93,7 @@ def test_the_largest_face_comes_first(detector, photos):
 
 
 def test_no_face_no_error_no_noise(detector, capfd):
+    detector = pickle.loads(pickle.dumps(detector))
     for shape in [(200, 300, 3), (30, 30, 3), (3, 500, 3), (1, 1, 3)]:
         assert detector.detect(np.zeros(shape, np.uint8)) == []
     assert capfd.readouterr() == ("", "")

@@ -151,6 +151,20 @@ def test_missing_file_and_float_pixels(tmp_path):
         read_photo(encoded(wide, "TIFF"))
 
 
+def test_any_error_of_a_reader_is_a_reason(monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("odd\nchunk")
+
+    data = encoded(Image.fromarray(portrait()))
+    # Pillow's EXIF code raised for damaged blocks once; the pixels are still sound.
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", fail)
+    assert read_photo(data).shape == (48, 40, 3)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(PhotoError) as caught:
+        read_photo(data)
+    assert caught.value.reason == "the PNG file is damaged (odd chunk)"
+
+
 def test_the_limit_is_ours_and_exact(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     data = encoded(Image.new("RGB", (10, 10)))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sfumato.errors import InputError
+from sfumato.faces.detect import HOG
 from sfumato.validation import need
 
 #: Where ArcFace's training data has the five landmarks in its 112 x 112 crops.
@@ -19,7 +20,7 @@ ARCFACE.setflags(write=False)
 # The box that dlib's HOG detector gives, in the coordinates of that template: medians over
 # the 13,141 LFW photos with one HOG face, against YuNet's landmarks (centre x taken as 56).
 HOG_CENTRE, HOG_SIDE = np.array([56.0, 73.2]), 91.2
-# OpenCV's warp refuses sides that do not fit into 16 bits.
+# OpenCV 4 refuses to warp sides that do not fit into 16 bits.
 MAX_WARP = 32_000
 
 
@@ -158,7 +159,8 @@ def align_dlib(image, face, size=150, padding=0.25, *, predictor=None):
     ----------
     image : ndarray of shape (height, width, 3), uint8
     face : Face
-        From any detector: dlib's predictor starts from :func:`hog_box` of its landmarks.
+        From any detector: dlib's predictor starts from the box of its own HOG detector, or
+        else from :func:`hog_box` of the landmarks.
     size : int, default=150
     padding : float, default=0.25
         As in ``dlib.get_face_chip``.
@@ -171,7 +173,8 @@ def align_dlib(image, face, size=150, padding=0.25, *, predictor=None):
     """
     dlib = need("dlib", "faces")
     predictor = predictor or load_predictor()
-    box = dlib.rectangle(*(round(float(value)) for value in hog_box(face.landmarks)))
+    box = face.box if face.detector == HOG else hog_box(face.landmarks)
+    box = dlib.rectangle(*(round(float(value)) for value in box))
     return dlib.get_face_chip(image, predictor(image, box), size=size, padding=padding)
 
 

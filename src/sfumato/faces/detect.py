@@ -7,7 +7,7 @@ import importlib.metadata
 import sys
 import types
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from sfumato.errors import InputError
 from sfumato.validation import need
 
 PAD = 0.15
+HOG = "dlib-hog"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +33,14 @@ class Face:
     landmarks : ndarray of shape (5, 2)
         x and y of the left eye, right eye, nose tip, left and right mouth corner, where
         left is the left side of the image.
+    detector : str, default=""
+        Name of the detector; boxes of different detectors enclose different things.
     """
 
     box: tuple[float, float, float, float]
     score: float
     landmarks: np.ndarray
+    detector: str = ""
 
     @property
     def area(self):
@@ -101,7 +105,8 @@ class _PaddedDetector:
 
 def _moved(face, border, scale):
     left, top, right, bottom = (float((value - border) / scale) for value in face.box)
-    return Face((left, top, right, bottom), face.score, (face.landmarks - border) / scale)
+    landmarks = (face.landmarks - border) / scale
+    return replace(face, box=(left, top, right, bottom), landmarks=landmarks)
 
 
 class DlibDetector(_PaddedDetector):
@@ -120,7 +125,7 @@ class DlibDetector(_PaddedDetector):
         Score that the last attempt accepts; 0 is dlib's own.
     """
 
-    name = "dlib-hog"
+    name = HOG
 
     def __init__(self, *, max_side=1024, pad=PAD, retry_threshold=-0.3):
         super().__init__(max_side=max_side, pad=pad, retry_threshold=retry_threshold)
@@ -148,7 +153,8 @@ class DlibDetector(_PaddedDetector):
         points = np.array([(point.x, point.y) for point in parts], dtype=np.float64)
         eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
         landmarks = np.stack([*eyes, points[30], points[48], points[54]])
-        return Face((box.left(), box.top(), box.right(), box.bottom()), score, landmarks)
+        edges = box.left(), box.top(), box.right(), box.bottom()
+        return Face(edges, score, landmarks, detector=self.name)
 
 
 class MtcnnDetector(_PaddedDetector):
