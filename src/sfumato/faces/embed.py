@@ -88,7 +88,7 @@ def embed(
     overwrite : bool, default=False
         Replace an existing output, and chunks of an unfinished run with other settings.
     progress : callable, optional
-        Called with the number of photos done and in all, chunk by chunk.
+        Called with the number of photos done and in all, every few photos.
 
     Returns
     -------
@@ -186,16 +186,17 @@ def _embed_chunks(photos, embedder, parts, layout, workers, progress):
     n_workers = min(workers, -(-photos.n_photos // TASK))
     with contextlib.closing(embed_in_order(embedder, tasks, n_workers=n_workers)) as results:
         for chunk in missing:
+            templates, rejects = [], []
             n_tasks = -(-n_rows[chunk] // TASK)
-            rows = [layout.rows(*result) for result in islice(results, n_tasks)]
-            parts.write(
-                chunk,
-                _join([templates for templates, _ in rows], layout.schema),
-                _join([rejects for _, rejects in rows], REJECTS),
-            )
-            done += n_rows[chunk]
-            if progress is not None:
-                progress(done, photos.n_photos)
+            for task, outcomes in islice(results, n_tasks):
+                good, bad = layout.rows(task, outcomes)
+                templates.append(good)
+                rejects.append(bad)
+                if len(templates) == n_tasks:
+                    parts.write(chunk, _join(templates, layout.schema), _join(rejects, REJECTS))
+                done += len(task.ids)
+                if progress is not None:
+                    progress(done, photos.n_photos)
     return len(n_rows)
 
 
