@@ -34,7 +34,8 @@ def test_help_loads_no_heavy_library():
     heavy = ("sklearn", "scipy", "pyarrow", "matplotlib", *EXTRAS)
     code = (
         "import sys\nfrom sfumato.cli import main\nsys.argv = ['sfumato', '--help']\n"
-        f"try: main()\nexcept SystemExit: print('loaded', [m for m in {heavy!r} if m in sys.modules])"
+        "try: main()\nexcept SystemExit: "
+        f"print('loaded', [m for m in {heavy!r} if m in sys.modules])"
     )
     assert run(code).strip().endswith("loaded []")
 

@@ -1,6 +1,7 @@
 """The report's pictures, as SVG text; before is always orange, after always blue-green."""
 
 import io
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +13,7 @@ from sfumato.metrics.verification import det_curve
 BEFORE, AFTER, INK, FAINT = "#c8602a", "#14788a", "#2b2a28", "#b9b4ab"
 # Colour-blind safe; classes of the attribute in t-SNE pictures.
 CLASSES = ("#3b5b92", "#d98e2b", "#5b8c5a", "#a34a6b", "#7a6fa3", "#8c6d46", "#4b9aa8", "#8a8a8a")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.edgecolor": FAINT,

@@ -269,8 +269,8 @@ class _Rows:
         return cls(rows.X, rows.y.astype(str), as_names(rows.identity), rows.protected)
 
     def take(self, rows):
-        parts = (self.X, self.y, self.identity, self.protected)
-        return _Rows(*(None if part is None else part[rows] for part in parts))
+        erased = None if self.protected is None else self.protected[rows]
+        return _Rows(self.X[rows], self.y[rows], self.identity[rows], erased)
 
 
 class _Steps:

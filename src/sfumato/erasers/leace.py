@@ -8,6 +8,8 @@ columns of ``W Sigma_xz``,
 is the closest map to the identity, in mean square, with ``Cov(r(X), Z) = 0``.
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -130,7 +132,9 @@ class _Moments:
         self.n_rows = 0
         self.total = np.zeros(d)
         self.square = np.zeros((d, d))
-        self.columns = [{} if kind == "class" else [0.0, np.zeros(d)] for kind in _kinds(y)]
+        self.columns: list[Any] = [
+            {} if kind == "class" else [0.0, np.zeros(d)] for kind in _kinds(y)
+        ]
         # Products of float32 chunks carry float32 rounding.
         self.epsilon = np.finfo(X.dtype).eps
 

@@ -90,7 +90,8 @@ def train_layer(fabric, layer, detectors, fixed, primary, triplets, eraser, rng)
         attribute, turn = turn % len(detectors), turn + 1
         rows = torch.from_numpy(triplets[numbers].T.reshape(-1))
         phi = functional.normalize(wrapped(primary[rows]))
-        identity = triplet_loss(*phi.chunk(3), eraser.alpha).mean()
+        anchor, positive, negative = phi.chunk(3)
+        identity = triplet_loss(anchor, positive, negative, eraser.alpha).mean()
         probability = detectors[attribute](phi).softmax(dim=1)[:, fixed[attribute]]
         # Lambda_A + Lambda_P + Lambda_N, averaged over the triplets.
         sensitive = 3 * sensitive_regulariser(probability).mean()

@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -42,7 +43,7 @@ class SavedModel:
         The sfumato that fitted it.
     """
 
-    eraser: object
+    eraser: Any
     attributes: tuple[str, ...] = ()
     info: TableInfo = field(default_factory=TableInfo)
     fitted_on: dict = field(default_factory=dict)
@@ -56,7 +57,7 @@ class SavedModel:
         digest.update(json.dumps(scalars, sort_keys=True).encode())
         for name in sorted(arrays):
             digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-            digest.update(np.ascontiguousarray(arrays[name]))
+            digest.update(np.ascontiguousarray(arrays[name]).tobytes())
         return digest.hexdigest()[:12]
 
     @property
