@@ -182,13 +182,3 @@ def train_attacker(attacker, X, y, identity, *, n_folds=3):
         {key.split("__")[-1]: value for key, value in search.best_params_.items()},
         not any(issubclass(w.category, ConvergenceWarning) for w in caught),
     )
-
-
-def decision_scores(estimator, X):
-    """Return how much an attacker leans to its second class, shape (n_samples,).
-
-    Only for two classes; for ROC curves.
-    """
-    if hasattr(estimator, "decision_function"):
-        return np.asarray(estimator.decision_function(X))
-    return estimator.predict_proba(X)[:, 1]

@@ -9,14 +9,15 @@
 4. Raw and protected embeddings go through the same rows, folds and resamples.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from sfumato.audit import alarms
-from sfumato.audit.attackers import NAMES, decision_scores, train_attacker
+from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
+from sfumato.audit.result import AttackResult, Audit, Leakage
 from sfumato.data.splits import as_names, balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import percentile_interval
@@ -29,125 +30,6 @@ from sfumato.validation import check_embeddings
 
 # Impostor scores of the test people; more are sampled.
 MAX_IMPOSTOR = 2_000_000
-
-
-@dataclass(frozen=True)
-class AttackResult:
-    """One attacker's figures on the test identities (fractions in [0, 1])."""
-
-    attacker: str
-    balanced_accuracy: float
-    ci95: list
-    advantage: float
-    validation: float
-    training: float
-    parameters: dict
-    converged: bool
-    correct: np.ndarray = field(repr=False, compare=False)
-    scores: np.ndarray | None = field(repr=False, compare=False, default=None)
-
-    def to_dict(self):
-        """Return the JSON form."""
-        hidden = ("attacker", "correct", "scores")
-        return {key: value for key, value in vars(self).items() if key not in hidden}
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """All attackers on one version (raw or protected) of the embeddings."""
-
-    attacks: dict
-    strongest: str
-
-    @property
-    def headline(self):
-        """The strongest attacker's result."""
-        return self.attacks[self.strongest]
-
-    def to_dict(self):
-        """Return the JSON form."""
-        return {
-            "strongest": self.strongest,
-            "balanced_accuracy": self.headline.balanced_accuracy,
-            "ci95": self.headline.ci95,
-            "attackers": {name: attack.to_dict() for name, attack in self.attacks.items()},
-        }
-
-
-@dataclass(frozen=True)
-class Audit:
-    """The result of :func:`audit` for one attribute.
-
-    Attributes
-    ----------
-    attribute : str
-    classes : list of str
-    chance : float
-        ``1 / n_classes``.
-    split : dict
-        Rows and people of development and test, by class.
-    before : Leakage
-        Attackers on the raw embeddings.
-    after : Leakage or None
-        Attackers on the protected embeddings.
-    reduction : dict or None
-        ``value`` and ``ci95`` of the relative reduction.
-    matching : dict of str to Matching, or None
-        Verification of the test people, see :func:`sfumato.audit.matching.match_all`.
-    alarms : list of str
-    seed : int
-    rows : dict of ndarray
-        What the report's pictures are drawn from: test embeddings, labels and identities.
-    provenance : list of dict
-        The tables audited, if the rows came from tables.
-    """
-
-    attribute: str
-    classes: list
-    chance: float
-    split: dict
-    before: Leakage
-    after: Leakage | None
-    reduction: dict | None
-    matching: dict | None
-    alarms: list
-    seed: int
-    rows: dict = field(repr=False, compare=False, default_factory=dict)
-    provenance: list = field(default_factory=list)
-
-    @property
-    def final(self):
-        """The leakage asked for: of the protected embeddings if given, else of the raw ones."""
-        return self.after or self.before
-
-    def to_dict(self):
-        """Return the JSON form, the schema of ``audit --json``."""
-        result = {
-            "classes": self.classes,
-            "chance": self.chance,
-            "strongest": self.final.strongest,
-            "attackers": self.final.to_dict()["attackers"],
-            "split": self.split,
-            "seed": self.seed,
-            "tables": self.provenance,
-            "alarms": self.alarms,
-            "verification": None
-            if self.matching is None
-            else {name: found.result for name, found in self.matching.items()},
-        }
-        if self.after is not None:
-            result |= {
-                "before": self.before.to_dict(),
-                "after": self.after.to_dict(),
-                "reduction": self.reduction,
-            }
-        return result
-
-    def save(self, path):
-        """Write the report, one self-contained HTML page."""
-        from sfumato.audit.report import write_report
-
-        write_report([self], path)
 
 
 def audit(
@@ -308,7 +190,6 @@ def _attack(names, train, tested, side, judge, seed, steps):
         trained = train_attacker(attacker, X, train.y, train.identity)
         correct = trained.estimator.predict(X_test) == tested.y
         value = judge.value(correct)
-        binary = len(judge.classes) == 2
         attacks[attacker.name] = AttackResult(
             attacker=attacker.name,
             balanced_accuracy=value,
@@ -319,7 +200,6 @@ def _attack(names, train, tested, side, judge, seed, steps):
             parameters=trained.parameters,
             converged=trained.converged,
             correct=correct,
-            scores=decision_scores(trained.estimator, X_test) if binary else None,
         )
     return Leakage(attacks, max(attacks, key=lambda name: attacks[name].validation))
 

@@ -62,11 +62,6 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
         ranked = _ranked(X, self.database_, self.labels_, self.n_top, exclude_self)
         return np.stack([_aggregate(top, self.aggregate) for top in ranked], axis=1)
 
-    def decision_function(self, X):
-        """Return each class's aggregate; of two classes, the second's minus the first's."""
-        table = self.decision_table(X)
-        return table[:, 1] - table[:, 0] if table.shape[1] == 2 else table
-
     def predict(self, X):
         """Return the class with the largest aggregate for each row."""
         table = self.decision_table(X)

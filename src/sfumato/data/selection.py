@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfumato.data.columns import embedding_matrix
 from sfumato.data.splits import ERASER_SHARE, split_identities
-from sfumato.data.tables import embedding_matrix
 from sfumato.errors import InputError
 
 N_DISTINCT = 10

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from sfumato.data.columns import embedding_array
 from sfumato.data.selection import Selection, label_values, read_rows, selected_batches
-from sfumato.data.tables import FaceTable, embedding_array, write_table
+from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
 from sfumato.models.registry import eraser_class
 from sfumato.models.storage import SavedModel, load_model, save_model

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfumato.data.columns import embedding_array
 from sfumato.data.importers.writing import Rejects
-from sfumato.data.tables import embedding_array
 
 KINDS = (pa.int64(), pa.float64(), pa.bool_())  # tried in this order, else string
 
