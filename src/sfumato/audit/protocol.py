@@ -212,7 +212,7 @@ def span(X, *, seed=0):
     columns does not whiten.
     """
     _, s, vt = np.linalg.svd(X, full_matrices=False)
-    rank = int((s > s[0] * np.finfo(X.dtype).eps * max(X.shape)).sum())
+    rank = max(int((s > s[0] * np.finfo(X.dtype).eps * max(X.shape)).sum()), 1)
     if rank == X.shape[1]:
         return np.eye(rank, dtype=X.dtype)
     rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((rank, rank)))[0]

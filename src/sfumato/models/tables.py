@@ -71,7 +71,7 @@ def make_eraser(method, parameters):
 
 
 def _fit_streaming(eraser, table, attributes, selection, progress):
-    n_rows = n_seen = 0
+    n_rows = 0
     for batch, X in selected_batches(table, selection, attributes):
         # A column of numbers is continuous to the eraser: no grouping here.
         y = np.stack([_values(batch.column(name)) for name in attributes], axis=1)
@@ -79,9 +79,8 @@ def _fit_streaming(eraser, table, attributes, selection, progress):
         if known.any():
             eraser.partial_fit(X[known], y[known])
         n_rows += int(known.sum())
-        n_seen += batch.num_rows
         if progress is not None:
-            progress(n_seen, table.n_rows, "rows read")
+            progress(n_rows, None, "rows used")
     if not n_rows:
         raise InputError(f"{table.path}: no row with {' and '.join(attributes)} is left.")
     return n_rows
