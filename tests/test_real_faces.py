@@ -8,7 +8,7 @@ from sfumato.audit.verification import verify
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.models.tables import fit_table, protect_table
 
-N_PHOTOS = 900
+N_PHOTOS = 1600
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,11 @@ def test_photos_to_a_proven_leak_and_its_partial_end(faces, tmp_path):
         n_resamples=200,
     )
     before, after = result.before.attacks, result.after.attacks
+    linear = "logistic regression"
     assert result.before.headline.balanced_accuracy > 0.8
-    # LEACE takes from the linear attacker and leaves the others most of what they read.
-    assert after["logistic regression"].balanced_accuracy < before["kNN"].balanced_accuracy - 0.1
-    assert after["quadratic discriminant"].ci95[0] > 0.65
+    # LEACE takes from the linear attacker and leaves the quadratic one what it reads.
+    assert after[linear].balanced_accuracy < before[linear].balanced_accuracy - 0.05
+    assert after["quadratic discriminant"].ci95[0] > 0.75
     result.save(tmp_path / "report.html")
 
 

@@ -2,18 +2,22 @@ import numpy as np
 import pytest
 
 from sfumato.audit.attackers import NAMES, attackers
-from sfumato.audit.protocol import audit, span
+from sfumato.audit.protocol import attack_views, audit, span
 from sfumato.data.planted import planted
 from sfumato.data.splits import split_identities
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 
+# Planted leaks lie in the whole space, not on the sphere.
+EUCLIDEAN = {"metric": "euclidean"}
 FAST = ["logistic regression", "quadratic discriminant", "similarity", "kNN"]
 
 
 def attacked(kind, names=None, seed=0, n_identities=500, **options):
     X, y, identity = planted(kind, n_identities, seed=seed)
-    return audit(X, y, identity=identity, attackers=names, seed=seed, n_resamples=300, **options)
+    return audit(
+        X, y, identity=identity, attackers=names, seed=seed, n_resamples=300, **EUCLIDEAN | options
+    )
 
 
 # Every planted leak, and an attacker of the suite that must find it.
@@ -66,6 +70,7 @@ def test_leace_stops_the_linear_attacker_and_not_the_quadratic():
         protected=protected,
         attackers=["logistic regression", "quadratic discriminant"],
         n_resamples=300,
+        **EUCLIDEAN,
     )
     linear, quadratic = result.after.attacks.values()
     assert result.before.attacks["logistic regression"].balanced_accuracy > 0.7
@@ -106,6 +111,7 @@ def test_another_data_set_for_the_test():
         test={"X": Z, "y": z, "identity": who},
         attackers=FAST,
         n_resamples=300,
+        **EUCLIDEAN,
     )
     assert result.before.headline.validation > 0.7
     assert abs(result.before.headline.balanced_accuracy - 0.5) < 0.1
@@ -191,6 +197,27 @@ def test_bad_input_is_refused(change, message):
     change(arguments)
     with pytest.raises(InputError, match=message):
         audit(**arguments)
+
+
+def test_nothing_is_lost_in_what_an_attacker_sees(rng):
+    X = rng.normal(size=(20, 5)) * np.exp(rng.normal(size=(20, 1)))
+    views = attack_views(X, "cosine")
+    length = np.exp(views["classifier"][:, -1:])
+    np.testing.assert_allclose(views["classifier"][:, :-1] * length, X, rtol=1e-3)
+    assert views["matcher"] is X
+    unit = attack_views(X / np.linalg.norm(X, axis=1, keepdims=True), "cosine")
+    assert (unit["classifier"][:, -1] == 0).all()
+    assert attack_views(X, "euclidean")["classifier"] is X
+
+
+def test_a_leak_in_the_length_alone_is_found(rng):
+    identity = np.repeat(np.arange(300), 3)
+    y = identity % 2
+    X = rng.normal(size=(900, 6))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X *= np.exp(0.3 * y + 0.1 * rng.normal(size=900))[:, None]
+    result = audit(X, y, identity=identity, attackers=["linear SVM"], n_resamples=100)
+    assert result.before.headline.balanced_accuracy > 0.85
 
 
 def test_span_keeps_every_distance(rng):

@@ -7,7 +7,6 @@ way a matcher does. Each comes with the grid over which it is tuned.
 import warnings
 from dataclasses import dataclass, field
 
-import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -27,11 +26,12 @@ from sfumato.validation import check_choice
 
 @dataclass(frozen=True)
 class Attacker:
-    """One kind of attacker: an unfitted estimator and the grid to tune it over."""
+    """One kind of attacker: an unfitted estimator, the grid to tune it over, what it sees."""
 
     name: str
     estimator: BaseEstimator
     grid: dict = field(default_factory=dict)
+    view: str = "classifier"
 
 
 def attackers(n_features, names=None, *, seed=0):
@@ -108,6 +108,7 @@ def _suite(n_features, seed):
                 "aggregate": ["max", "mean", "log", "linear"],
                 "n_top": [1, 5, 10, 50, 100, 200],
             },
+            view="matcher",
         ),
     ]
 

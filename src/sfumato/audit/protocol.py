@@ -105,7 +105,7 @@ def audit(
     sides = ["X"] if picked.protected is None else ["X", "protected"]
     names = NAMES if attackers is None else attackers
     steps = _Steps(progress, len(sides) * len(names))
-    leakages = [_attack(names, picked, tested, side, judge, seed, steps) for side in sides]
+    leakages = [_attack(names, picked, tested, side, judge, metric, seed, steps) for side in sides]
     before, after = leakages[0], leakages[1] if len(sides) == 2 else None
     chance = 1 / len(classes)
     known = identity is not None and (test is None or test.get("identity") is not None)
@@ -181,14 +181,14 @@ def check_classes(train, tested, *, n_people=6):
     return classes
 
 
-def _attack(names, train, tested, side, judge, seed, steps):
+def _attack(names, train, tested, side, judge, metric, seed, steps):
     basis = span(getattr(train, side))
-    X, X_test = getattr(train, side) @ basis, getattr(tested, side) @ basis
+    X, X_test = (attack_views(getattr(rows, side) @ basis, metric) for rows in (train, tested))
     attacks = {}
-    for attacker in make_attackers(X.shape[1], names, seed=seed):
+    for attacker in make_attackers(X["classifier"].shape[1], names, seed=seed):
         steps(f"{attacker.name} on {'raw' if side == 'X' else 'protected'} embeddings")
-        trained = train_attacker(attacker, X, train.y, train.identity)
-        correct = trained.estimator.predict(X_test) == tested.y
+        trained = train_attacker(attacker, X[attacker.view], train.y, train.identity)
+        correct = trained.estimator.predict(X_test[attacker.view]) == tested.y
         value = judge.value(correct)
         attacks[attacker.name] = AttackResult(
             attacker=attacker.name,
@@ -202,6 +202,32 @@ def _attack(names, train, tested, side, judge, seed, steps):
             correct=correct,
         )
     return Leakage(attacks, max(attacks, key=lambda name: attacks[name].validation))
+
+
+def attack_views(X, metric):
+    """Return what an attacker gets to see of embeddings, by kind of attacker.
+
+    Embeddings that are compared by cosine carry their meaning in the direction, but an
+    encoder's length leaks too (women's and men's differ on LFW): classifiers get the unit
+    vector and the logarithm of the length, from which nothing is lost. A matcher sees the
+    embedding as it is.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    metric : {"cosine", "euclidean"}
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``"classifier"`` and ``"matcher"``.
+    """
+    if metric != "cosine":
+        return {"classifier": X, "matcher": X}
+    length = np.linalg.norm(X, axis=1, keepdims=True).clip(np.finfo(X.dtype).tiny)
+    # Rounding of templates that all have unit length is no feature.
+    feature = np.log(length).round(4)
+    return {"classifier": np.hstack([X / length, feature]), "matcher": X}
 
 
 def span(X, *, seed=0):

@@ -78,6 +78,6 @@ def verdict(audit):
     if low <= audit.chance <= high:
         return f"No attacker of this suite was shown to beat chance: {figure}."
     if high < audit.chance:
-        return f"Below chance, which is a leak with the sign turned: {figure}."
+        return f"Below chance, by accident or because the leak changed its sign: {figure}."
     kind = "still readable" if audit.after is not None else "readable"
     return f"{audit.attribute.capitalize()} is {kind}: {figure}."
