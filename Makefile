@@ -10,8 +10,9 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 demo: $(VENV)/.deep
 	$(BIN)/sfumato demo --output demo
 
+# One thread a process: the processes share the cores.
 test: $(VENV)/.dev lint
-	$(BIN)/pytest -n $(CORES)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

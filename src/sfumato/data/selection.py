@@ -43,7 +43,7 @@ class Selection:
     def columns(self, table):
         """Return the columns that the rule needs of a table."""
         names = ["identity" if "identity" in table.columns else "image_id"]
-        return names + [] if self.column is None else [*names, self.column]
+        return names if self.column is None else [*names, self.column]
 
     def check(self, table):
         """Refuse a table without the rule's column; return self."""
