@@ -31,7 +31,7 @@ class Attacker:
     name: str
     estimator: BaseEstimator
     grid: dict = field(default_factory=dict)
-    view: str = "classifier"
+    view: str = "polar"
 
 
 def attackers(n_features, names=None, *, seed=0):
@@ -65,11 +65,13 @@ def _suite(n_features, seed):
             "logistic regression",
             _scaled(LogisticRegression(max_iter=1000, random_state=seed)),
             {"logisticregression__C": [1e-3, 1e-2, 1e-1, 1]},
+            view="template",
         ),
         Attacker(
             "linear SVM",
             _scaled(LinearSVC(dual=False, random_state=seed)),
             {"linearsvc__C": [1e-3, 1e-2, 1e-1]},
+            view="template",
         ),
         Attacker(
             "RBF SVM",
@@ -108,7 +110,7 @@ def _suite(n_features, seed):
                 "aggregate": ["max", "mean", "log", "linear"],
                 "n_top": [1, 5, 10, 50, 100, 200],
             },
-            view="matcher",
+            view="template",
         ),
     ]
 

@@ -185,7 +185,7 @@ def _attack(names, train, tested, side, judge, metric, seed, steps):
     basis = span(getattr(train, side))
     X, X_test = (attack_views(getattr(rows, side) @ basis, metric) for rows in (train, tested))
     attacks = {}
-    for attacker in make_attackers(X["classifier"].shape[1], names, seed=seed):
+    for attacker in make_attackers(X["polar"].shape[1], names, seed=seed):
         steps(f"{attacker.name} on {'raw' if side == 'X' else 'protected'} embeddings")
         trained = train_attacker(attacker, X[attacker.view], train.y, train.identity)
         correct = trained.estimator.predict(X_test[attacker.view]) == tested.y
@@ -207,10 +207,10 @@ def _attack(names, train, tested, side, judge, metric, seed, steps):
 def attack_views(X, metric):
     """Return what an attacker gets to see of embeddings, by kind of attacker.
 
-    Embeddings that are compared by cosine carry their meaning in the direction, but an
-    encoder's length leaks too (women's and men's differ on LFW): classifiers get the unit
-    vector and the logarithm of the length, from which nothing is lost. A matcher sees the
-    embedding as it is.
+    Linear attackers and the similarity attack see the template as it is. The others, which no
+    affine map stops anyway, see templates that are compared by cosine in polar form: the unit
+    vector and the logarithm of the length. Nothing is lost, neighbours are found by angle, and
+    the length, which leaks too (women's and men's differ on LFW), is a feature of its own.
 
     Parameters
     ----------
@@ -220,14 +220,14 @@ def attack_views(X, metric):
     Returns
     -------
     dict of str to ndarray
-        ``"classifier"`` and ``"matcher"``.
+        ``"template"`` and ``"polar"``.
     """
     if metric != "cosine":
-        return {"classifier": X, "matcher": X}
+        return {"template": X, "polar": X}
     length = np.linalg.norm(X, axis=1, keepdims=True).clip(np.finfo(X.dtype).tiny)
     # Rounding of templates that all have unit length is no feature.
     feature = np.log(length).round(4)
-    return {"classifier": np.hstack([X / length, feature]), "matcher": X}
+    return {"template": X, "polar": np.hstack([X / length, feature])}
 
 
 def span(X, *, seed=0):
