@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato.errors import InputError
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 24
 
 
 class LeaceEraser(TransformerMixin, BaseEstimator):
@@ -144,15 +144,20 @@ class _Moments:
             raise InputError(
                 f"y has {len(columns)} attributes, the first part {len(self.columns)}."
             )
+        indicators = [_indicators(values, X.dtype) for values in columns]
         shift = self.shift.astype(X.dtype)
+        ones = np.ones(len(X), dtype=X.dtype)
         step = chunk_rows(X)
+        part = np.empty((min(step, len(X)), X.shape[1]), dtype=X.dtype)
         square = np.zeros_like(self.square, dtype=X.dtype)
         for start in range(0, len(X), step):
-            part = X[start : start + step] - shift
+            rows = slice(start, min(start + step, len(X)))
+            part = part[: rows.stop - start]
+            np.subtract(X[rows], shift, out=part)
             square += part.T @ part
-            self.total += part.sum(axis=0, dtype=np.float64)
-            for values, sums in zip(columns, self.columns, strict=True):
-                _add_column(part, values[start : start + step], sums)
+            self.total += ones[rows] @ part
+            for (names, matrix), sums in zip(indicators, self.columns, strict=True):
+                _add_sums(sums, names, matrix[:, rows], part)
         self.square += square
         self.n_rows += len(X)
 
@@ -183,24 +188,27 @@ def _is_continuous(values):
     return np.issubdtype(values.dtype, np.floating)
 
 
-def _add_column(part, values, sums):
-    if not isinstance(sums, dict):
-        values = values.astype(part.dtype)
-        sums[0] += float(values.sum(dtype=np.float64))
-        sums[1] += values @ part
+def _indicators(values, dtype):
+    """Return class names (None for numbers) and one row a class, or one row of numbers."""
+    if _is_continuous(values):
+        return None, values.astype(dtype)[None]
+    names, codes = np.unique(values, return_inverse=True)
+    return names.tolist(), (codes == np.arange(len(names))[:, None]).astype(dtype)
+
+
+def _add_sums(sums, names, matrix, part):
+    counts, totals = matrix.sum(axis=1, dtype=np.float64), matrix @ part
+    if names is None:
+        sums[0] += counts[0]
+        sums[1] += totals[0]
         return
-    classes, codes = np.unique(values, return_inverse=True)
-    indicator = np.zeros((len(classes), len(part)), dtype=part.dtype)
-    indicator[codes, np.arange(len(part))] = 1
-    for name, count, total in zip(
-        classes.tolist(), np.bincount(codes), indicator @ part, strict=True
-    ):
+    for name, count, total in zip(names, counts, totals, strict=True):
         seen = sums.get(name, (0, 0.0))
-        sums[name] = (seen[0] + int(count), seen[1] + total.astype(np.float64))
+        sums[name] = (seen[0] + count, seen[1] + total.astype(np.float64))
 
 
 def chunk_rows(X):
-    """Return how many rows of ``X`` fill about 4 MiB, so that a chunk stays in the cache."""
+    """Return how many rows of ``X`` fill about 16 MiB."""
     return max(CHUNK_BYTES // (X.shape[1] * X.itemsize), 1)
 
 

@@ -17,7 +17,7 @@ from sfumato.data.triplets import hard_triplets
 from sfumato.errors import InputError
 from sfumato.validation import check_choice, check_embeddings, need
 
-CHUNK = 2048
+CHUNK = 4096
 
 
 class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
@@ -137,16 +137,17 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         """Return the blinded embeddings, shape (n_samples, n_units), of unit length."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        weights = self.weights_.astype(X.dtype).T
-        bias = self.bias_.astype(X.dtype)
-        out = np.empty((len(X), len(bias)), dtype=X.dtype)
+        # The layers take x / |x|; the last normalisation makes |x| a factor of the bias.
+        folded = np.vstack([self.weights_.T, self.bias_]).astype(X.dtype)
+        out = np.empty((len(X), len(self.bias_)), dtype=X.dtype)
+        extended = np.empty((min(CHUNK, len(X)), X.shape[1] + 1), dtype=X.dtype)
         for start in range(0, len(X), CHUNK):
             rows, part = X[start : start + CHUNK], out[start : start + CHUNK]
-            np.matmul(rows, weights, out=part)
-            # The layers take x / |x|; the last normalisation makes |x| a factor of the bias.
-            part += np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None] * bias
-            norms = np.sqrt(np.einsum("ij,ij->i", part, part))[:, None]
-            part /= np.where(norms > 0, norms, 1)
+            extended = extended[: len(rows)]
+            extended[:, :-1], extended[:, -1] = rows, np.sqrt(np.vecdot(rows, rows))
+            np.matmul(extended, folded, out=part)
+            norms = np.sqrt(np.vecdot(part, part))[:, None]
+            part *= 1 / np.where(norms > 0, norms, 1)
         return out
 
 
