@@ -33,7 +33,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         Margin of Eq. 3 and 5.
     n_triplets : int, default=100_000
         Hard triplets (Sect. 2.2).
-    n_epochs : int, default=4
+    n_epochs : int, default=10
         Passes over the triplets for each layer. The paper gives none.
     detector_epochs : int, default=150
         Passes for each detector: Adam, rate 1e-3, batches of 128 (Sect. 4.2).
@@ -74,7 +74,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         n_units=1024,
         alpha=0.2,
         n_triplets=100_000,
-        n_epochs=4,
+        n_epochs=10,
         detector_epochs=150,
         fixed_class=None,
         seed=0,
