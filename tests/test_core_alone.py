@@ -44,7 +44,7 @@ def test_the_main_job_with_the_core_alone(tmp_path):
     code = f"""{BLOCK}
 import sfumato
 from sfumato.audit import audit, verify
-data = sfumato.simulate(120, 4)
+data = sfumato.simulate(300, 4)
 X, y, identity = data["embedding"], data["gender"], data["identity"]
 fit, held_out = sfumato.split_identities(identity)
 eraser = sfumato.LeaceEraser().fit(X[fit], y[fit])
