@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sfumato.errors import InputError
 
 CHUNK_BYTES = 1 << 24
+CHUNK_ROWS = 1 << 15
 
 
 class LeaceEraser(TransformerMixin, BaseEstimator):
@@ -123,12 +124,15 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
 class _Moments:
     """Sums over rows from which mean, covariance and cross-covariance follow.
 
-    Rows are counted from a shift near their mean, so that no digits cancel.
+    Where the mean outweighs the spread, rows are counted from a shift near it, so that no
+    digits cancel; elsewhere the shift, a copy of all rows, is saved.
     """
 
     def __init__(self, X, y):
         d = X.shape[1]
-        self.shift = X[: 1 << 16].mean(axis=0, dtype=np.float64)
+        first = X[:CHUNK_ROWS]
+        mean, variance = first.mean(axis=0, dtype=np.float64), first.var(axis=0, dtype=np.float64)
+        self.shift = mean if np.any(mean**2 > 4 * variance) else None
         self.n_rows = 0
         self.total = np.zeros(d)
         self.square = np.zeros((d, d))
@@ -139,26 +143,25 @@ class _Moments:
         self.epsilon = np.finfo(X.dtype).eps
 
     def add(self, X, y):
-        columns = _columns(y)
+        columns = [_coded(values) for values in _columns(y)]
         if len(columns) != len(self.columns):
             raise InputError(
                 f"y has {len(columns)} attributes, the first part {len(self.columns)}."
             )
-        indicators = [_indicators(values, X.dtype) for values in columns]
-        shift = self.shift.astype(X.dtype)
-        ones = np.ones(len(X), dtype=X.dtype)
-        step = chunk_rows(X)
-        part = np.empty((min(step, len(X)), X.shape[1]), dtype=X.dtype)
-        square = np.zeros_like(self.square, dtype=X.dtype)
-        for start in range(0, len(X), step):
-            rows = slice(start, min(start + step, len(X)))
-            part = part[: rows.stop - start]
-            np.subtract(X[rows], shift, out=part)
-            square += part.T @ part
-            self.total += ones[rows] @ part
-            for (names, matrix), sums in zip(indicators, self.columns, strict=True):
-                _add_sums(sums, names, matrix[:, rows], part)
-        self.square += square
+        for start in range(0, len(X), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            part = X[rows] if self.shift is None else X[rows] - self.shift.astype(X.dtype)
+            indicators = [_indicators(names, values[rows], X.dtype) for names, values in columns]
+            # One pass over the rows for all sums: of all, and by class or weighted.
+            ones = np.ones((1, len(part)), dtype=X.dtype)
+            sums = (np.concatenate([ones, *indicators]) @ part).astype(np.float64)
+            self.square += part.T @ part
+            self.total += sums[0]
+            place = 1
+            for (names, _), matrix, column in zip(columns, indicators, self.columns, strict=True):
+                counts = matrix.sum(axis=1, dtype=np.float64)
+                _add_sums(column, names, counts, sums[place : place + len(matrix)])
+                place += len(matrix)
         self.n_rows += len(X)
 
     def summary(self):
@@ -171,7 +174,8 @@ class _Moments:
                 cross += [total / n - count / n * offset for count, total in sums.values()]
             else:
                 cross.append(sums[1] / n - sums[0] / n * offset)
-        return self.shift + offset, covariance, np.stack(cross, axis=1)
+        mean = offset if self.shift is None else self.shift + offset
+        return mean, covariance, np.stack(cross, axis=1)
 
 
 def _columns(y):
@@ -188,23 +192,29 @@ def _is_continuous(values):
     return np.issubdtype(values.dtype, np.floating)
 
 
-def _indicators(values, dtype):
-    """Return class names (None for numbers) and one row a class, or one row of numbers."""
+def _coded(values):
+    """Return class names and the number of each row's class, or None and the numbers."""
     if _is_continuous(values):
-        return None, values.astype(dtype)[None]
+        return None, values
     names, codes = np.unique(values, return_inverse=True)
-    return names.tolist(), (codes == np.arange(len(names))[:, None]).astype(dtype)
+    return names.tolist(), codes
 
 
-def _add_sums(sums, names, matrix, part):
-    counts, totals = matrix.sum(axis=1, dtype=np.float64), matrix @ part
+def _indicators(names, values, dtype):
+    """Return one row of zeros and ones a class, or the one row of numbers."""
     if names is None:
-        sums[0] += counts[0]
-        sums[1] += totals[0]
+        return values.astype(dtype)[None]
+    return (values == np.arange(len(names))[:, None]).astype(dtype)
+
+
+def _add_sums(column, names, counts, totals):
+    if names is None:
+        column[0] += counts[0]
+        column[1] += totals[0]
         return
     for name, count, total in zip(names, counts, totals, strict=True):
-        seen = sums.get(name, (0, 0.0))
-        sums[name] = (seen[0] + count, seen[1] + total.astype(np.float64))
+        seen = column.get(name, (0, 0.0))
+        column[name] = (seen[0] + count, seen[1] + total)
 
 
 def chunk_rows(X):
