@@ -91,4 +91,7 @@ def protect(
     if as_json:
         print_json(summary)
     else:
-        results.print(f"{output}: {summary['n_rows']:,} protected embeddings, no photos.")
+        results.print(
+            f"{output}: {summary['n_rows']:,} protected embeddings; photos and "
+            "the erased labels are left out."
+        )

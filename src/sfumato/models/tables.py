@@ -105,7 +105,9 @@ def _fit_whole(eraser, table, attributes, selection, progress):
 
 
 def protect_table(model, table, output, *, overwrite=False, progress=None):
-    """Write a copy of a face table with protected embeddings and without photos.
+    """Write a copy of a face table with protected embeddings, without photos and erased labels.
+
+    An audit reads the labels from the raw table.
 
     Parameters
     ----------
@@ -133,8 +135,9 @@ def protect_table(model, table, output, *, overwrite=False, progress=None):
         raise InputError(f"{output}: a table cannot be protected onto itself.")
     table.require("embedding")
     model.check(table.info, table.path)
-    # A photo beside a protected template would undo it.
-    columns = [name for name in table.columns if name not in ("image", "embedding")]
+    # A photo or the label itself beside a protected template would undo it.
+    undoing = ("image", *model.attributes)
+    columns = [name for name in table.columns if name not in ("embedding", *undoing)]
     first = embedding_array(model.eraser.transform(np.ones((1, table.info.dimension), "f4")))
     fields = [table.schema.field(name) for name in columns]
     schema = pa.schema([*fields, pa.field("embedding", first.type)])
