@@ -13,10 +13,12 @@ from sfumato.models.storage import SavedModel, load_model, save_model
 SMALL = {
     "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
 }
+# Training them needs the extra `deep`.
+NEEDS_TORCH = {"sensitivenets"}
 
 
 def make(name):
-    if name == "sensitivenets":
+    if name in NEEDS_TORCH:
         pytest.importorskip("torch")
     return eraser_class(name)(**SMALL.get(name, {}))
 
@@ -83,10 +85,18 @@ class TestEraser:
         X, y = data
         assert clone(make(name).fit(X, y)).get_params() == make(name).get_params()
 
+    def test_strength_is_a_parameter(self, name):
+        strength = getattr(eraser_class(name), "strength", None)
+        if strength is not None:
+            parameter, values = strength
+            assert parameter in make(name).get_params()
+            assert len(values) >= 3
+
     def test_has_a_name(self, name, data):
         assert method_name(make(name)) == name
 
 
 def test_unknown_method_lists_the_known():
-    with pytest.raises(InputError, match="method must be one of leace, sensitivenets, got 'x'"):
+    known = ", ".join(ERASERS)
+    with pytest.raises(InputError, match=f"method must be one of {known}, got 'x'"):
         eraser_class("x")

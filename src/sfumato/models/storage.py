@@ -78,16 +78,34 @@ class SavedModel:
 
 
 def fitted_state(estimator):
-    """Return the fitted attributes as ``(arrays, scalars)``, two dicts by name."""
+    """Return the fitted attributes as ``(arrays, scalars)``, two dicts by name.
+
+    A dict of arrays, such as a network, gives one array an entry, named ``attribute/key``.
+    """
     arrays, scalars = {}, {}
     for name, value in vars(estimator).items():
         if not name.endswith("_") or name.startswith("_") or name == "feature_names_in_":
             continue
         if isinstance(value, np.ndarray):
             arrays[name] = value
+        elif isinstance(value, dict) and value and all(map(_is_array, value.values())):
+            arrays |= {f"{name}/{key}": array for key, array in value.items()}
         else:
             scalars[name] = value.item() if isinstance(value, np.generic) else value
     return arrays, scalars
+
+
+def _is_array(value):
+    return isinstance(value, np.ndarray)
+
+
+def _restore(estimator, arrays, scalars):
+    for name, value in {**arrays, **scalars}.items():
+        attribute, nested, key = name.partition("/")
+        if nested:
+            vars(estimator).setdefault(attribute, {})[key] = value
+        else:
+            setattr(estimator, name, value)
 
 
 def save_model(model, path):
@@ -147,8 +165,7 @@ def load_model(path):
             "update sfumato."
         )
     eraser = eraser_class(description["method"])(**description["parameters"])
-    for name, value in {**arrays, **description["state"]}.items():
-        setattr(eraser, name, value)
+    _restore(eraser, arrays, description["state"])
     return SavedModel(
         eraser=eraser,
         attributes=tuple(description["attributes"]),
