@@ -6,6 +6,7 @@ from sfumato.validation import check_choice
 
 ERASERS = {
     "leace": "sfumato.erasers.leace:LeaceEraser",
+    "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
 }
 
