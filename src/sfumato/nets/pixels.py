@@ -1,0 +1,35 @@
+"""Photos as network input."""
+
+import numpy as np
+import torch
+
+from sfumato.errors import InputError
+
+
+def to_planes(images, device=None):
+    """Return aligned faces as float planes.
+
+    Parameters
+    ----------
+    images : ndarray or Tensor of shape (n_images, height, width, 3), uint8
+        RGB.
+    device : torch.device, optional
+
+    Returns
+    -------
+    Tensor of shape (n_images, 3, height, width), float32
+        Values in [0, 255].
+
+    Raises
+    ------
+    InputError
+        For another shape or type, or without any image.
+    """
+    if not isinstance(images, torch.Tensor):
+        images = torch.from_numpy(np.ascontiguousarray(images))
+    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != torch.uint8 or not len(images):
+        raise InputError(
+            "images must be uint8 of shape (n_images, height, width, 3), "
+            f"got {images.dtype} of shape {tuple(images.shape)}."
+        )
+    return images.to(device).permute(0, 3, 1, 2).to(torch.float32).contiguous()
