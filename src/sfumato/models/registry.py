@@ -5,6 +5,7 @@ import importlib
 from sfumato.validation import check_choice
 
 ERASERS = {
+    "cosine-noise": "sfumato.erasers.cosine_noise:CosineNoiseEraser",
     "leace": "sfumato.erasers.leace:LeaceEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
