@@ -24,8 +24,9 @@ class CosineNoiseEraser(TransformerMixin, BaseEstimator):
         Similarity ``s`` of each template to its protected version. The authors' published
         example uses 0.8; less is more privacy and worse matching.
     seed : int, default=0
-        Chooses the directions. Whoever knows it and guesses a row can redo its noise: keep it
-        secret, and fresh for every release.
+        Chooses the directions. Whoever knows it and guesses a row can redo its noise, and two
+        releases with one seed and different ``cosine`` give the directions away: draw a fresh
+        secret one for every release.
 
     Attributes
     ----------

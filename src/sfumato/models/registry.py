@@ -6,6 +6,7 @@ from sfumato.validation import check_choice
 
 ERASERS = {
     "cosine-noise": "sfumato.erasers.cosine_noise:CosineNoiseEraser",
+    "ldp-noise": "sfumato.erasers.ldp_noise:LocalDpEraser",
     "leace": "sfumato.erasers.leace:LeaceEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
