@@ -5,7 +5,9 @@ import importlib
 from sfumato.validation import check_choice
 
 ERASERS = {
+    "barycentre": "sfumato.erasers.barycentre:BarycentreEraser",
     "cosine-noise": "sfumato.erasers.cosine_noise:CosineNoiseEraser",
+    "inlp": "sfumato.erasers.inlp:InlpEraser",
     "ldp-noise": "sfumato.erasers.ldp_noise:LocalDpEraser",
     "leace": "sfumato.erasers.leace:LeaceEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
