@@ -5,7 +5,8 @@ Layer by layer, phi minimises over hard triplets
     sum_i  L0'(phi(A), phi(P), phi(N)) + Lambda_A + Lambda_P + Lambda_N          (Eq. 4)
 
 with L0' the triplet loss (Eq. 5) and Lambda = log(1 + |0.9 - P_k(D | phi(x))|) (Eq. 6), where
-P_k is a softmax detector that is trained again on phi(x) before each layer.
+P_k is a softmax detector that is trained again on phi(x) before each layer. Where the primary
+task is not recognition but a label, cross-entropy takes the place of L0' (Sect. 4.4).
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sfumato.data.splits import as_names
 from sfumato.data.triplets import hard_triplets
 from sfumato.errors import InputError
-from sfumato.validation import check_choice, check_embeddings, need
+from sfumato.validation import check_choice, check_embeddings, class_codes, need
 
 CHUNK = 4096
 
@@ -34,7 +35,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
     n_triplets : int, default=100_000
         Hard triplets (Sect. 2.2).
     n_epochs : int, default=10
-        Passes over the triplets for each layer. The paper gives none.
+        Passes over the triplets, or the labelled rows, for each layer. The paper gives none.
     detector_epochs : int, default=150
         Passes for each detector: Adam, rate 1e-3, batches of 128 (Sect. 4.2).
     fixed_class : str or list of str, optional
@@ -54,8 +55,10 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
     published figures come from attackers trained afresh, and so must yours.
 
     Choices where the paper is silent: layers start orthogonal; Adam, rate 1e-3, batches of 256
-    triplets; each attribute's turn is one batch; the normalisation of Fig. 2 comes after the
-    layer in training and after the last layer at inference. Eq. 5 is hinged.
+    triplets or 128 labelled rows; each attribute's turn is one batch; the normalisation of
+    Fig. 2 comes after the layer in training and after the last layer at inference. Eq. 5 is
+    hinged. A labelled row has one Lambda in Eq. 4; its classifier w_0 is trained before each
+    layer like a detector, and goes on with the layer.
 
     The method is covered by the Spanish patent application P201831278.
 
@@ -88,7 +91,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         self.fixed_class = fixed_class
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, primary=None, progress=None):
+    def fit(self, X, y, *, identity=None, primary=None, primary_labels=None, progress=None):
         """Train the layers; needs the extra ``deep``.
 
         Parameters
@@ -100,7 +103,11 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         identity : array-like of shape (n_samples,), optional
             Who is on each row. Without it each row is its own positive.
         primary : tuple of (X, identity), optional
-            Another data set for the triplets (the paper's D-P); default ``(X, identity)``.
+            Another data set for the primary task (the paper's D-P); default ``(X, identity)``.
+        primary_labels : array-like of shape (n_primary,), optional
+            A class for each row of D-P, such as attractive or smiling, that phi(x) shall keep
+            in the place of identity; two classes or more. Identities then count for nothing,
+            and ``primary`` may be ``(X, None)``.
         progress : callable, optional
             Called as ``progress(n_done, n_total, what)``.
 
@@ -112,26 +119,31 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         from sfumato.erasers.sensitivenets_training import train_layers
 
         X, y = validate_data(self, X, y, dtype=np.float32, multi_output=True, ensure_min_samples=2)
-        attributes = y.reshape(len(X), -1).T
-        if primary is None:
-            people = np.arange(len(X)) if identity is None else as_names(identity)
-            X_primary = X
-        else:
-            X_primary, people = (
-                check_embeddings(primary[0], "primary").astype(np.float32),
-                primary[1],
+        X_primary, people = (X, identity) if primary is None else primary
+        X_primary = check_embeddings(X_primary, "primary").astype(np.float32)
+        if X_primary.shape[1] != X.shape[1]:
+            raise InputError(
+                f"primary must have as many features as X, {X.shape[1]}, got {X_primary.shape[1]}."
             )
-        for name, rows in {"identity": (people, X_primary), "X": (y, X)}.items():
-            if len(rows[0]) != len(rows[1]):
-                raise InputError(f"{name} must have one entry a row, {len(rows[1])}.")
         X, X_primary = _unit(X), _unit(X_primary)
-        codes, fixed = _encode(attributes, self.fixed_class)
-        triplets = hard_triplets(
-            X_primary, people, alpha=self.alpha, n_triplets=self.n_triplets, seed=self.seed
-        )
-        self._layers = train_layers(self, X, codes, fixed, X_primary, triplets, progress)
+        codes, fixed = _encode(y.reshape(len(X), -1).T, self.fixed_class)
+        task = self._primary_task(X_primary, people, primary_labels)
+        self._layers = train_layers(self, X, codes, fixed, X_primary, task, progress)
         self.weights_, self.bias_ = fold_layers(self._layers)
         return self
+
+    def _primary_task(self, X, people, labels):
+        from sfumato.erasers.sensitivenets_training import Labels, Triplets
+
+        if labels is not None:
+            _check_length(labels, X, "primary_labels")
+            return Labels(class_codes(labels, "primary_labels")[1])
+        people = np.arange(len(X)) if people is None else as_names(people)
+        _check_length(people, X, "identity")
+        triplets = hard_triplets(
+            X, people, alpha=self.alpha, n_triplets=self.n_triplets, seed=self.seed
+        )
+        return Triplets(triplets, self.alpha)
 
     def transform(self, X):
         """Return the blinded embeddings, shape (n_samples, n_units), of unit length."""
@@ -168,6 +180,11 @@ def fold_layers(layers):
 def _unit(X):
     norms = np.linalg.norm(X, axis=1, keepdims=True)
     return X / np.where(norms > 0, norms, 1)
+
+
+def _check_length(values, X, name):
+    if len(values) != len(X):
+        raise InputError(f"{name} must have one entry a row, {len(X)}, got {len(values)}.")
 
 
 def _encode(attributes, fixed_class):

@@ -11,10 +11,9 @@ from sfumato.training.loop import make_fabric, run_epochs
 
 LEARNING_RATE = 1e-3
 DETECTOR_BATCH = 128
-TRIPLET_BATCH = 256
 
 
-def train_layers(eraser, X, codes, fixed, X_primary, triplets, progress=None):
+def train_layers(eraser, X, codes, fixed, X_primary, task, progress=None):
     """Train the layers in sequence, each against detectors of the representation before it.
 
     Parameters
@@ -29,8 +28,8 @@ def train_layers(eraser, X, codes, fixed, X_primary, triplets, progress=None):
         Number of each attribute's fixed class D.
     X_primary : ndarray of shape (n_primary, n_features)
         Rows of D-P, of unit length.
-    triplets : ndarray of shape (n_triplets, 3)
-        Rows of ``X_primary``.
+    task : Triplets or Labels
+        What phi(x) of D-P shall stay good for.
 
     Returns
     -------
@@ -41,18 +40,21 @@ def train_layers(eraser, X, codes, fixed, X_primary, triplets, progress=None):
     generator = torch.Generator().manual_seed(eraser.seed)
     sensitive = fabric.to_device(torch.from_numpy(X))
     primary = fabric.to_device(torch.from_numpy(X_primary))
-    labels = [fabric.to_device(torch.from_numpy(numbers)) for numbers in codes]
+
+    def train_softmax(phi, y):
+        return train_detector(fabric, phi, y, eraser.detector_epochs, rng, generator)
+
     layers, n_steps = [], 2 * eraser.n_layers
     for number in range(eraser.n_layers):
         _report(progress, 2 * number, n_steps, f"detectors before layer {number + 1}")
         # Layer 1 starts as an isometry, so its detectors see x up to a rotation.
         layer = _orthogonal(sensitive.shape[1], eraser.n_units, generator)
-        phi = functional.normalize(fabric.to_device(layer)(sensitive).detach())
-        detectors = [
-            train_detector(fabric, phi, y, eraser.detector_epochs, rng, generator) for y in labels
-        ]
+        layer = fabric.to_device(layer)
+        phi = unit(layer(sensitive).detach())
+        detectors = [train_softmax(phi, y).requires_grad_(False) for y in codes]
+        task.start_layer(layer, primary, train_softmax)
         _report(progress, 2 * number + 1, n_steps, f"layer {number + 1}")
-        train_layer(fabric, layer, detectors, fixed, primary, triplets, eraser, rng)
+        train_layer(fabric, layer, detectors, fixed, primary, task, eraser.n_epochs, rng)
         with torch.no_grad():
             sensitive, primary = layer(sensitive), layer(primary)
         layers.append((_array(layer.weight), _array(layer.bias)))
@@ -61,11 +63,10 @@ def train_layers(eraser, X, codes, fixed, X_primary, triplets, progress=None):
 
 
 def train_detector(fabric, phi, y, n_epochs, rng, generator):
-    """Train a softmax layer to read an attribute of phi(x); returned frozen (Sect. 4.2)."""
+    """Return a softmax layer trained to read the classes ``y`` of phi(x) (Sect. 4.2)."""
+    y = fabric.to_device(torch.from_numpy(y))
     detector = _linear(phi.shape[1], int(y.max()) + 1, generator)
-    detector, optimizer = fabric.setup(
-        detector, torch.optim.Adam(detector.parameters(), lr=LEARNING_RATE)
-    )
+    detector, optimizer = fabric.setup(detector, _adam(detector.parameters()))
 
     def step(rows):
         rows = torch.from_numpy(rows)
@@ -76,33 +77,106 @@ def train_detector(fabric, phi, y, n_epochs, rng, generator):
         return {"detector": loss.item()}
 
     run_epochs(step, len(phi), batch_size=DETECTOR_BATCH, n_epochs=n_epochs, rng=rng)
-    return detector.module.requires_grad_(False)
+    return detector.module
 
 
-def train_layer(fabric, layer, detectors, fixed, primary, triplets, eraser, rng):
+def train_layer(fabric, layer, detectors, fixed, primary, task, n_epochs, rng):
     """Train one layer in place on Eq. 4, the attributes taking turns batch by batch."""
-    optimizer = torch.optim.Adam(layer.parameters(), lr=LEARNING_RATE)
-    wrapped, optimizer = fabric.setup(layer, optimizer)
+    wrapped, optimizer = fabric.setup(layer, _adam([*layer.parameters(), *task.parameters()]))
     turn = 0
 
     def step(numbers):
         nonlocal turn
         attribute, turn = turn % len(detectors), turn + 1
-        rows = torch.from_numpy(triplets[numbers].T.reshape(-1))
-        phi = functional.normalize(wrapped(primary[rows]))
-        anchor, positive, negative = phi.chunk(3)
-        identity = triplet_loss(anchor, positive, negative, eraser.alpha).mean()
+        rows = torch.from_numpy(task.rows(numbers))
+        phi = unit(wrapped(primary[rows]))
+        utility = task.loss(phi, rows)
         probability = detectors[attribute](phi).softmax(dim=1)[:, fixed[attribute]]
-        # Lambda_A + Lambda_P + Lambda_N, averaged over the triplets.
-        sensitive = 3 * sensitive_regulariser(probability).mean()
+        # A triplet has Lambda_A + Lambda_P + Lambda_N; the mean is over the images.
+        sensitive = task.n_images * sensitive_regulariser(probability).mean()
         optimizer.zero_grad()
-        fabric.backward(identity + sensitive)
+        fabric.backward(utility + sensitive)
         optimizer.step()
-        return {"triplet": identity.item(), "sensitive": sensitive.item()}
+        return {"primary": utility.item(), "sensitive": sensitive.item()}
 
-    return run_epochs(
-        step, len(triplets), batch_size=TRIPLET_BATCH, n_epochs=eraser.n_epochs, rng=rng
-    )
+    return run_epochs(step, task.n_samples, batch_size=task.batch_size, n_epochs=n_epochs, rng=rng)
+
+
+class Triplets:
+    """The primary task recognition: ``L0'`` is the triplet loss of Eq. 5.
+
+    Parameters
+    ----------
+    triplets : ndarray of shape (n_triplets, 3)
+        Rows of D-P.
+    alpha : float
+        Margin.
+    """
+
+    n_images, batch_size = 3, 256
+
+    def __init__(self, triplets, alpha):
+        self.triplets, self.alpha, self.n_samples = triplets, alpha, len(triplets)
+
+    def start_layer(self, layer, primary, train_softmax):
+        """Do nothing: distances need no classifier."""
+
+    def parameters(self):
+        """Return what is trained together with the layer."""
+        return []
+
+    def rows(self, numbers):
+        """Return the rows of D-P in a batch: all anchors, all positives, all negatives."""
+        return self.triplets[numbers].T.reshape(-1)
+
+    def loss(self, phi, rows):
+        """Return Eq. 5, averaged over the triplets."""
+        anchor, positive, negative = phi.chunk(3)
+        return triplet_loss(anchor, positive, negative, self.alpha).mean()
+
+
+class Labels:
+    """The primary task classification: ``L0'`` is cross-entropy (Sect. 4.4).
+
+    Its classifier w_0 is trained like a detector before each layer, then with the layer. Of
+    two classes, the softmax's cross-entropy is the binary one of the difference of the logits.
+
+    Parameters
+    ----------
+    y : ndarray of int64 of shape (n_primary,)
+        Class numbers.
+    """
+
+    n_images, batch_size = 1, DETECTOR_BATCH
+
+    def __init__(self, y):
+        self.y, self.n_samples = y, len(y)
+
+    def start_layer(self, layer, primary, train_softmax):
+        """Train the classifier on what the layer gives at its start."""
+        self.classifier = train_softmax(unit(layer(primary).detach()), self.y)
+
+    def parameters(self):
+        """Return what is trained together with the layer: the classifier."""
+        return self.classifier.parameters()
+
+    def rows(self, numbers):
+        """Return the rows of D-P in a batch."""
+        return numbers
+
+    def loss(self, phi, rows):
+        """Return the mean cross-entropy."""
+        y = torch.from_numpy(self.y)[rows].to(phi.device)
+        return functional.cross_entropy(self.classifier(phi), y)
+
+
+def unit(h):
+    """Return rows of unit length; several times faster than torch's normalize on a CPU."""
+    return h * h.square().sum(dim=1, keepdim=True).clamp(min=1e-24).rsqrt()
+
+
+def _adam(parameters):
+    return torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
 
 
 def _orthogonal(n_in, n_out, generator):
