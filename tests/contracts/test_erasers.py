@@ -11,6 +11,7 @@ from sfumato.models.storage import SavedModel, load_model, save_model
 
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
+    "rlace": {"n_iterations": 200},
     "inlp": {"n_iterations": 3},
     "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
 }

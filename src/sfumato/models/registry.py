@@ -11,6 +11,7 @@ ERASERS = {
     "ldp-noise": "sfumato.erasers.ldp_noise:LocalDpEraser",
     "leace": "sfumato.erasers.leace:LeaceEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
+    "rlace": "sfumato.erasers.rlace:RlaceEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
 }
 
