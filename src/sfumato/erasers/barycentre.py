@@ -1,0 +1,244 @@
+"""The barycentre eraser: move every class of faces to the same Gaussian, without labels.
+
+One step, for classes k with means m_k and covariances S_k, and their Wasserstein barycentre
+N(m, S) (see :mod:`~sfumato.erasers.gaussian_transport`):
+
+    T_k(u) = m + (u - m_k) A_k,    A_k S_k A_k = S                                   (1)
+    r(u)   = sum_k p(k | u) T_k(u)                                                   (2)
+
+where p is a classifier of the attribute trained on embeddings. Steps follow one another, each
+with a classifier and moments of what the step before left. In between, two linear maps:
+
+    u -> u (I - Q Q')        directions along which the attribute would come back      (3)
+    u -> u (W + c I)^(-1/2)  W the within-person covariance, c in units of its mean    (4)
+"""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sfumato.data.splits import as_names
+from sfumato.erasers.correlates import correlate_directions
+from sfumato.erasers.dense import dense_forward
+from sfumato.erasers.gaussian_transport import (
+    barycentre_covariance,
+    matrix_power,
+    transport_map,
+)
+from sfumato.errors import InputError
+from sfumato.validation import class_codes
+
+CHUNK = 8192
+RANK_TOLERANCE = 1e-7
+FEW_ROWS = 400
+
+
+class BarycentreEraser(TransformerMixin, BaseEstimator):
+    """Map the classes of an attribute onto their Wasserstein barycentre, by posterior.
+
+    Parameters
+    ----------
+    n_steps : int, default=3
+        Steps (Eq. 2) before the linear maps; one more follows them.
+    n_directions : int, default=12
+        Directions removed by Eq. 3. They are the leading ones of the classes' mean differences
+        within the groups of ``context``, and of the groups' own means as far as the groups and
+        the attribute go together. Without ``context`` none is removed.
+    within : float, default=1.0
+        The ``c`` of Eq. 4; needs ``identity`` with several rows a person. ``inf`` leaves it out.
+    prior : float, default=0.1
+        Class covariances are shrunk to the pooled one as if it came from ``prior * n_features``
+        rows more.
+    n_units : int, default=256
+        Hidden units of the classifiers.
+    seed : int, default=0
+
+    Attributes
+    ----------
+    classes_ : list of str
+        Several attributes are crossed.
+    basis_ : ndarray of shape (n_features, rank)
+        Orthonormal; what varies in the fitted rows.
+    steps_ : dict of str to ndarray
+        Per step the classifier's layers, ``means``, ``centre`` and ``maps``.
+    linear_ : ndarray of shape (rank, rank - n_directions)
+        Eq. 3 and 4.
+    back_ : ndarray of shape (rank - n_directions, n_features)
+        Takes the result back to the embedding's own axes; keeps all distances.
+
+    Notes
+    -----
+    Were the classes Gaussian and the posterior right, all classes would have one distribution,
+    and no attacker could read the attribute. They are not quite: audit. Distances within a class
+    stay nearly what they were.
+
+    Another population mixes age, expression and gender in other proportions than the fitted
+    one; what it leaks is mostly read from these. Eq. 3 is against that: give ``context``, and
+    rows of several data sets. Rows with few people do not do: the classes' covariances are
+    those of people, and thousands are needed for some 100 features.
+
+    The output has unit length and stays comparable with itself only.
+    """
+
+    unit_length = True
+    strength = ("n_directions", (0, 4, 8, 12, 16, 24, 32))
+
+    def __init__(self, *, n_steps=3, n_directions=12, within=1.0, prior=0.1, n_units=256, seed=0):
+        self.n_steps = n_steps
+        self.n_directions = n_directions
+        self.within = within
+        self.prior = prior
+        self.n_units = n_units
+        self.seed = seed
+
+    def fit(self, X, y, *, identity=None, context=None, progress=None):
+        """Learn classifiers, maps and directions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
+        identity : array-like of shape (n_samples,), optional
+            Who is on each row.
+        context : array-like of shape (n_samples, n_labels), optional
+            Other labels (age, smile, data set ...); ``None`` or NaN where not known. Numbers
+            with more than 10 values are cut into groups.
+        progress : callable, optional
+            Called as ``progress(n_done, n_total, what)``.
+
+        Returns
+        -------
+        self
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
+        if self.n_steps < 1:
+            raise InputError(f"n_steps must be at least 1, got {self.n_steps}.")
+        self.classes_, codes = class_codes(y)
+        for name, values in {"identity": identity, "context": context}.items():
+            if values is not None and len(values) != len(X):
+                raise InputError(f"{name} must have one entry a row, {len(X)}.")
+        u = _unit(X)
+        self.basis_ = _span(u)
+        u, self.steps_ = _unit(u @ self.basis_), {}
+        for number in range(self.n_steps):
+            u = self._add_step(number, u, codes, progress)
+        kept = np.eye(u.shape[1])
+        if context is not None and self.n_directions:
+            n = min(self.n_directions, u.shape[1] - 1)
+            removed = correlate_directions(u, codes, context, n)
+            kept = np.linalg.svd(removed, full_matrices=True)[2][len(removed) :].T
+        self.linear_ = kept
+        if identity is not None and np.isfinite(self.within):
+            self.linear_ = kept @ _within_whitening(u @ kept, as_names(identity), self.within)
+        self._add_step(self.n_steps, _unit(u @ self.linear_), codes, progress)
+        self.back_ = (self.basis_ @ kept).T
+        return self
+
+    def transform(self, X):
+        """Return the blinded embeddings, of the shape of ``X`` and unit length."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        out = np.empty_like(X, order="C")
+        for start in range(0, len(X), CHUNK):
+            u = _unit(_unit(X[start : start + CHUNK].astype(np.float64)) @ self.basis_)
+            for number in range(self.n_steps):
+                u = _apply(self._step(number), u)
+            u = _apply(self._step(self.n_steps), _unit(u @ self.linear_))
+            out[start : start + CHUNK] = u @ self.back_
+        return out
+
+    def _add_step(self, number, u, codes, progress):
+        if progress is not None:
+            progress(number, self.n_steps + 1, f"step {number + 1}")
+        n_classes = len(self.classes_)
+        step = _classifier(u, codes, self.n_units, self.seed + number) | _moments(
+            u, codes, n_classes, self.prior
+        )
+        covariances = step.pop("covariances")
+        target = barycentre_covariance(covariances)
+        step["maps"] = np.stack([transport_map(S, target) for S in covariances])
+        step["centre"] = step["means"].mean(axis=0)
+        self.steps_ |= {f"{number}.{name}": values for name, values in step.items()}
+        return _apply(step, u)
+
+    def _step(self, number):
+        prefix = f"{number}."
+        names = [name for name in self.steps_ if name.startswith(prefix)]
+        return {name.removeprefix(prefix): self.steps_[name] for name in names}
+
+
+def posterior(step, u):
+    """Return ``p(k | u)`` of a step's classifier, shape (n_samples, n_classes)."""
+    logits = dense_forward(step, (u - step["shift"]) / step["scale"])
+    logits = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return logits / logits.sum(axis=1, keepdims=True)
+
+
+def _apply(step, u):
+    weights, out = posterior(step, u), np.zeros_like(u)
+    for k, (mean, matrix) in enumerate(zip(step["means"], step["maps"], strict=True)):
+        out += weights[:, [k]] * (step["centre"] + (u - mean) @ matrix)  # Eq. 1 and 2
+    return _unit(out)
+
+
+def _classifier(u, codes, n_units, seed):
+    """Train the posterior; returned as dense layers with two or more logits."""
+    shift, scale = u.mean(axis=0), u.std(axis=0)
+    scale = np.where(scale > 0, scale, 1)
+    few = len(u) < FEW_ROWS or np.bincount(codes).min() < 20
+    network = MLPClassifier(
+        (n_units,), alpha=1e-3, batch_size=min(512, len(u)), early_stopping=not few,
+        max_iter=200, random_state=seed,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network.fit(((u - shift) / scale).astype(np.float32), codes)
+    weights, biases = [c.T for c in network.coefs_], list(network.intercepts_)
+    if len(biases[-1]) == 1:  # one logit for two classes
+        weights[-1] = np.vstack([np.zeros_like(weights[-1]), weights[-1]])
+        biases[-1] = np.array([0.0, biases[-1][0]])
+    layers = {f"weight_{n}": w for n, w in enumerate(weights)}
+    layers |= {f"bias_{n}": b for n, b in enumerate(biases)}
+    return {**layers, "shift": shift, "scale": scale}
+
+
+def _moments(u, codes, n_classes, prior):
+    """Return class means and shrunk covariances."""
+    d = u.shape[1]
+    means = np.stack([u[codes == k].mean(axis=0) for k in range(n_classes)])
+    centred = u - means[codes]
+    pooled = centred.T @ centred / len(u) + 1e-6 * np.var(u) * np.eye(d)
+    covariances = []
+    for k in range(n_classes):
+        rows = centred[codes == k]
+        covariances.append((rows.T @ rows + prior * d * pooled) / (len(rows) + prior * d))
+    return {"means": means, "covariances": np.stack(covariances)}
+
+
+def _within_whitening(u, identity, c):
+    """Return ``(W + c I)^(-1/2)`` of Eq. 4; the identity matrix if nobody has two rows."""
+    people, codes, counts = np.unique(identity, return_inverse=True, return_counts=True)
+    n_free = len(u) - len(people)
+    if n_free < 1:
+        return np.eye(u.shape[1])
+    sums = np.zeros((len(people), u.shape[1]))
+    np.add.at(sums, codes, u)
+    centred = u - (sums / counts[:, None])[codes]
+    W = centred.T @ centred / n_free
+    unit = np.trace(W) / len(W)
+    return matrix_power(W + c * unit * np.eye(len(W)), -0.5) if unit > 0 else np.eye(len(W))
+
+
+def _unit(X):
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(norms > 0, norms, 1)
+
+
+def _span(u):
+    """Return a basis of the directions in which unit rows vary or have a mean."""
+    eigenvalues, vectors = np.linalg.eigh(u.T @ u / len(u))
+    return vectors[:, eigenvalues > RANK_TOLERANCE * eigenvalues[-1]]

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from sfumato.erasers.correlates import correlate_directions, cramers_v
+from sfumato.errors import InputError
+
+
+def test_cramers_v_by_hand():
+    first = np.array([0, 0, 1, 1])
+    assert cramers_v(first, first) == 1
+    assert cramers_v(first, np.array([0, 1, 0, 1])) == 0
+    assert cramers_v(first, np.zeros(4, dtype=int)) == 0
+    # Table [[2, 1], [1, 2]]: every cell is 0.5 off 1.5, chi2 = 4 * 0.25 / 1.5 = 2/3,
+    # V = sqrt(2/3 / 6) = 1/3.
+    value = cramers_v(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 0, 1, 1]))
+    assert value == pytest.approx(1 / 3)
+
+
+def test_finds_where_classes_differ_and_where_correlated_groups_lie(rng):
+    n = 4000
+    codes = rng.integers(2, size=n)
+    young = np.where(rng.random(n) < 0.8, codes, 1 - codes)  # goes with the class
+    tall = rng.integers(2, size=n)  # does not
+    u = 0.1 * rng.normal(size=(n, 6))
+    u[:, 1] += young
+    u[:, 2] += tall
+    context = np.stack([young, tall], axis=1).astype(object)
+    rows = correlate_directions(u, codes, context, 1)
+    assert rows.shape == (1, 6)
+    assert abs(rows[0, 1]) > 0.99
+
+
+def test_missing_labels_and_ages_are_grouped(rng):
+    n = 3000
+    codes = rng.integers(2, size=n)
+    age = rng.integers(18, 80, size=n).astype(object)
+    age[::2] = None
+    u = 0.1 * rng.normal(size=(n, 4))
+    # Among the old only, the classes differ along the last axis.
+    u[:, 3] += [0.5 * c * (a is not None and a > 60) for a, c in zip(age, codes, strict=True)]
+    rows = correlate_directions(u, codes, age[:, None], 1)
+    assert abs(rows[0, 3]) > 0.9
+
+
+def test_too_few_rows_are_refused(rng):
+    with pytest.raises(InputError, match="context: no group has 60 rows of two classes"):
+        correlate_directions(rng.normal(size=(20, 3)), np.arange(20) % 2, [["a"]] * 20, 1)
