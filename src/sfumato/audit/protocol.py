@@ -30,6 +30,7 @@ from sfumato.validation import check_embeddings
 
 # Impostor scores of the test people; more are sampled.
 MAX_IMPOSTOR = 2_000_000
+MATCHING_RESAMPLES = 500
 
 
 def audit(
@@ -73,7 +74,7 @@ def audit(
     max_train_rows : int, default=6000
         At most so many development rows, balanced over the classes.
     n_resamples : int, default=1000
-        Bootstrap resamples over identities.
+        Bootstrap resamples over identities; of the matching at most 500 are taken.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
 
@@ -117,7 +118,7 @@ def audit(
         before=before,
         after=after,
         reduction=_reduction(before, after, judge, chance),
-        matching=_matching(tested, metric, seed) if known else None,
+        matching=_matching(tested, metric, n_resamples, seed) if known else None,
         alarms=alarms.raise_alarms(before, after, chance, judge, known),
         seed=seed,
         rows={
@@ -271,7 +272,7 @@ def _reduction(before, after, judge, chance):
     }
 
 
-def _matching(tested, metric, seed):
+def _matching(tested, metric, n_resamples, seed):
     people, counts = np.unique(tested.identity, return_counts=True)
     if len(people) < 2 or counts.max() < 2:
         return None
@@ -280,6 +281,7 @@ def _matching(tested, metric, seed):
         tested.identity,
         tested.protected,
         metric=metric,
+        n_resamples=min(n_resamples, MATCHING_RESAMPLES),
         seed=seed,
         max_impostor=MAX_IMPOSTOR,
     )
