@@ -17,3 +17,85 @@ def sensitive_regulariser(probability, target=0.9):
         ``log(1 + |target - P|)``.
     """
     return (target - probability).abs().log1p()
+
+
+def cross_entropy(logits, labels):
+    """Return the cross-entropy of each row, ``-log p(label)``.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_samples, n_classes)
+    labels : Tensor of int64 of shape (n_samples,)
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+    """
+    return -logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
+
+
+def entropy(logits):
+    """Return the entropy of each row's softmax, in nats; at most ``log(n_classes)``.
+
+    Maximal where an adversary is undecided: the term of MaxEnt-ARL and, with a minus, of
+    Learning not to Learn (``E[sum p log p]``).
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_samples, n_classes)
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+    """
+    log_p = logits.log_softmax(dim=1)
+    return -(log_p.exp() * log_p).sum(dim=1)
+
+
+def cross_entropy_to_uniform(logits):
+    """Return the cross-entropy of the uniform distribution and each row's softmax.
+
+    Least, ``log(n_classes)``, where an adversary is undecided, and without an upper bound where
+    it is sure (PASS).
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_samples, n_classes)
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+    """
+    return -logits.log_softmax(dim=1).mean(dim=1)
+
+
+def reverse_gradient(x, scale=1.0):
+    """Return ``x`` unchanged; its gradient comes back multiplied by ``-scale``.
+
+    The gradient reversal layer of Ganin and Lempitsky (ICML 2015): what follows descends on a
+    loss, what lies before ascends on ``scale`` times the loss.
+
+    Parameters
+    ----------
+    x : Tensor
+    scale : float, default=1.0
+    """
+    out = x.view_as(x)
+    if out.requires_grad:
+        out.register_hook(lambda gradient: -scale * gradient)
+    return out
+
+
+def embedding_distance(z, x):
+    """Return ``1 - cos(z, x)`` of each row, in [0, 2]: how far a map moves a template.
+
+    Parameters
+    ----------
+    z, x : Tensor of shape (n_samples, n_features)
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+    """
+    lengths = z.norm(dim=1) * x.norm(dim=1)
+    return 1 - (z * x).sum(dim=1) / lengths.clamp(min=1e-12)

@@ -1,0 +1,84 @@
+"""Networks of the adversarial erasers: encoders on templates, and heads that read them.
+
+All take rows of length ``sqrt(n_features)``, so that a feature's mean square is 1, and draw
+their start from a generator alone; the global seed stays untouched.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def linear(n_in, n_out, generator):
+    """Return a linear layer with Xavier's uniform weights and no bias at the start."""
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    nn.init.xavier_uniform_(layer.weight, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def scaled(z):
+    """Return rows of length ``sqrt(n_features)``; a zero row stays zero."""
+    return functional.normalize(z, eps=1e-12) * z.shape[1] ** 0.5
+
+
+class ResidualEncoder(nn.Module):
+    """``z = x + W2 relu(W1 x + b1) + b2``, rescaled; the identity map at the start.
+
+    Parameters
+    ----------
+    n_features, n_hidden : int
+    generator : torch.Generator
+    """
+
+    def __init__(self, n_features, n_hidden, generator):
+        super().__init__()
+        self.first = linear(n_features, n_hidden, generator)
+        self.second = linear(n_hidden, n_features, generator)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x):
+        """Return the encoded rows, shape (n_samples, n_features)."""
+        return scaled(x + self.second(self.first(x).relu()))
+
+
+class AttributeHead(nn.Module):
+    """An adversary: one hidden layer and the classes' logits.
+
+    Parameters
+    ----------
+    n_in, n_hidden, n_classes : int
+    generator : torch.Generator
+    activation : callable, default=torch.relu
+    """
+
+    def __init__(self, n_in, n_hidden, n_classes, generator, activation=torch.relu):
+        super().__init__()
+        self.hidden = linear(n_in, n_hidden, generator)
+        self.output = linear(n_hidden, n_classes, generator)
+        self.activation = activation
+
+    def forward(self, z):
+        """Return logits of shape (n_samples, n_classes)."""
+        return self.output(self.activation(self.hidden(z)))
+
+
+class CosineHead(nn.Module):
+    """Normalised softmax: logits are ``scale * cos(z, prototype)``.
+
+    Parameters
+    ----------
+    prototypes : Tensor of shape (n_classes, n_features)
+        Where the classes' weights start, such as their mean rows.
+    scale : float, default=30.0
+    """
+
+    def __init__(self, prototypes, scale=30.0):
+        super().__init__()
+        self.weight = nn.Parameter(functional.normalize(prototypes))
+        self.scale = scale
+
+    def forward(self, z):
+        """Return logits of shape (n_samples, n_classes)."""
+        cosine = functional.normalize(z) @ functional.normalize(self.weight).T
+        return self.scale * cosine
