@@ -11,12 +11,13 @@ from sfumato.models.storage import SavedModel, load_model, save_model
 
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
+    "lntl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "batch_size": 32},
     "rlace": {"n_iterations": 200},
     "inlp": {"n_iterations": 3},
     "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
 }
 # Training them needs the extra `deep`.
-NEEDS_TORCH = {"sensitivenets"}
+NEEDS_TORCH = {"lntl", "sensitivenets"}
 
 
 def make(name):

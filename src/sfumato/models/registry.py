@@ -10,6 +10,7 @@ ERASERS = {
     "inlp": "sfumato.erasers.inlp:InlpEraser",
     "ldp-noise": "sfumato.erasers.ldp_noise:LocalDpEraser",
     "leace": "sfumato.erasers.leace:LeaceEraser",
+    "lntl": "sfumato.erasers.lntl:LearningNotToLearnEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
     "rlace": "sfumato.erasers.rlace:RlaceEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
