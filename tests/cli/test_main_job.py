@@ -70,7 +70,7 @@ def test_fit_and_protect_print_json(folder, tmp_path):
     [
         ("audit none.parquet -a gender", "none.parquet: no such file."),
         ("audit people.parquet -a mood", "unknown label column 'mood'; it has: gender, race."),
-        ("fit leech people.parquet -a gender -o m", "method must be one of leace, "),
+        ("fit leech people.parquet -a gender -o m", "method must be one of "),
         ("fit leace people.parquet -a gender -o leace", "leace exists already"),
         ("fit leace people.parquet -a gender -o m --set a", "--set takes name=value, got 'a'."),
         ("protect leace protected.parquet -o p", "cannot go through leace, which was fitted on"),

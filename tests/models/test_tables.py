@@ -83,7 +83,7 @@ def test_sensitivenets_fits_a_table(table, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("leech", ["gender"], {}), "method must be one of leace, .*got 'leech'"),
+        (("leech", ["gender"], {}), "method must be one of .*leace.*got 'leech'"),
         (("leace", ["mood"], {}), "unknown label column 'mood'; it has: gender, race"),
         (("leace", ["gender"], {"layers": 3}), "leace has no parameter 'layers'; it has rtol"),
     ],
@@ -92,3 +92,27 @@ def test_bad_input_is_refused(table, tmp_path, arguments, message):
     method, attributes, parameters = arguments
     with pytest.raises(InputError, match=message):
         fit_table(method, table, attributes, tmp_path / "m", parameters=parameters)
+
+
+def test_several_tables_and_context(tmp_path):
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for seed, path in enumerate(paths):
+        write_simulated(path, 300, 3, seed=seed)
+    model = fit_table(
+        "barycentre",
+        paths[0],
+        ["gender"],
+        tmp_path / "m",
+        also=[paths[1]],
+        context=["race"],
+        parameters={"n_steps": 1, "n_directions": 2, "n_units": 16},
+    )
+    one = fit_table("leace", paths[0], ["gender"], tmp_path / "one")
+    two = fit_table("leace", paths[0], ["gender"], tmp_path / "two", also=[paths[1]])
+    assert two.fitted_on["n_rows"] > 1.5 * one.fitted_on["n_rows"]
+    assert model.fitted_on["n_rows"] == two.fitted_on["n_rows"]
+    assert two.fitted_on["also"] == [FaceTable(paths[1]).info.source]
+    with pytest.raises(InputError, match="leace takes no context; leave it out"):
+        fit_table("leace", paths[0], ["gender"], tmp_path / "x", context=["race"])
+    with pytest.raises(InputError, match="unknown label column 'mood'"):
+        fit_table("barycentre", paths[0], ["gender"], tmp_path / "x", context=["mood"])

@@ -205,7 +205,8 @@ def _steps_after(table, protected):
 
 
 def _same_source(step, table):
-    return step["fitted_on"].get("source") == table.info.source
+    fitted_on = step["fitted_on"]
+    return table.info.source in (fitted_on.get("source"), *fitted_on.get("also", ()))
 
 
 def _within(progress, number, n_total):

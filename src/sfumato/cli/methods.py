@@ -13,10 +13,14 @@ from sfumato.errors import InputError
 
 @app.command()
 def fit(
-    method: str = typer.Argument(help="leace or sensitivenets."),
+    method: str = typer.Argument(help="An eraser; the README lists them."),
     table: Path = typer.Argument(help="Face table with embeddings and labels."),
     attribute: list[str] = typer.Option(..., "--attribute", "-a", help="Label to take out."),
     output: Path = typer.Option(..., "--output", "-o", help="Model file to write."),
+    also: list[Path] = typer.Option([], help="One more table with the same labels."),
+    context: list[str] = typer.Option(
+        [], "--context", help="Another label that may go with the attribute (barycentre)."
+    ),
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."
     ),
@@ -43,7 +47,9 @@ def fit(
             table,
             attribute,
             output,
-            parameters=_parameters(parameter, config),
+            also=also,
+            context=context,
+            parameters=read_parameters(parameter, config),
             selection=Selection(where=where, half=half, seed=seed),
             progress=progress,
         )
@@ -57,7 +63,7 @@ def fit(
         )
 
 
-def _parameters(pairs, config):
+def read_parameters(pairs, config):
     values = {}
     if config is not None:
         try:

@@ -1,11 +1,13 @@
 """Fit an eraser on a face table, and protect a face table with it, batch by batch."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from sfumato.data.columns import embedding_array
+from sfumato.data.info import check_same_space
 from sfumato.data.selection import Selection, label_values, read_rows, selected_batches
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
@@ -14,9 +16,18 @@ from sfumato.models.storage import SavedModel, load_model, save_model
 
 
 def fit_table(
-    method, table, attributes, output, *, parameters=None, selection=None, progress=None
+    method,
+    table,
+    attributes,
+    output,
+    *,
+    also=(),
+    context=(),
+    parameters=None,
+    selection=None,
+    progress=None,
 ):
-    """Fit an eraser on rows of a face table and save it.
+    """Fit an eraser on rows of one face table or several, and save it.
 
     Parameters
     ----------
@@ -27,6 +38,11 @@ def fit_table(
         Label columns; rows where one is missing are left out.
     output : str or Path
         The model's file.
+    also : list of (str, Path or FaceTable), default=()
+        More tables with embeddings of the same encoder and the same labels.
+    context : list of str, default=()
+        Columns of other labels, for erasers whose ``fit`` takes ``context``; a table may lack
+        some of them. With several tables the table itself is one more.
     parameters : dict, optional
         Of the eraser's constructor.
     selection : Selection, optional
@@ -39,14 +55,24 @@ def fit_table(
     -------
     SavedModel
     """
-    table = table if isinstance(table, FaceTable) else FaceTable(table)
-    selection = (selection or Selection(half="eraser")).check(table)
-    table.require("embedding", *attributes)
+    tables = [t if isinstance(t, FaceTable) else FaceTable(t) for t in (table, *also)]
+    table, selection = tables[0], selection or Selection(half="eraser")
+    for each in tables:
+        selection.check(each.require("embedding", *attributes))
+        check_same_space(each.info, table.info, table=each.path, model=table.path.name)
+    for name in context:
+        if not any(name in each.columns for each in tables):
+            table.require(name)
     eraser = make_eraser(method, parameters or {})
-    fit = _fit_streaming if hasattr(eraser, "partial_fit") else _fit_whole
-    n_rows = fit(eraser, table, attributes, selection, progress)
+    if context and "context" not in inspect.signature(eraser.fit).parameters:
+        raise InputError(f"{method} takes no context; leave it out.")
+    if hasattr(eraser, "partial_fit"):
+        n_rows = _fit_streaming(eraser, tables, attributes, selection, progress)
+    else:
+        n_rows = _fit_whole(eraser, tables, attributes, context, selection, progress)
     fitted_on = {
         "source": table.info.source,
+        "also": [each.info.source for each in tables[1:]],
         "rows": selection.describe(),
         "where": selection.where,
         "half": selection.half,
@@ -70,9 +96,9 @@ def make_eraser(method, parameters):
     return eraser.set_params(**parameters)
 
 
-def _fit_streaming(eraser, table, attributes, selection, progress):
+def _fit_streaming(eraser, tables, attributes, selection, progress):
     n_rows = 0
-    for batch, X in selected_batches(table, selection, attributes):
+    for batch, X in (part for t in tables for part in selected_batches(t, selection, attributes)):
         # A column of numbers is continuous to the eraser: no grouping here.
         y = np.stack([_values(batch.column(name)) for name in attributes], axis=1)
         known = ~np.array([[v is None or v != v for v in row] for row in y.tolist()]).any(axis=1)
@@ -82,7 +108,7 @@ def _fit_streaming(eraser, table, attributes, selection, progress):
         if progress is not None:
             progress(n_rows, None, "rows used")
     if not n_rows:
-        raise InputError(f"{table.path}: no row with {' and '.join(attributes)} is left.")
+        raise InputError(f"{tables[0].path}: no row with {' and '.join(attributes)} is left.")
     return n_rows
 
 
@@ -93,15 +119,53 @@ def _values(column):
     return values.astype(object)
 
 
-def _fit_whole(eraser, table, attributes, selection, progress):
-    columns, X = read_rows(table, selection, attributes)
+def _fit_whole(eraser, tables, attributes, context, selection, progress):
+    rows = [
+        labelled_rows(table, attributes, context, selection, n) for n, table in enumerate(tables)
+    ]
+    X, y, identity, labels = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    if not len(X):
+        raise InputError(f"{tables[0].path}: no row with {' and '.join(attributes)} is left.")
+    more = {"context": labels} if context else {}
+    if any("identity" in table.columns for table in tables):
+        more["identity"] = identity
+    eraser.fit(X, y, progress=progress, **more)
+    return len(X)
+
+
+def labelled_rows(table, attributes, context, selection, number):
+    """Return the picked rows of a table on which every attribute is known.
+
+    Parameters
+    ----------
+    table : FaceTable
+    attributes, context : list of str
+        Label columns; the table may lack some of ``context``.
+    selection : Selection
+    number : int
+        The table's number among several, part of its people's names.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of str of shape (n_samples, n_attributes)
+    identity : ndarray of str of shape (n_samples,)
+    labels : ndarray of object of shape (n_samples, n_context + 1)
+        ``None`` where missing; the last column names the table.
+    """
+    present = [name for name in context if name in table.columns]
+    columns, X = read_rows(table, selection, [*attributes, *present])
     y = np.stack([label_values(columns[name]) for name in attributes], axis=1)
     known = (y != None).all(axis=1)  # noqa: E711  (elementwise)
-    if not known.any():
-        raise InputError(f"{table.path}: no row with {' and '.join(attributes)} is left.")
-    identity = columns["identity"][known] if "identity" in columns else None
-    eraser.fit(X[known], y[known].astype(str), identity=identity, progress=progress)
-    return int(known.sum())
+    # People of two tables are different people; without names every row is a person.
+    who = columns.get("identity", np.arange(len(X)))
+    identity = np.array([f"{number} {name}" for name in who.tolist()])
+    labels = np.full((len(X), len(context) + 1), None, dtype=object)
+    for place, name in enumerate(context):
+        if name in present:
+            labels[:, place] = columns[name]
+    labels[:, -1] = f"table {number}"
+    return X[known], y[known].astype(str), identity[known], labels[known]
 
 
 def protect_table(model, table, output, *, overwrite=False, progress=None):

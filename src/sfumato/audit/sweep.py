@@ -1,0 +1,227 @@
+"""Pareto sweeps: an eraser over its strength, leakage against the cost in matching."""
+
+import inspect
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from sfumato.audit.protocol import audit
+from sfumato.data.selection import Selection
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+from sfumato.models.tables import labelled_rows, make_eraser
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength of an eraser; fractions in [0, 1], intervals of 95 % over identities.
+
+    Parameters
+    ----------
+    value : float or None
+        Of the eraser's parameter; None: the raw embeddings.
+    leakage, leakage_ci95 : float, list
+        Balanced accuracy of the strongest attacker.
+    strongest : str
+    fnmr, fnmr_ci95 : float, list
+        FNMR at FMR 1e-3, protected against protected.
+    eer : float
+    alarms : list of str
+    """
+
+    value: float | None
+    leakage: float
+    leakage_ci95: list
+    strongest: str
+    fnmr: float
+    fnmr_ci95: list
+    eer: float
+    alarms: list
+
+    def to_dict(self):
+        """Return the JSON form."""
+        return asdict(self)
+
+
+def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progress=None, **options):
+    """Fit an eraser at several strengths and measure each, the raw embeddings first.
+
+    Parameters
+    ----------
+    eraser : estimator
+        Unfitted; its class names the parameter in ``strength``.
+    fit : dict
+        Arguments of the eraser's ``fit``: ``X``, ``y`` and whatever else it takes.
+    rows, test : dict
+        ``X``, ``y`` and ``identity`` of people that the eraser does not see, for
+        :func:`~sfumato.audit.protocol.audit`; with ``test`` the attackers train on ``rows`` and
+        are tested on these.
+    values : list, optional
+        Strengths; default those of the class, weakest first.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        Of the raw embeddings.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
+    **options
+        Passed to the audit: ``attackers``, ``max_train_rows``, ``n_resamples``, ``seed``.
+
+    Returns
+    -------
+    list of Point
+        The first is that of the raw embeddings.
+
+    Raises
+    ------
+    InputError
+        If the eraser has no strength, or ``identity`` is missing.
+    """
+    parameter, default = _strength(eraser)
+    for name, side in {"rows": rows, "test": test}.items():
+        if side is not None and side.get("identity") is None:
+            raise InputError(f"{name} needs identity: matching cannot be measured without people.")
+    values = list(default if values is None else values)
+    points = []
+    for number, value in enumerate([None, *values]):
+        if progress is not None:
+            what = "raw" if value is None else f"{parameter} = {value}"
+            progress(number, len(values) + 1, what)
+        transform = None if value is None else _fitted(eraser, parameter, value, fit).transform
+        sides = [_through(side, transform) for side in (rows, test)]
+        points.append(_measure(value, *sides, metric, options))
+    return points
+
+
+def sweep_table(
+    method, table, attribute, *, values=None, context=(), parameters=None, seed=0, **options
+):
+    """Sweep an eraser over its strength: fitted on half of the people, attacked on the others.
+
+    Parameters
+    ----------
+    method, table, attribute, context, parameters
+        As for :func:`sfumato.models.tables.fit_table`.
+    values : list, optional
+        Strengths; default those of the method.
+    seed : int, default=0
+        Of the split and of the audit.
+    **options
+        Passed to :func:`sweep`.
+
+    Returns
+    -------
+    parameter : str
+    chance : float
+    points : list of Point
+    """
+    table = FaceTable(table).require("embedding", "identity", attribute, *context)
+    eraser = make_eraser(method, parameters or {})
+    halves = {
+        half: labelled_rows(table, [attribute], context, Selection(half=half, seed=seed), 0)
+        for half in ("eraser", "attacker")
+    }
+    X, y, identity, labels = halves["eraser"]
+    fit = {"X": X, "y": y}
+    accepted = inspect.signature(eraser.fit).parameters
+    fit |= {"identity": identity} if "identity" in accepted else {}
+    fit |= {"context": labels} if context and "context" in accepted else {}
+    X, y, identity, _ = halves["attacker"]
+    rows = {"X": X, "y": y[:, 0], "identity": identity}
+    points = sweep(
+        eraser, fit, rows, values=values, metric=table.info.metric, seed=seed, **options
+    )
+    return type(eraser).strength[0], 1 / len(np.unique(y)), points
+
+
+def pick(points, max_fnmr):
+    """Return the point of least leakage whose FNMR at FMR 1e-3 is at most ``max_fnmr``.
+
+    Raises
+    ------
+    InputError
+        If none is that good, naming the best.
+    """
+    within = [point for point in points if point.fnmr <= max_fnmr]
+    if not within:
+        best = min(point.fnmr for point in points)
+        raise InputError(
+            f"no strength has an FNMR at FMR 1e-3 of at most {max_fnmr}; the lowest is {best:.4f}."
+        )
+    return min(within, key=lambda point: point.leakage)
+
+
+def pareto(points):
+    """Return the points that no other beats in both leakage and FNMR, by rising FNMR."""
+    front = []
+    for point in sorted(points, key=lambda p: (p.fnmr, p.leakage)):
+        if not front or point.leakage < front[-1].leakage:
+            front.append(point)
+    return front
+
+
+def draw_sweep(points, parameter, chance):
+    """Return a figure: leakage against FNMR, one labelled point a strength."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    front = pareto(points)
+    axes.plot([p.fnmr for p in front], [p.leakage for p in front], color="tab:blue", lw=1)
+    for point in points:
+        low = [[v - c[0]] for v, c in _pairs(point)]
+        high = [[c[1] - v] for v, c in _pairs(point)]
+        axes.errorbar(
+            [point.fnmr], [point.leakage], xerr=[low[0], high[0]], yerr=[low[1], high[1]],
+            fmt="o", color="tab:blue", ecolor="lightgrey",
+        )  # fmt: skip
+        label = "raw" if point.value is None else f"{point.value}"
+        axes.annotate(label, (point.fnmr, point.leakage), (4, 4), textcoords="offset points")
+    axes.axhline(chance, color="grey", ls=":", lw=1)
+    axes.set(
+        xlabel="FNMR at FMR 1e-3",
+        ylabel="balanced accuracy of the strongest attacker",
+        title=f"Leakage against matching over {parameter}",
+    )
+    return figure
+
+
+def _pairs(point):
+    return (point.fnmr, point.fnmr_ci95), (point.leakage, point.leakage_ci95)
+
+
+def _strength(eraser):
+    strength = getattr(type(eraser), "strength", None)
+    if strength is None:
+        raise InputError(f"{type(eraser).__name__} has no strength to sweep over.")
+    return strength
+
+
+def _fitted(eraser, parameter, value, fit):
+    from sklearn.base import clone
+
+    return clone(eraser).set_params(**{parameter: value}).fit(**fit)
+
+
+def _through(side, transform):
+    if side is None or transform is None:
+        return side
+    return side | {"X": transform(side["X"])}
+
+
+def _measure(value, rows, test, metric, options):
+    found = audit(**rows, test=test, metric=metric, **options)
+    if found.matching is None:
+        raise InputError("the test people have no two rows of one person; give more rows.")
+    headline = found.before.headline
+    matched = found.matching["original-original"].result
+    tmr = matched["tmr_at_fmr"]
+    interval = tmr["ci95"] or [tmr["value"], tmr["value"]]
+    return Point(
+        value=value,
+        leakage=headline.balanced_accuracy,
+        leakage_ci95=list(headline.ci95),
+        strongest=found.before.strongest,
+        fnmr=1 - tmr["value"],
+        fnmr_ci95=[1 - interval[1], 1 - interval[0]],
+        eer=matched["eer"]["value"],
+        alarms=found.alarms,
+    )

@@ -1,0 +1,80 @@
+"""``sfumato sweep``: leakage against matching over an eraser's strength."""
+
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from sfumato.cli import app
+from sfumato.cli.methods import read_parameters
+from sfumato.cli.output import errors, print_json, results, track
+from sfumato.errors import InputError
+
+
+@app.command()
+def sweep(
+    method: str = typer.Argument(help="An eraser with a strength; the README lists them."),
+    table: Path = typer.Argument(help="Face table with embeddings, identities and labels."),
+    attribute: str = typer.Option(..., "--attribute", "-a", help="Label to take out."),
+    values: str = typer.Option(None, help="Strengths, a,b,c; default those of the method."),
+    max_fnmr: float = typer.Option(
+        None, help="Pick the least leakage with FNMR at FMR 1e-3 up to this."
+    ),
+    context: list[str] = typer.Option([], help="Another label that may go with the attribute."),
+    parameter: list[str] = typer.Option([], "--set", help="Parameter of the method, name=value."),
+    attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
+    plot: Path = typer.Option(None, help="Picture to write, PNG or SVG."),
+    seed: int = typer.Option(0, help="Of splits, attackers and resamples."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Fit an eraser at several strengths on half of the people, attack each on the others."""
+    from sfumato.audit.sweep import draw_sweep, pick, sweep_table
+
+    if plot is not None and plot.exists():
+        raise InputError(f"{plot} exists already; give another name.")
+    numbers = None if values is None else [_number(text) for text in values.split(",")]
+    with track(f"sweep {method}") as progress:
+        name, chance, points = sweep_table(
+            method,
+            table,
+            attribute,
+            values=numbers,
+            context=context,
+            parameters=read_parameters(parameter, None),
+            seed=seed,
+            attackers=attacker or None,
+            progress=progress,
+        )
+    picked = None if max_fnmr is None else pick(points, max_fnmr)
+    if plot is not None:
+        draw_sweep(points, name, chance).savefig(plot)
+        errors.print(f"Picture: {plot}")
+    if as_json:
+        found = {"parameter": name, "points": [point.to_dict() for point in points]}
+        print_json(found | {"picked": None if picked is None else picked.to_dict()})
+        return
+    shown = Table(title=f"{method} on {attribute} (chance {chance:.3f})")
+    for column in (name, "leakage [95 %]", "strongest", "FNMR@1e-3 [95 %]", "EER", ""):
+        shown.add_column(column)
+    for point in points:
+        shown.add_row(
+            "raw" if point.value is None else str(point.value),
+            f"{point.leakage:.3f} {_interval(point.leakage_ci95)}",
+            point.strongest,
+            f"{point.fnmr:.4f} {_interval(point.fnmr_ci95)}",
+            f"{point.eer:.4f}",
+            "picked" if point is picked else "",
+        )
+    results.print(shown)
+
+
+def _number(text):
+    try:
+        number = float(text)
+    except ValueError:
+        raise InputError(f"--values takes numbers a,b,c, got {text!r}.") from None
+    return int(number) if number == int(number) and "." not in text else number
+
+
+def _interval(ends):
+    return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
