@@ -11,13 +11,16 @@ from sfumato.models.storage import SavedModel, load_model, save_model
 
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
+    "gradient-reversal": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8},
+    "maxent-arl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8},
+    "pass": {"n_epochs": 1, "n_units": 8, "n_adversaries": 2},
     "lntl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "batch_size": 32},
     "rlace": {"n_iterations": 200},
     "inlp": {"n_iterations": 3},
     "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
 }
 # Training them needs the extra `deep`.
-NEEDS_TORCH = {"lntl", "sensitivenets"}
+NEEDS_TORCH = {"gradient-reversal", "maxent-arl", "pass", "lntl", "sensitivenets"}
 
 
 def make(name):

@@ -5,6 +5,7 @@ torch = pytest.importorskip("torch")
 from sfumato.nets.heads import (  # noqa: E402
     AttributeHead,
     CosineHead,
+    PReluEncoder,
     ResidualEncoder,
     linear,
     scaled,
@@ -50,3 +51,12 @@ def test_layers_are_drawn_from_the_generator_alone():
     assert torch.equal(first, second)
     assert not torch.equal(first, linear(3, 4, generator(6)).weight)
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_prelu_encoder_starts_as_an_isometry_before_the_slope():
+    encoder = PReluEncoder(3, 5, generator())
+    x = torch.randn(6, 3, generator=generator(1))
+    hidden = encoder.layer(x)
+    torch.testing.assert_close(hidden @ hidden.T, x @ x.T)
+    z = torch.where(hidden > 0, hidden, 0.25 * hidden)
+    torch.testing.assert_close(encoder(x), scaled(z))

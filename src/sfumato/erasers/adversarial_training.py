@@ -10,7 +10,7 @@ import torch
 
 from sfumato.erasers.dense import dense_arrays
 from sfumato.losses.adversarial import cross_entropy
-from sfumato.nets.heads import AttributeHead, CosineHead, ResidualEncoder
+from sfumato.nets.heads import AttributeHead, CosineHead, PReluEncoder, ResidualEncoder
 from sfumato.training.loop import make_fabric, run_epochs
 from sfumato.training.update import update
 
@@ -34,11 +34,15 @@ class Optimizers(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows ``x``, their classes in the primary task, and in each protected attribute."""
+    """Rows ``x``, their classes in the primary task and in each protected attribute.
+
+    ``template`` is what the encoder made of the rows at the start, if that is to be kept.
+    """
 
     x: torch.Tensor
     primary: torch.Tensor | None
     protected: list
+    template: torch.Tensor | None = None
 
 
 class Game:
@@ -62,27 +66,35 @@ class Game:
         self.x = self._tensor(X)
         self.protected = [self._tensor(codes) for codes in protected]
         self.primary = None if primary is None else self._tensor(primary)
+        self.template: torch.Tensor | None = None
 
     def batch(self, rows):
         """Return the rows of these numbers, an int64 array."""
         rows = torch.from_numpy(rows).to(self.x.device)
-        primary = None if self.primary is None else self.primary[rows]
-        return Batch(self.x[rows], primary, [codes[rows] for codes in self.protected])
+        primary, template = (
+            None if kept is None else kept[rows] for kept in (self.primary, self.template)
+        )
+        return Batch(self.x[rows], primary, [c[rows] for c in self.protected], template)
 
     def residual_encoder(self, n_hidden):
         """Return an encoder that starts as the identity."""
         return self._place(ResidualEncoder(self.x.shape[1], n_hidden, self.generator))
+
+    def prelu_encoder(self, n_units):
+        """Return one layer that starts orthonormal, with a PReLU."""
+        return self._place(PReluEncoder(self.x.shape[1], n_units, self.generator))
 
     def primary_head(self, encoder, n_hidden):
         """Return the head of the primary task, or None where the template itself is kept.
 
         A person's weights start at the mean of their encoded rows ("imprinting").
         """
-        if self.primary is None:
-            return None
-        n_classes = int(self.primary.max()) + 1
         with torch.no_grad():
             z = encoder(self.x)
+        if self.primary is None:
+            self.template = z
+            return None
+        n_classes = int(self.primary.max()) + 1
         if self.task == "classes":
             return self._head(z.shape[1], n_hidden, n_classes)
         sums = torch.zeros(n_classes, z.shape[1], device=z.device).index_add_(0, self.primary, z)
@@ -92,8 +104,13 @@ class Game:
         """Return an untrained reader of a protected attribute."""
         return self._head(n_in, n_hidden, int(self.protected[number].max()) + 1, activation)
 
+    def ensemble(self, nets, n_hidden):
+        """Return as many untrained SELU readers of the one attribute as ``nets`` has."""
+        n_in = nets.adversaries[0].hidden.in_features
+        return [self.adversary(0, n_in, n_hidden, torch.selu) for _ in nets.adversaries]
+
     def pretrain(self, nets, optimizers, *, batch_size, n_epochs):
-        """Train the adversaries alone, on the encoder as it is, detached."""
+        """Train the adversaries, and a head of classes, on the encoder as it is, detached."""
 
         def step(rows):
             batch = self.batch(rows)
@@ -103,10 +120,12 @@ class Game:
             for number, (head, optimizer) in enumerate(
                 zip(nets.adversaries, optimizers.adversaries, strict=True)
             ):
-                # More adversaries than attributes (an ensemble) take the attributes in turn.
+                # An ensemble has more adversaries than attributes, all on the same one.
                 loss = cross_entropy(head(z), batch.protected[number % len(batch.protected)])
                 update(loss.mean(), optimizer)
                 losses[f"adversary {number}"] = loss.mean().item()
+            if self.task == "classes":
+                update(cross_entropy(nets.primary(z), batch.primary).mean(), optimizers.primary)
             return losses
 
         return run_epochs(
@@ -159,9 +178,22 @@ def residual_nets(game, n_hidden):
     )
 
 
+def ensemble_nets(game, n_units, n_hidden, n_adversaries):
+    """Return a PReLU encoder, its primary head and several adversaries on one attribute."""
+    encoder = game.prelu_encoder(n_units)
+    heads = [game.adversary(0, n_units, n_hidden, torch.selu) for _ in range(n_adversaries)]
+    return Nets(encoder, game.primary_head(encoder, n_hidden), heads)
+
+
 def residual_arrays(encoder):
     """Return a residual encoder's two layers as arrays."""
     return dense_arrays([encoder.first, encoder.second])
+
+
+def prelu_arrays(encoder):
+    """Return a PReLU encoder's layer and slope as arrays."""
+    slope = encoder.slope.detach().cpu().numpy().copy()
+    return dense_arrays([encoder.layer]) | {"slope_0": slope}
 
 
 def sgd(nets, learning_rate, weight_decay=5e-4):

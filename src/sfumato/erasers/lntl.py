@@ -26,9 +26,9 @@ class LearningNotToLearnEraser(AdversarialEraser):
     ----------
     entropy_weight : float, default=1.0
         Lambda. The authors' code has 0.01, for whole networks trained from scratch.
-    reversal : float, default=1.0
-        The adversaries' gradient reaches the encoder multiplied by minus this. The authors'
-        code has 0.1.
+    reversal : float, default=0.1
+        The adversaries' gradient reaches the encoder multiplied by minus this (the authors'
+        code).
     n_hidden : int, default=256
         Hidden units of the encoder and of each head.
     learning_rate : float, default=0.01
@@ -52,7 +52,7 @@ class LearningNotToLearnEraser(AdversarialEraser):
     Notes
     -----
     Nothing is promised: an adversary that fails says little about attackers trained afresh on
-    the output. The authors' 0.01 and 0.1 leave the leak of frozen templates as it was.
+    the output. The authors' lambda of 0.01 leaves the leak of frozen templates as it was.
 
     The paper trains a network from pixels, and its use on faces [2]_ the last layers of a
     ResNet-50. Choices where the papers are silent on templates: the encoder is
@@ -77,7 +77,7 @@ class LearningNotToLearnEraser(AdversarialEraser):
         self,
         *,
         entropy_weight=1.0,
-        reversal=1.0,
+        reversal=0.1,
         n_hidden=256,
         learning_rate=0.01,
         n_epochs=15,

@@ -7,11 +7,14 @@ from sfumato.validation import check_choice
 ERASERS = {
     "barycentre": "sfumato.erasers.barycentre:BarycentreEraser",
     "cosine-noise": "sfumato.erasers.cosine_noise:CosineNoiseEraser",
+    "gradient-reversal": "sfumato.erasers.gradient_reversal:GradientReversalEraser",
     "inlp": "sfumato.erasers.inlp:InlpEraser",
     "ldp-noise": "sfumato.erasers.ldp_noise:LocalDpEraser",
     "leace": "sfumato.erasers.leace:LeaceEraser",
     "lntl": "sfumato.erasers.lntl:LearningNotToLearnEraser",
+    "maxent-arl": "sfumato.erasers.maxent_arl:MaxEntArlEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
+    "pass": "sfumato.erasers.pass_eraser:PassEraser",
     "rlace": "sfumato.erasers.rlace:RlaceEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
 }

@@ -82,3 +82,23 @@ class CosineHead(nn.Module):
         """Return logits of shape (n_samples, n_classes)."""
         cosine = functional.normalize(z) @ functional.normalize(self.weight).T
         return self.scale * cosine
+
+
+class PReluEncoder(nn.Module):
+    """``z = prelu(W x + b)``, rescaled; W starts with orthonormal columns or rows.
+
+    Parameters
+    ----------
+    n_features, n_units : int
+    generator : torch.Generator
+    """
+
+    def __init__(self, n_features, n_units, generator):
+        super().__init__()
+        self.layer = linear(n_features, n_units, generator)
+        nn.init.orthogonal_(self.layer.weight, generator=generator)
+        self.slope = nn.Parameter(torch.full((1,), 0.25))
+
+    def forward(self, x):
+        """Return the encoded rows, shape (n_samples, n_units)."""
+        return scaled(functional.prelu(self.layer(x), self.slope))
