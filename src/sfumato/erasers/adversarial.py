@@ -18,6 +18,11 @@ from sfumato.errors import InputError
 from sfumato.losses.adversarial import cross_entropy, embedding_distance
 from sfumato.validation import class_codes, need
 
+COUNTS = {
+    *("n_epochs", "batch_size", "n_hidden", "n_units"),
+    *("n_adversaries", "n_adversary_steps", "restart_epochs"),
+}
+WEIGHTS = {"alpha", "entropy_weight", "head_epochs", "reversal", "uniform_weight"}
 TEMPLATE_WEIGHT = 4.0  # Makes methods' weights do about the same as with identities.
 
 
@@ -59,7 +64,14 @@ class AdversarialEraser(TransformerMixin, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
+            For a count below 1, a negative weight, an attribute of one class, or labels that
+            do not match the rows.
         """
+        _check_parameters(self.get_params())
         need("torch", "deep")
         from sfumato.erasers.adversarial_training import Game
 
@@ -94,6 +106,16 @@ def primary_loss(head, z, batch):
     if head is None:
         return TEMPLATE_WEIGHT * embedding_distance(z, batch.template).mean()
     return cross_entropy(head(z), batch.primary).mean()
+
+
+def _check_parameters(parameters):
+    for name, value in parameters.items():
+        if name in COUNTS and value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}.")
+        if name in WEIGHTS and not value >= 0:
+            raise InputError(f"{name} must not be negative, got {value}.")
+    if not parameters.get("alpha", 0) <= 1:
+        raise InputError(f"alpha must lie in [0, 1], got {parameters['alpha']}.")
 
 
 def _primary_task(n_samples, identity, primary):
