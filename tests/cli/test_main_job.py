@@ -84,3 +84,25 @@ def test_bad_input_is_one_line_and_exit_code_2(folder, arguments, message, monke
     lines = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
     assert len(lines) == 1 and message in lines[0]
     assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_sweep_picks_within_the_budget(folder):
+    done = sfumato(
+        *(
+            "sweep",
+            "cosine-noise",
+            folder / "people.parquet",
+            "-a",
+            "gender",
+            "--values",
+            "0.9,0.5",
+        ),
+        *("--attacker", "quadratic discriminant", "--max-fnmr", 1.0, "--json"),
+        *("--plot", folder / "curve.png"),
+    )
+    found = json.loads(done.stdout)
+    assert [point["value"] for point in found["points"]] == [None, 0.9, 0.5]
+    assert found["picked"]["leakage"] == min(point["leakage"] for point in found["points"])
+    assert (folder / "curve.png").read_bytes()[:4] == b"\x89PNG"
+    done = sfumato("sweep", "leace", folder / "people.parquet", "-a", "gender", code=2)
+    assert "LeaceEraser has no strength to sweep over" in done.stderr

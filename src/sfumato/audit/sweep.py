@@ -86,8 +86,8 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
             what = "raw" if value is None else f"{parameter} = {value}"
             progress(number, len(values) + 1, what)
         transform = None if value is None else _fitted(eraser, parameter, value, fit).transform
-        sides = [_through(side, transform) for side in (rows, test)]
-        points.append(_measure(value, *sides, metric, options))
+        attacked, tested = _through(rows, transform), _through(test, transform)
+        points.append(_measure(value, attacked, tested, metric, options))
     return points
 
 
@@ -151,7 +151,7 @@ def pick(points, max_fnmr):
 
 def pareto(points):
     """Return the points that no other beats in both leakage and FNMR, by rising FNMR."""
-    front = []
+    front: list[Point] = []
     for point in sorted(points, key=lambda p: (p.fnmr, p.leakage)):
         if not front or point.leakage < front[-1].leakage:
             front.append(point)

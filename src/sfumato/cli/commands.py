@@ -5,4 +5,6 @@ import sfumato.cli.data
 import sfumato.cli.demo
 import sfumato.cli.embed
 import sfumato.cli.methods
+import sfumato.cli.reproduce
+import sfumato.cli.sweep
 import sfumato.cli.verify  # noqa: F401

@@ -64,6 +64,7 @@ def fit(
 
 
 def read_parameters(pairs, config):
+    """Return a method's parameters from a TOML file and ``name=value`` pairs, which win."""
     values = {}
     if config is not None:
         try:

@@ -1,0 +1,86 @@
+"""``sfumato reproduce``: measure published tables and figures again."""
+
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from sfumato.cli import app
+from sfumato.cli.output import errors, print_json, results, track
+
+
+@app.command()
+def reproduce(
+    name: str = typer.Argument(help="An experiment, or `list` to see all of them."),
+    data: Path = typer.Option(None, help="Folder of face tables; default $SFUMATO_DATA/data."),
+    cache: Path = typer.Option(None, help="Folder for templates; default the user's cache."),
+    preset: str = typer.Option("quick", help="quick (a sample, under a minute) or full."),
+    seeds: int = typer.Option(None, help="How many seeds; default depends on the preset."),
+    detector: str = typer.Option(None, help="dlib, mtcnn or yunet:PATH."),
+    encoder: str = typer.Option(None, help="dlib or arcface-onnx:PATH."),
+    output: Path = typer.Option(None, "--output", "-o", help="Folder for the result's files."),
+    force: bool = typer.Option(False, help="Replace an earlier result."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Measure a published table or figure again, and print ours beside the published figures."""
+    from sfumato.experiments import reproduce as library
+
+    if name == "list":
+        print_listing(library.listing(), as_json)
+        return
+    from sfumato.experiments.templates import Templates
+    from sfumato.experiments.writing import check_free, write_result
+
+    if output is not None and not force:
+        check_free(output, name)
+    with track(name) as progress:
+        templates = Templates(data, cache, detector=detector, encoder=encoder, progress=progress)
+        result = library.reproduce(
+            name, templates, preset=preset, n_seeds=seeds, progress=progress
+        )
+    if output is not None:
+        for path in write_result(result, output):
+            errors.print(str(path), soft_wrap=True)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_result(result)
+
+
+def print_result(result):
+    """Print a result's table and notes."""
+    from sfumato.experiments.writing import HOW_TO_READ
+
+    caption = f"{HOW_TO_READ}; preset {result.preset}, {len(result.seeds)} seed(s)"
+    view = Table("", "", title=result.title, caption=caption)
+    for column in result.columns:
+        view.add_column(column, justify="right")
+    last = None
+    for row in result.findings.rows:
+        if last not in (None, row.section):
+            view.add_section()
+        cells = [str(row.cells[name]) if name in row.cells else "" for name in result.columns]
+        view.add_row("" if row.section == last else row.section, row.name, *cells)
+        last = row.section
+    results.print(view)
+    for note in result.findings.notes:
+        results.print(f"- {note}", markup=False, highlight=False)
+    results.print(f"{result.seconds:.0f} s", highlight=False)
+
+
+def print_listing(experiments, as_json):
+    """Print what every experiment shows, needs and costs."""
+    if as_json:
+        print_json({"experiments": experiments})
+        return
+    sources: dict = {}
+    view = Table("name", "shows", "tables", "quick / full", title="Experiments")
+    for found in experiments:
+        sources |= found["data"]
+        seconds = " / ".join(f"{found['seconds'][preset]} s" for preset in ("quick", "full"))
+        shows = f"{found['title']}. {found['shows']}"
+        view.add_row(found["name"], shows, ", ".join(found["data"]), seconds)
+    results.print(view)
+    results.print("Tables, NAME.parquet in the data folder (research use; keep their terms):")
+    for name, source in sources.items():
+        results.print(f"- {name}: {source}", markup=False, highlight=False, soft_wrap=True)

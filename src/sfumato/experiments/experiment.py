@@ -1,0 +1,103 @@
+"""What an experiment is: one published table or figure, measured again over several seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sfumato.experiments.result import Findings
+from sfumato.experiments.templates import Templates
+from sfumato.validation import check_choice
+
+PRESETS = ("quick", "full")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One published table or figure.
+
+    Parameters
+    ----------
+    title : str
+        The work and the number of the table or figure.
+    shows : str
+        What is measured, one sentence.
+    source : str
+        The citation.
+    tables : tuple of str
+        Names of the face tables needed, keys of
+        :data:`sfumato.experiments.templates.SOURCES`.
+    run : callable
+        ``run(context) -> Findings``.
+    n_seeds : dict
+        Default number of seeds of each preset.
+    seconds : dict
+        How long each preset took on two cores with the templates at hand.
+    extras : tuple of str, default=("deep",)
+        Extras that must be installed.
+    """
+
+    title: str
+    shows: str
+    source: str
+    tables: tuple[str, ...]
+    run: "Callable[[Context], Findings]"
+    n_seeds: dict[str, int]
+    seconds: dict[str, int]
+    extras: tuple[str, ...] = ("deep",)
+
+
+@dataclass
+class Context:
+    """What an experiment gets to work with.
+
+    Parameters
+    ----------
+    templates : Templates
+        Embedded faces of the data folder.
+    preset : {"quick", "full"}
+    seeds : tuple of int
+        Splits and training take the same seed.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
+    """
+
+    templates: Templates
+    preset: str
+    seeds: tuple[int, ...]
+    progress: Callable | None = None
+    _seed: int = field(default=0, init=False)
+
+    def __post_init__(self):
+        check_choice(self.preset, PRESETS, "preset")
+
+    def pick(self, quick, full):
+        """Return the value of this run's preset."""
+        return quick if self.preset == "quick" else full
+
+    def over_seeds(self, measure):
+        """Measure once a seed and gather the figures.
+
+        Parameters
+        ----------
+        measure : callable
+            ``measure(seed) -> dict``; every seed must give the same keys.
+
+        Returns
+        -------
+        dict
+            To each key a tuple with one figure a seed.
+        """
+        found = []
+        for number, seed in enumerate(self.seeds):
+            self._seed = number
+            self.say("start")
+            found.append(measure(seed))
+        self._seed = len(self.seeds)
+        self.say("done")
+        return {key: tuple(float(figures[key]) for figures in found) for key in found[0]}
+
+    def say(self, what):
+        """Report what the current seed is doing."""
+        if self.progress is not None:
+            number = min(self._seed + 1, len(self.seeds))
+            text = f"seed {number} of {len(self.seeds)}: {what}"
+            self.progress(self._seed, len(self.seeds), text)

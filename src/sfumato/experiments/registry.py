@@ -1,0 +1,22 @@
+"""The registered experiments, by the name used on the command line; imported when asked for."""
+
+import importlib
+
+from sfumato.validation import check_choice
+
+EXPERIMENTS = {
+    "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
+    "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",
+}
+
+
+def load_experiment(name):
+    """Return the :class:`~sfumato.experiments.experiment.Experiment` called ``name``.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, listing the known ones.
+    """
+    check_choice(name, tuple(EXPERIMENTS), "experiment")
+    return importlib.import_module(EXPERIMENTS[name]).EXPERIMENT

@@ -1,0 +1,221 @@
+"""The faces that experiments work on: embedded once, kept in a cache, read from there."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sfumato.data.selection import Selection, read_rows
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+
+# What each table holds beside images, and where its photos come from; all for research use.
+SOURCES = {
+    "celeba": "CelebA with identity, partition and its attributes: "
+    "mmlab.ie.cuhk.edu.hk/projects/CelebA.html, then `sfumato data import celeba`",
+    "lfw": "LFW with identity: vis-www.cs.umass.edu/lfw, then `sfumato data import lfw`",
+    "lfw_pairs": "LFW's official pairs, columns image_a, image_b, view (view1, view2), split "
+    "(train, test, fold0 ...) and genuine: pairsDevTrain.txt, pairsDevTest.txt and pairs.txt "
+    "of vis-www.cs.umass.edu/lfw",
+    "utkface": "UTKFace with gender and race: susanqq.github.io/UTKFace, then "
+    "`sfumato data import utkface`",
+    "jaffe": "JAFFE with identity and expression: zenodo.org/records/3451524",
+    "ckplus48": "CK+ with identity and expression: the Affect Analysis Group of the University "
+    "of Pittsburgh, www.jeffcohn.net/Resources",
+}
+MODELS = ("mobilefacenet.onnx", "yunet_n_640_640.onnx")
+
+
+def default_cache():
+    """Return the folder for templates, in the user's cache folder."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "sfumato"
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Rows of a face table in memory.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    labels : dict of str to ndarray of shape (n_samples,)
+        ``image_id``, ``identity`` if the table has it, and the labels asked for.
+    metric : {"cosine", "euclidean"}
+    """
+
+    X: np.ndarray
+    labels: dict
+    metric: str
+
+    def __getitem__(self, name):
+        return self.labels[name]
+
+    def __len__(self):
+        return len(self.X)
+
+    def take(self, rows):
+        """Return the rows of a mask or of row numbers."""
+        labels = {name: values[rows] for name, values in self.labels.items()}
+        return Faces(self.X[rows], labels, self.metric)
+
+    def known(self, *names):
+        """Return the rows on which none of these labels is missing."""
+        missing = np.zeros(len(self), dtype=bool)
+        for name in names:
+            missing |= np.array([value is None or value != value for value in self[name].tolist()])
+        return self.take(~missing)
+
+
+class Templates:
+    """Embedded faces of a data folder.
+
+    ``NAME.parquet``, or its parts ``NAME-0.parquet``, ``NAME-1.parquet``, ..., hold photos or
+    embeddings. Photos are embedded once, into ``CACHE/PART-ENCODER.parquet``; such a file may
+    be put there by hand, ``CACHE/NAME-ENCODER.parquet`` too. A table with embeddings is taken
+    as it is.
+
+    Parameters
+    ----------
+    folder : str or Path, optional
+        Default: ``data`` in the folder that the environment variable ``SFUMATO_DATA`` names.
+    cache : str or Path, optional
+        Default: ``sfumato`` in the user's cache folder.
+    detector, encoder : str, optional
+        As for :func:`sfumato.faces.embed.embed`. Default: YuNet and MobileFaceNet if their
+        files lie in ``../models`` beside the data folder, else dlib.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)`` while photos are embedded.
+
+    Attributes
+    ----------
+    spaces : dict of str to str
+        The embedding space of every table read so far.
+    seconds : float
+        Time spent on embedding.
+    """
+
+    def __init__(self, folder=None, cache=None, *, detector=None, encoder=None, progress=None):
+        self.folder = _data_folder(folder)
+        self.cache = default_cache() if cache is None else Path(cache)
+        own = [self.folder.parent / "models" / name for name in MODELS]
+        here = all(path.is_file() for path in own)
+        self.encoder = encoder or (f"arcface-onnx:{own[0]}" if here else "dlib")
+        self.detector = detector or (f"yunet:{own[1]}" if here else "dlib")
+        self.progress = progress
+        self.spaces: dict[str, str] = {}
+        self.seconds = 0.0
+
+    def faces(self, name, *labels):
+        """Return the embedded faces of a table and the labels asked for.
+
+        Raises
+        ------
+        InputError
+            For a missing table or label, or embeddings of another encoder than before.
+        """
+        tables = [FaceTable(path) for path in self._embedded(name)]
+        for table in tables:
+            self._check_space(name, table)
+        wanted = [label for label in labels if label != "identity"]
+        if "identity" in labels:
+            for table in tables:
+                table.require("identity")
+        parts = [read_rows(table, Selection(), wanted) for table in tables]
+        columns = {key: np.concatenate([part[0][key] for part in parts]) for key in parts[0][0]}
+        return Faces(np.concatenate([X for _, X in parts]), columns, tables[0].info.metric)
+
+    def path(self, name):
+        """Return the path of a file that is no table of faces, such as ``lfw_pairs``."""
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            raise _missing(self.folder, name)
+        return path
+
+    def check(self, names):
+        """Refuse a data folder that lacks one of these tables, before anything is computed."""
+        for name in names:
+            if not self._sources(name) and not self._cached(name).is_file():
+                raise _missing(self.folder, name)
+
+    def _sources(self, name):
+        whole = self.folder / f"{name}.parquet"
+        if whole.is_file():
+            return [whole]
+        return sorted(self.folder.glob(f"{name}-[0-9]*.parquet"))
+
+    def _cached(self, stem):
+        kind, _, path = self.encoder.partition(":")
+        return self.cache / f"{stem}-{Path(path).stem if path else kind}.parquet"
+
+    def _embedded(self, name):
+        """Return the paths of a table's embedded parts, made if they are missing."""
+        if self._cached(name).is_file():
+            return [self._cached(name)]
+        sources = self._sources(name)
+        if not sources:
+            raise _missing(self.folder, name)
+        return [self._made(source) for source in sources]
+
+    def _made(self, source):
+        if "embedding" in FaceTable(source).columns:
+            return source
+        output = self._cached(source.stem)
+        if not output.is_file():
+            self._embed(source, output)
+        return output
+
+    def _embed(self, source, output):
+        from sfumato.faces.embed import embed
+
+        started = time.perf_counter()
+        self.cache.mkdir(parents=True, exist_ok=True)
+
+        def progress(n_done, n_total):
+            if self.progress is not None:
+                self.progress(n_done, n_total, f"embedding {source.stem}")
+
+        embed(source, output, detector=self.detector, encoder=self.encoder, progress=progress)
+        self.seconds += time.perf_counter() - started
+
+    def _check_space(self, name, table):
+        info = table.require("embedding").info
+        if table.path.parent == self.cache:
+            self._check_version(table)
+        for other, space in self.spaces.items():
+            if space != info.space:
+                raise InputError(
+                    f"{table.path}: embeddings of [{info.space}] beside {other} of [{space}]; "
+                    "all tables need one encoder, embed the photos again."
+                )
+        self.spaces[name] = info.space
+
+    def _check_version(self, table):
+        _, _, path = self.encoder.partition(":")
+        if not path or not Path(path).is_file():
+            return
+        from sfumato.faces.detect import file_version
+
+        if table.info.encoder_version != file_version(path):
+            raise InputError(
+                f"{table.path}: made by version {table.info.encoder_version} of the encoder, "
+                f"{path} has version {file_version(path)}; delete the cached table."
+            )
+
+
+def _data_folder(folder):
+    if folder is None:
+        root = os.environ.get("SFUMATO_DATA")
+        if not root:
+            raise InputError("no data folder: give --data FOLDER, or set SFUMATO_DATA.")
+        folder = Path(root) / "data"
+    folder = Path(folder).absolute()
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such data folder; give --data FOLDER.")
+    return folder
+
+
+def _missing(folder, name):
+    return InputError(f"{folder / name}.parquet is missing; it holds {SOURCES[name]}.")

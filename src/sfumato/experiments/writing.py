@@ -1,0 +1,125 @@
+"""An experiment's result as files: JSON, Markdown, LaTeX, and pictures as PNG and SVG."""
+
+import json
+from pathlib import Path
+
+from sfumato.data.tables import atomic_path
+from sfumato.errors import InputError
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+}
+HOW_TO_READ = "mean ± standard deviation over the seeds (published)"
+
+
+def check_free(folder, name):
+    """Refuse a folder that holds results of this experiment already."""
+    taken = sorted(Path(folder).glob(f"{name}.*"))
+    if taken:
+        raise InputError(f"{taken[0]} exists already; give another folder or --force.")
+
+
+def write_result(result, folder):
+    """Write a result's files, replacing those of an earlier run.
+
+    Parameters
+    ----------
+    result : ExperimentResult
+    folder : str or Path
+        Made if missing.
+
+    Returns
+    -------
+    list of Path
+        ``NAME.json``, ``NAME.md``, ``NAME.tex`` and, for each picture, ``NAME-PICTURE.png``
+        and ``.svg``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "json": json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n",
+        "md": to_markdown(result),
+        "tex": to_latex(result),
+    }
+    written = []
+    for suffix, text in texts.items():
+        path = folder / f"{result.name}.{suffix}"
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        written.append(path)
+    for label, picture in result.findings.pictures.items():
+        for suffix in ("png", "svg"):
+            path = folder / f"{result.name}-{label}.{suffix}"
+            with atomic_path(path) as temporary:
+                # Without a date the same run gives the same file.
+                metadata = {"Date": None} if suffix == "svg" else None
+                picture.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
+            written.append(path)
+    return written
+
+
+def to_markdown(result):
+    """Return the result as a Markdown section with one table."""
+    header = ["", "", *result.columns]
+    lines = [f"## {result.title}", "", result.shows, "", _line(header)]
+    lines.append(_line(["---", "---", *["---:"] * len(result.columns)]))
+    lines += [_line(cells).replace("\n", " ") for cells in _cells(result)]
+    lines += ["", f"{HOW_TO_READ}; {_about(result)}.", ""]
+    lines += [f"- {note}" for note in result.findings.notes]
+    pictures = [f"![{label}]({result.name}-{label}.png)" for label in result.findings.pictures]
+    return "\n".join([*lines, "", *pictures, "", f"Source: {result.source}", ""])
+
+
+def to_latex(result):
+    """Return the result as a LaTeX table that needs the package booktabs."""
+    columns = result.columns
+    lines = [
+        r"\begin{table}",
+        rf"\caption{{{_latex(result.title)}. {_latex(HOW_TO_READ)}; {_latex(_about(result))}.}}",
+        rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
+        r"\toprule",
+        _latex_line(["", "", *columns]),
+        r"\midrule",
+        *(_latex_line(cells) for cells in _cells(result)),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(f"% {note}" for note in result.findings.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(result):
+    """Yield each row's texts; a section's name only on its first row."""
+    last = None
+    for row in result.findings.rows:
+        cells = [str(row.cells[name]) if name in row.cells else "" for name in result.columns]
+        yield ["" if row.section == last else row.section, row.name, *cells]
+        last = row.section
+
+
+def _about(result):
+    spaces = ", ".join(sorted(set(result.spaces.values()))) or "no templates"
+    return f"preset {result.preset}, {len(result.seeds)} seed(s), {spaces}"
+
+
+def _line(cells):
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _latex_line(cells):
+    return " & ".join(map(_latex, cells)) + r" \\"
+
+
+def _latex(text):
+    return "".join(LATEX.get(character, character) for character in text)
