@@ -70,7 +70,7 @@ class LearningNotToLearnEraser(AdversarialEraser):
        representations", ICPR 2020, Sect. III-B.
     """
 
-    strength = ("entropy_weight", (0.1, 1.0, 3.0))
+    strength = ("entropy_weight", (0.3, 1.0, 3.0))
     one_adversary_each = True
 
     def __init__(
