@@ -2,7 +2,7 @@
 
 One update a batch seeks the saddle point of
 
-    E[ L_y(G_y(G_f(x)), y) ] - lambda E[ L_d(G_d(G_f(x)), d) ]       ([1]_, Eq. 1 to 3)
+    E[ L_y(G_y(G_f(x)), y) ] - lambda E[ L_d(G_d(G_f(x)), d) ]                   ([1]_)
 
 of which the encoder G_f and the task's head G_y seek the minimum, the adversary G_d the maximum.
 """
