@@ -6,15 +6,19 @@ figures are only comparable with one another; the audit's whole suite stands bes
 
 import warnings
 
+import numpy as np
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sfumato.audit.protocol import span
+from sfumato.data.splits import balanced_rows
 
 NN, SVM, RF = "neural network", "support vector machine", "random forest"
 
@@ -49,13 +53,15 @@ def probes(*, n_epochs=150, seed=0):
     }
 
 
-def probe(X, y, X_test, y_test, *, n_epochs=150, seed=0):
+def probe(X, y, X_test, y_test, *, names=(NN, SVM, RF), n_epochs=150, seed=0):
     """Return the balanced accuracy of each probe, trained on the first rows.
 
     Parameters
     ----------
     X, X_test : ndarray of shape (n_samples, n_features)
     y, y_test : ndarray of shape (n_samples,)
+    names : sequence of str
+        Which of the probes.
     n_epochs, seed : int
         As for :func:`probes`.
 
@@ -66,10 +72,41 @@ def probe(X, y, X_test, y_test, *, n_epochs=150, seed=0):
     basis = span(X)
     X, X_test = X @ basis, X_test @ basis
     found = {}
-    for name, estimator in probes(n_epochs=n_epochs, seed=seed).items():
-        with warnings.catch_warnings():
-            # The number of epochs is the papers', converged or not.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            estimator.fit(X, y)
+    for name in names:
+        estimator = fitted(probes(n_epochs=n_epochs, seed=seed)[name], X, y)
         found[name] = float(balanced_accuracy_score(y_test, estimator.predict(X_test)))
     return found
+
+
+def fitted(estimator, X, y):
+    """Return the fitted estimator; the number of epochs is the papers', converged or not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return estimator.fit(X, y)
+
+
+def predict_each_fold(estimator, X, y, identity, *, balanced=False, n_folds=5, seed=0):
+    """Return a prediction for every row, of an estimator that did not see its person.
+
+    Parameters
+    ----------
+    estimator : classifier
+    X : ndarray of shape (n_samples, n_features)
+    y, identity : ndarray of shape (n_samples,)
+    balanced : bool, default=False
+        Train on equally many rows of every class.
+    n_folds : int, default=5
+        The people are dealt out to so many folds, with about the same classes in each.
+    seed : int, default=0
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    predicted = np.empty_like(y)
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    for train, test in folds.split(X, y, identity):
+        if balanced:
+            train = train[balanced_rows(y[train], seed=seed)]
+        predicted[test] = fitted(clone(estimator), X[train], y[train]).predict(X[test])
+    return predicted

@@ -5,6 +5,7 @@ import importlib
 from sfumato.validation import check_choice
 
 EXPERIMENTS = {
+    "blinded-table1": "sfumato.experiments.blinded_table1",
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
     "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",
 }
