@@ -53,7 +53,7 @@ def _published():
 
 def run(context):
     """Measure the table; see :class:`sfumato.experiments.experiment.Experiment`."""
-    data = Expressions.read(context)
+    data = Expressions(context)
     others = Demographics.read(context)
     lfw = unit_faces(context.templates.faces("lfw", "identity"))
     pairs = read_pairs(context.templates.path("lfw_pairs"))
@@ -61,8 +61,8 @@ def run(context):
     def measure(seed):
         rows, held_out = data.halves(seed)
         erasers = {
-            SN: data.fit_sensitivenets(context, rows, seed),
-            LNTL: data.fit_lntl(context, rows, seed),
+            SN: data.fit_sensitivenets(rows, seed),
+            LNTL: data.fit_lntl(rows, seed),
         }
         before = {name: recognition(lfw, pairs, eraser) for name, eraser in erasers.items()}
         values = {X_NAME: before[SN][0]} | {name: after for name, (_, after) in before.items()}

@@ -49,6 +49,18 @@ def sample_rows(faces, n_rows, seed):
     return faces.take(np.sort(np.random.default_rng(seed).permutation(len(faces))[:n_rows]))
 
 
+def read_utkface(context):
+    """Return UTKFace with ``gender`` and ``ethnicity``, one of DiveFace's three groups.
+
+    The quick preset keeps a sample.
+    """
+    faces = context.templates.faces("utkface", "gender", "race").known("gender", "race")
+    faces = faces.take(np.isin(faces["race"].astype(str), list(GROUPS)))
+    groups = np.array([GROUPS[race] for race in faces["race"].tolist()])
+    faces = unit_faces(Faces(faces.X, faces.labels | {"ethnicity": groups}, "cosine"))
+    return sample_rows(faces, context.pick(4_000, len(faces)), 0)
+
+
 @dataclass(frozen=True)
 class Demographics:
     """UTKFace and CelebA, read once.
@@ -56,7 +68,7 @@ class Demographics:
     Parameters
     ----------
     utkface : Faces
-        With ``gender`` and ``ethnicity``, one of DiveFace's three groups.
+        See :func:`read_utkface`.
     celeba : Faces
         With ``identity``, ``partition`` and ``gender``.
     """
@@ -67,16 +79,11 @@ class Demographics:
     @classmethod
     def read(cls, context):
         """Read both tables; the quick preset keeps a sample."""
-        utkface = context.templates.faces("utkface", "gender", "race").known("gender", "race")
-        utkface = utkface.take(np.isin(utkface["race"].astype(str), list(GROUPS)))
-        groups = np.array([GROUPS[race] for race in utkface["race"].tolist()])
-        utkface = unit_faces(Faces(utkface.X, utkface.labels | {"ethnicity": groups}, "cosine"))
         celeba = context.templates.faces("celeba", "identity", "partition", "gender")
         celeba = unit_faces(celeba.known("identity", "partition", "gender"))
-        if context.preset == "quick":
-            utkface = sample_rows(utkface, 4_000, 0)
-            celeba = sample_people(celeba, 3_000, 0)
-        return cls(utkface, celeba)
+        return cls(
+            read_utkface(context), sample_people(celeba, context.pick(3_000, len(celeba)), 0)
+        )
 
     def halves(self, seed):
         """Return UTKFace's rows for the eraser (D-S, balanced) and for the probes."""

@@ -4,7 +4,7 @@ CFEE, on which the paper worked, is given out on request only. JAFFE and CK+ sta
 CelebA's training people, as in :mod:`sfumato.experiments.demographics`, for DiveFace.
 """
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,39 +21,46 @@ FIXED = "neutral"
 X_NAME, SN, LNTL = "x", "SensitiveNets", "LNTL"
 
 
-@dataclass(frozen=True)
+def read_expressions(context):
+    """Return all faces of both tables, with ``identity``, ``source`` and ``expression``."""
+    parts = [context.templates.faces(name, "identity", "expression") for name in TABLES]
+    sources = [np.full(len(part), name) for name, part in zip(TABLES, parts, strict=True)]
+    who = [
+        np.char.add(f"{name} ", part["identity"].astype(str))
+        for name, part in zip(TABLES, parts, strict=True)
+    ]
+    labels = {
+        "identity": np.concatenate(who),
+        "source": np.concatenate(sources),
+        "expression": np.concatenate([part["expression"] for part in parts]).astype(str),
+    }
+    faces = Faces(np.concatenate([part.X for part in parts]), labels, "cosine")
+    return unit_faces(faces)
+
+
 class Expressions:
-    """JAFFE, CK+ and CelebA's training people, read once.
+    """JAFFE and CK+, read once, and CelebA's training people, read when asked for.
 
     Parameters
     ----------
+    context : Context
+
+    Attributes
+    ----------
     faces : Faces
-        With ``identity``, ``source`` (the table) and ``expression``.
-    celeba : Faces
-        With ``identity``.
+        See :func:`read_expressions`.
     """
 
-    faces: Faces
-    celeba: Faces
+    def __init__(self, context):
+        self._context = context
+        self.faces = read_expressions(context)
 
-    @classmethod
-    def read(cls, context):
-        """Read the tables; the quick preset keeps a sample of CelebA."""
-        parts = [context.templates.faces(name, "identity", "expression") for name in TABLES]
-        sources = [np.full(len(part), name) for name, part in zip(TABLES, parts, strict=True)]
-        who = [
-            np.char.add(f"{name} ", part["identity"].astype(str))
-            for name, part in zip(TABLES, parts, strict=True)
-        ]
-        labels = {
-            "identity": np.concatenate(who),
-            "source": np.concatenate(sources),
-            "expression": np.concatenate([part["expression"] for part in parts]).astype(str),
-        }
-        faces = unit_faces(Faces(np.concatenate([part.X for part in parts]), labels, "cosine"))
-        celeba = context.templates.faces("celeba", "identity", "partition")
+    @cached_property
+    def celeba(self):
+        """CelebA's training people with ``identity``; the quick preset keeps a sample."""
+        celeba = self._context.templates.faces("celeba", "identity", "partition")
         celeba = unit_faces(celeba.take(celeba["partition"].astype(str) == "train"))
-        return cls(faces, sample_people(celeba, context.pick(1_500, len(celeba)), 0))
+        return sample_people(celeba, self._context.pick(1_500, len(celeba)), 0)
 
     def halves(self, seed):
         """Return rows for the erasers and, of other people, for the probes.
@@ -73,24 +80,24 @@ class Expressions:
             self.faces.take(~first & np.isin(expression, SHARED)),
         )
 
-    def fit_sensitivenets(self, context, rows, seed):
+    def fit_sensitivenets(self, rows, seed):
         """Fit SensitiveNets on expressions, with CelebA's people for the triplets (Eq. 3, 4)."""
         small = {"n_units": 256, "n_triplets": 6_000, "n_epochs": 4, "detector_epochs": 60}
-        eraser = SensitiveNetsEraser(fixed_class=FIXED, seed=seed, **context.pick(small, {}))
+        eraser = SensitiveNetsEraser(fixed_class=FIXED, seed=seed, **self._context.pick(small, {}))
         return eraser.fit(
             rows.X,
             rows["expression"],
             primary=(self.celeba.X, self.celeba["identity"]),
-            progress=lambda done, total, what: context.say(f"SensitiveNets: {what}"),
+            progress=lambda done, total, what: self._context.say(f"SensitiveNets: {what}"),
         )
 
-    def fit_lntl(self, context, rows, seed):
+    def fit_lntl(self, rows, seed):
         """Fit Learning not to Learn on the same rows, their people being the task (Eq. 5)."""
         # 100 epochs as in the authors' code: the rows are few.
-        eraser = LearningNotToLearnEraser(n_epochs=context.pick(20, 100), seed=seed)
+        eraser = LearningNotToLearnEraser(n_epochs=self._context.pick(20, 100), seed=seed)
         return eraser.fit(
             rows.X,
             rows["expression"],
             identity=rows["identity"],
-            progress=lambda done, total, what: context.say(f"LNTL: {what}"),
+            progress=lambda done, total, what: self._context.say(f"LNTL: {what}"),
         )

@@ -5,8 +5,13 @@ import importlib
 from sfumato.validation import check_choice
 
 EXPERIMENTS = {
+    "blinded-figure3": "sfumato.experiments.blinded_figure3",
+    "blinded-figure4": "sfumato.experiments.blinded_figure4",
+    "blinded-figure5": "sfumato.experiments.blinded_figure5",
     "blinded-table1": "sfumato.experiments.blinded_table1",
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
+    "sensitivenets-figure3": "sfumato.experiments.sensitivenets_figure3",
+    "sensitivenets-figure4": "sfumato.experiments.sensitivenets_figure4",
     "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",
 }
 

@@ -36,7 +36,7 @@ class Measured:
 
     def __str__(self):
         text = f"{self.mean:.3f}"
-        if self.deviation is not None:
+        if self.deviation:  # None for one seed, 0 for what no seed changes
             text += f" ± {self.deviation:.3f}"
         return text if self.published is None else f"{text} ({self.published:.3f})"
 
