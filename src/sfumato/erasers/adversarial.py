@@ -20,9 +20,12 @@ from sfumato.validation import class_codes, need
 
 COUNTS = {
     *("n_epochs", "batch_size", "n_hidden", "n_units"),
-    *("n_adversaries", "n_adversary_steps", "restart_epochs"),
+    *("n_adversaries", "n_adversary_steps", "restart_epochs", "n_frequencies"),
 }
-WEIGHTS = {"alpha", "entropy_weight", "head_epochs", "reversal", "uniform_weight"}
+WEIGHTS = {
+    *("alpha", "attribute_weight", "centroid_weight", "dependence_weight", "entropy_weight"),
+    *("head_epochs", "moment_weight", "opposite_weight", "reversal", "uniform_weight"),
+}
 TEMPLATE_WEIGHT = 4.0  # Makes methods' weights do about the same as with identities.
 
 

@@ -63,9 +63,9 @@ class Game:
         self.fabric, self.rng = make_fabric(), np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.task = task
-        self.x = self._tensor(X)
-        self.protected = [self._tensor(codes) for codes in protected]
-        self.primary = None if primary is None else self._tensor(primary)
+        self.x = self.tensor(X)
+        self.protected = [self.tensor(codes) for codes in protected]
+        self.primary = None if primary is None else self.tensor(primary)
         self.template: torch.Tensor | None = None
 
     def batch(self, rows):
@@ -78,11 +78,11 @@ class Game:
 
     def residual_encoder(self, n_hidden):
         """Return an encoder that starts as the identity."""
-        return self._place(ResidualEncoder(self.x.shape[1], n_hidden, self.generator))
+        return self.place(ResidualEncoder(self.x.shape[1], n_hidden, self.generator))
 
     def prelu_encoder(self, n_units):
         """Return one layer that starts orthonormal, with a PReLU."""
-        return self._place(PReluEncoder(self.x.shape[1], n_units, self.generator))
+        return self.place(PReluEncoder(self.x.shape[1], n_units, self.generator))
 
     def primary_head(self, encoder, n_hidden):
         """Return the head of the primary task, or None where the template itself is kept.
@@ -158,12 +158,14 @@ class Game:
         )
 
     def _head(self, n_in, n_hidden, n_classes, activation=torch.relu):
-        return self._place(AttributeHead(n_in, n_hidden, n_classes, self.generator, activation))
+        return self.place(AttributeHead(n_in, n_hidden, n_classes, self.generator, activation))
 
-    def _place(self, module):
+    def place(self, module):
+        """Return a network on the device."""
         return self.fabric.to_device(module)
 
-    def _tensor(self, array):
+    def tensor(self, array):
+        """Return an array on the device."""
         return self.fabric.to_device(torch.from_numpy(array))
 
 

@@ -34,6 +34,7 @@ BRIEF = {
     "sensitivenets": {"n_units": 128, "n_triplets": 4_000, "n_epochs": 1, "detector_epochs": 3},
     "lntl": {"n_epochs": 1, "head_epochs": 1},
     "inlp": {"n_iterations": 5},
+    "hsic": {"n_epochs": 2},
     "ive": {"n_steps": 4, "n_trees": 5},
     "multi-ive": {"n_steps": 4, "n_trees": 5},
     "rlace": {"n_iterations": 1_000},

@@ -8,6 +8,7 @@ ERASERS = {
     "barycentre": "sfumato.erasers.barycentre:BarycentreEraser",
     "cosine-noise": "sfumato.erasers.cosine_noise:CosineNoiseEraser",
     "gradient-reversal": "sfumato.erasers.gradient_reversal:GradientReversalEraser",
+    "hsic": "sfumato.erasers.hsic:HsicEraser",
     "inlp": "sfumato.erasers.inlp:InlpEraser",
     "ive": "sfumato.erasers.ive:IveEraser",
     "ldp-noise": "sfumato.erasers.ldp_noise:LocalDpEraser",
