@@ -94,7 +94,8 @@ class HsicEraser(AdversarialEraser):
         self.batch_size = batch_size
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, progress=None):
+    # Without `primary`: this method has no classes to keep.
+    def fit(self, X, y, *, identity=None, progress=None):  # type: ignore[override]
         """Train the encoder; needs the extra ``deep``.
 
         Parameters

@@ -37,6 +37,7 @@ BRIEF = {
     "hsic": {"n_epochs": 2},
     "ive": {"n_steps": 4, "n_trees": 5},
     "multi-ive": {"n_steps": 4, "n_trees": 5},
+    "pfrnet": {"n_epochs": 2},
     "rlace": {"n_iterations": 1_000},
 }
 

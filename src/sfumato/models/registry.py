@@ -18,6 +18,7 @@ ERASERS = {
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
     "multi-ive": "sfumato.erasers.multi_ive:MultiIveEraser",
     "pass": "sfumato.erasers.pass_eraser:PassEraser",
+    "pfrnet": "sfumato.erasers.pfrnet:PfrNetEraser",
     "rlace": "sfumato.erasers.rlace:RlaceEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
 }
