@@ -17,6 +17,7 @@ SMALL = {
     "lntl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "batch_size": 32},
     "rlace": {"n_iterations": 200},
     "inlp": {"n_iterations": 3},
+    "angular": {"n_epochs": 1, "n_hidden": 8},
     "pfrnet": {"n_epochs": 1, "n_hidden": 8},
     "hsic": {"n_epochs": 1, "n_hidden": 8, "n_frequencies": 16},
     "ive": {"n_steps": 1, "n_eliminations": 1, "n_trees": 2},
@@ -24,7 +25,7 @@ SMALL = {
     "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
 }
 # Training them needs the extra `deep`.
-NEEDS_TORCH = {"gradient-reversal", "hsic", "maxent-arl", "pass", "pfrnet", "lntl"}
+NEEDS_TORCH = {"angular", "gradient-reversal", "hsic", "maxent-arl", "pass", "pfrnet", "lntl"}
 NEEDS_TORCH |= {"sensitivenets"}
 
 

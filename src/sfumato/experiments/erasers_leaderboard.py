@@ -27,9 +27,11 @@ SHORT = {
     "sensitivenets": {"n_triplets": 50_000, "n_epochs": 3, "detector_epochs": 30},
     "lntl": {"n_epochs": 5},
     "rlace": {"n_iterations": 8_000},
+    "angular": {"n_epochs": 3},
 }
 # The quick preset's: everything runs, nothing is to be quoted.
 BRIEF = {
+    "angular": {"n_epochs": 1},
     "barycentre": {"n_steps": 1, "n_units": 32},
     "sensitivenets": {"n_units": 128, "n_triplets": 4_000, "n_epochs": 1, "detector_epochs": 3},
     "lntl": {"n_epochs": 1, "head_epochs": 1},

@@ -5,6 +5,7 @@ import importlib
 from sfumato.validation import check_choice
 
 ERASERS = {
+    "angular": "sfumato.erasers.angular:AngularEraser",
     "barycentre": "sfumato.erasers.barycentre:BarycentreEraser",
     "cosine-noise": "sfumato.erasers.cosine_noise:CosineNoiseEraser",
     "gradient-reversal": "sfumato.erasers.gradient_reversal:GradientReversalEraser",
