@@ -15,6 +15,7 @@ SMALL = {
     "maxent-arl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8},
     "pass": {"n_epochs": 1, "n_units": 8, "n_adversaries": 2},
     "lntl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "batch_size": 32},
+    "pe-miu": {"block_size": 2},
     "rlace": {"n_iterations": 200},
     "inlp": {"n_iterations": 3},
     "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},

@@ -15,6 +15,7 @@ ERASERS = {
     "maxent-arl": "sfumato.erasers.maxent_arl:MaxEntArlEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
     "pass": "sfumato.erasers.pass_eraser:PassEraser",
+    "pe-miu": "sfumato.erasers.pe_miu:PeMiuEraser",
     "rlace": "sfumato.erasers.rlace:RlaceEraser",
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
 }
