@@ -17,6 +17,7 @@ SMALL = {
     "lntl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "batch_size": 32},
     "pe-miu": {"block_size": 2},
     "rlace": {"n_iterations": 200},
+    "negative-face": {"n_units": 32},
     "inlp": {"n_iterations": 3},
     "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
 }

@@ -34,6 +34,7 @@ BRIEF = {
     "sensitivenets": {"n_units": 128, "n_triplets": 4_000, "n_epochs": 1, "detector_epochs": 3},
     "lntl": {"n_epochs": 1, "head_epochs": 1},
     "inlp": {"n_iterations": 5},
+    "negative-face": {"n_units": 128},
     "rlace": {"n_iterations": 1_000},
 }
 

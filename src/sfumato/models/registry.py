@@ -14,6 +14,7 @@ ERASERS = {
     "lntl": "sfumato.erasers.lntl:LearningNotToLearnEraser",
     "maxent-arl": "sfumato.erasers.maxent_arl:MaxEntArlEraser",
     "mean-projection": "sfumato.erasers.mean_projection:MeanProjectionEraser",
+    "negative-face": "sfumato.erasers.negative_face:NegativeFaceEraser",
     "pass": "sfumato.erasers.pass_eraser:PassEraser",
     "pe-miu": "sfumato.erasers.pe_miu:PeMiuEraser",
     "rlace": "sfumato.erasers.rlace:RlaceEraser",
