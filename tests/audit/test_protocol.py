@@ -207,7 +207,10 @@ def test_nothing_is_lost_in_what_an_attacker_sees(rng):
     assert views["template"] is X
     unit = attack_views(X / np.linalg.norm(X, axis=1, keepdims=True), "cosine")
     assert (unit["polar"][:, -1] == 0).all()
-    assert attack_views(X, "euclidean")["polar"] is X
+    for metric in ("euclidean", "agreement"):
+        assert attack_views(X, metric)["polar"] is X
+    # Shuffled blocks are compared by angle, too.
+    np.testing.assert_array_equal(attack_views(X, "blocks:5")["polar"], views["polar"])
 
 
 def test_a_leak_in_the_length_alone_is_found(rng):

@@ -4,14 +4,20 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from sfumato.audit.similarity import AGGREGATES, SimilarityAttacker
 
+SCORES = {
+    "cosine": lambda x, row: np.dot(x, row) / np.linalg.norm(x) / np.linalg.norm(row),
+    "euclidean": lambda x, row: -np.linalg.norm(x - row),
+    "agreement": lambda x, row: np.mean(x == row),
+}
 
-def slow_decision(database, labels, x, aggregate, n_top):
+
+def slow_decision(database, labels, x, aggregate, n_top, metric="cosine"):
     """One template at a time, straight from the definitions."""
     result = []
     for value in sorted(set(labels)):
         scores = sorted(
             (
-                float(np.dot(x, row) / np.linalg.norm(x) / np.linalg.norm(row))
+                float(SCORES[metric](x, row))
                 for row, label in zip(database, labels, strict=True)
                 if label == value
             ),
@@ -39,6 +45,23 @@ def test_aggregates_equal_a_slow_twin(aggregate, n_top, rng):
     np.testing.assert_allclose(attacker.decision_table(targets), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("metric", SCORES)
+def test_templates_are_compared_by_the_metric(metric, rng):
+    # Lengths differ, so that the cosine and the distance disagree.
+    database, labels = rng.integers(0, 4, size=(20, 5)) + 1.0, rng.permutation(["b", "a"] * 10)
+    targets = rng.integers(0, 4, size=(6, 5)) + 1.0
+    attacker = SimilarityAttacker(n_top=3, metric=metric).fit(database, labels)
+    expected = [slow_decision(database, labels, x, "mean", 3, metric) for x in targets]
+    np.testing.assert_allclose(attacker.decision_table(targets), expected, atol=1e-6)
+
+
+def test_without_itself_by_distance():
+    # On a line: every row's nearest other row has its label by distance; by cosine all are alike.
+    X = np.array([[1.0], [1.1], [5.0], [5.1]])
+    attacker = SimilarityAttacker(aggregate="max", metric="euclidean").fit(X, [0, 0, 1, 1])
+    assert attacker.score_without_self() == 1
+
+
 def test_a_row_does_not_vote_for_itself():
     # Labels alternate around a circle: every row's nearest other row has the other label.
     angle = np.arange(12) * np.pi / 6
@@ -48,17 +71,19 @@ def test_a_row_does_not_vote_for_itself():
     assert attacker.score_without_self() == 0
 
 
-def test_tuning_equals_one_fit_a_setting(rng):
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_tuning_equals_one_fit_a_setting(metric, rng):
     X, y = rng.normal(size=(60, 4)), rng.permutation([0, 1, 2] * 20)
     X[:, 0] += y
     folds = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
     grid = [{"aggregate": a, "n_top": n} for a in AGGREGATES for n in (1, 7)]
-    _, best = SimilarityAttacker().tune(X, y, folds, grid)
+    _, best = SimilarityAttacker(metric=metric).tune(X, y, folds, grid)
     scores = []
     for choice in grid:
         parts = []
         for train, test in folds:
-            predicted = SimilarityAttacker(**choice).fit(X[train], y[train]).predict(X[test])
+            attacker = SimilarityAttacker(metric=metric, **choice).fit(X[train], y[train])
+            predicted = attacker.predict(X[test])
             parts.append(np.mean([np.mean(predicted[y[test] == k] == k) for k in range(3)]))
         scores.append(np.mean(parts))
     assert best == pytest.approx(max(scores))

@@ -5,6 +5,7 @@ from sfumato.audit.sweep import Point, draw_sweep, pareto, pick, sweep, sweep_ta
 from sfumato.data.simulate import write_simulated
 from sfumato.erasers.cosine_noise import CosineNoiseEraser
 from sfumato.erasers.leace import LeaceEraser
+from sfumato.erasers.pe_miu import PeMiuEraser
 from sfumato.errors import InputError
 
 
@@ -59,6 +60,16 @@ def test_more_noise_leaks_less_and_matches_worse(people):
         assert p.fnmr_ci95[0] <= p.fnmr <= p.fnmr_ci95[1]
     figure = draw_sweep(points, "cosine", 0.5)
     assert len(figure.axes[0].texts) == 3
+
+
+def test_every_strength_is_matched_by_its_own_metric(people):
+    # By cosine shuffled blocks would not match at all.
+    fit, rows = people(0, 50), people(1000, 100)
+    points = sweep(
+        PeMiuEraser(), {"X": fit["X"]}, rows, values=[8, 4],
+        attackers=["logistic regression"], n_resamples=10,
+    )  # fmt: skip
+    assert max(p.eer for p in points[1:]) < points[0].eer + 0.1 < 0.2
 
 
 def test_bad_input_is_refused(people):

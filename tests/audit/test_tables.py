@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from sfumato.audit.protocol import audit
 from sfumato.audit.tables import audit_tables
 from sfumato.data.selection import Selection
 from sfumato.data.simulate import write_simulated
+from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.models.tables import fit_table, protect_table
 
@@ -97,3 +99,26 @@ def test_foreign_protected_tables_are_refused(folder, tmp_path):
         )
     with pytest.raises(InputError, match="unknown label column 'mood'; it has: gender, race"):
         audit_tables(folder / "people.parquet", ["mood"], **FAST)
+
+
+def test_shuffled_templates_are_compared_by_their_own_metric(folder, tmp_path):
+    table, protected = folder / "people.parquet", tmp_path / "p.parquet"
+    fit_table("pe-miu", table, ["race"], tmp_path / "m", parameters={"block_size": 32})
+    protect_table(tmp_path / "m", table, protected)
+    shuffled = FaceTable(protected)
+    assert shuffled.info.metric == "blocks:32"
+    options = {"attackers": ["similarity"], "n_resamples": 10}
+    (both,) = audit_tables(table, ["gender"], protected=protected, **options)
+    assert both.provenance[0]["metric"] == "cosine"
+    assert both.provenance[0]["protected_metric"] == "blocks:32"
+    matched = {name: found.result["metric"] for name, found in both.matching.items()}
+    assert matched == {"original-original": "cosine", "protected-protected": "blocks:32"}
+    both.save(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "compared by cosine, protected ones by blocks:32" in page
+    # The similarity attack uses the table's matcher too: by cosine it would read less.
+    (alone,) = audit_tables(protected, ["gender"], **options)
+    columns = {"y": shuffled.column("gender"), "identity": shuffled.column("identity")}
+    by_cosine = audit(shuffled.embeddings(), **columns, **options).before.headline
+    for side in (both.after, alone.before):
+        assert side.headline.balanced_accuracy > by_cosine.balanced_accuracy + 0.05

@@ -22,12 +22,12 @@ def people(rng):
     return X.astype(np.float32), identity.astype(str).astype(object)
 
 
-def write(path, X, identity=None, ids=None, encoder="toy"):
+def write(path, X, identity=None, ids=None, encoder="toy", metric="cosine"):
     columns = {"image_id": ids or [f"face{k}" for k in range(len(X))]}
     if identity is not None:
         columns["identity"] = list(identity)
     batch = table_batch({**columns, "embedding": X})
-    info = TableInfo(encoder=encoder, dimension=X.shape[1])
+    info = TableInfo(encoder=encoder, dimension=X.shape[1], metric=metric)
     write_table(path, [batch], batch.schema, info)
     return path
 
@@ -119,6 +119,37 @@ def test_a_sample_of_impostors_is_declared(people):
 def test_other_dimensions_leave_the_cross_matchings_out(people):
     X, identity = people
     assert set(match_all(X, identity, X[:, :4], n_resamples=0)) == {OO, PP}
+
+
+def test_protected_faces_are_compared_by_their_own_metric(people, tmp_path):
+    X, identity = people
+    P = np.round(X).astype(np.float32) % 4
+    found = match_all(X, identity, P, protected_metric="agreement", n_resamples=20, fmr=0.01)
+    assert set(found) == {OO, PP}  # An original and a protected face cannot be compared.
+    assert [found[name].result["metric"] for name in (OO, PP)] == ["cosine", "agreement"]
+    assert found[OO].result == match_all(X, identity, n_resamples=20, fmr=0.01)[OO].result
+    alone = match_all(P, identity, metric="agreement", n_resamples=20, fmr=0.01)[OO]
+    assert found[PP].result == alone.result
+    a, b = np.triu_indices(len(X), 1)
+    scores = (P[a] == P[b]).mean(axis=1)[identity[a] == identity[b]]
+    np.testing.assert_allclose(np.sort(found[PP].scores.genuine), np.sort(scores), atol=1e-6)
+    listed = match_pairs(
+        X, every_pair(identity), P, protected_metric="agreement", n_resamples=0, fmr=0.01
+    )
+    assert set(listed) == {OO, PP}
+    assert listed[PP].result["eer"]["value"] == pytest.approx(alone.result["eer"]["value"])
+    # A table says itself how it is compared; a metric given is that of the originals.
+    faces = write(tmp_path / "faces.parquet", X, identity)
+    protected = write(tmp_path / "protected.parquet", P, metric="agreement")
+    report = verify(faces, protected=protected, n_resamples=20, fmr=0.01)
+    assert report[OO]["metric"] == "cosine"
+    assert report[PP] == alone.result | {"n_missing": 0}
+    given = verify(faces, protected=protected, metric="euclidean", n_resamples=0)
+    assert (given[OO]["metric"], given[PP]["metric"]) == ("euclidean", "agreement")
+    both = verify(faces, protected=faces, metric="euclidean", n_resamples=0)
+    assert both[PP]["metric"] == "euclidean"
+    with pytest.raises(InputError, match="metric must be one of cosine"):
+        verify(faces, protected=protected, protected_metric="dot")
 
 
 def test_tables_and_arrays_give_one_report(people, tmp_path):

@@ -1,12 +1,14 @@
 import json
+from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from sfumato.cli import app, commands  # noqa: F401
 from sfumato.data.info import TableInfo
-from sfumato.data.tables import table_batch, write_table
+from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.errors import InputError
 
 run = CliRunner().invoke
@@ -41,6 +43,14 @@ def test_a_table_of_every_matching(faces):
     for text in ("EER", "TMR at FMR", "accuracy", "n_impostor", "all against all", "[low, high]"):
         assert text in found.stdout
     assert "no TMR at FMR 0.001: 594 impostor pairs" in " ".join(found.stderr.split())
+
+
+def test_every_metric_is_named(faces, tmp_path):
+    table = FaceTable(faces)
+    info = replace(table.info, metric="blocks:4")
+    write_table(tmp_path / "p.parquet", pq.read_table(faces).to_batches(), table.schema, info)
+    found = run(app, ["verify", faces, "--protected", str(tmp_path / "p.parquet")])
+    assert "cosine / blocks:4" in " ".join(found.stdout.split())
 
 
 def test_missing_pairs_are_reported_by_the_exit_code(faces, tmp_path):

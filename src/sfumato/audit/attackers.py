@@ -34,7 +34,7 @@ class Attacker:
     view: str = "polar"
 
 
-def attackers(n_features, names=None, *, seed=0):
+def attackers(n_features, names=None, *, seed=0, metric="cosine"):
     """Return the attackers of the suite, all or those named.
 
     Parameters
@@ -44,12 +44,15 @@ def attackers(n_features, names=None, *, seed=0):
     names : list of str, optional
         Of :data:`NAMES`.
     seed : int, default=0
+    metric : str, default="cosine"
+        How templates are compared, by the similarity attack too; only those compared by distance
+        it compares by cosine.
 
     Returns
     -------
     list of Attacker
     """
-    suite = {attacker.name: attacker for attacker in _suite(n_features, seed)}
+    suite = {attacker.name: attacker for attacker in _suite(n_features, seed, metric)}
     if names is None:
         return list(suite.values())
     return [suite[check_choice(name, tuple(suite), "attacker")] for name in names]
@@ -59,7 +62,7 @@ def _scaled(estimator):
     return make_pipeline(StandardScaler(), estimator)
 
 
-def _suite(n_features, seed):
+def _suite(n_features, seed, metric="cosine"):
     return [
         Attacker(
             "logistic regression",
@@ -105,7 +108,7 @@ def _suite(n_features, seed):
         ),
         Attacker(
             "similarity",
-            SimilarityAttacker(),
+            SimilarityAttacker(metric="cosine" if metric == "euclidean" else metric),
             {
                 "aggregate": ["max", "mean", "log", "linear"],
                 "n_top": [1, 5, 10, 50, 100, 200],

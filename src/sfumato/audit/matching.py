@@ -1,17 +1,18 @@
 """How well people can still be told apart: verification before and after protection."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from sfumato.data.info import check_metric
 from sfumato.data.pairs import JoinedPairs
 from sfumato.errors import InputError
 from sfumato.metrics.accuracy import FoldAccuracy, best_accuracy, kfold_accuracy, random_folds
 from sfumato.metrics.intervals import bootstrap_intervals
 from sfumato.metrics.scores import MAX_IMPOSTOR, Scores, all_pairs, all_vs_all, pair_scores
 from sfumato.metrics.verification import RankedScores, d_prime
-from sfumato.validation import check_choice, check_embeddings, check_fraction
+from sfumato.validation import check_embeddings, check_fraction
 
 OO, PP = "original-original", "protected-protected"
 OP, PO = "original-protected", "protected-original"
@@ -38,6 +39,7 @@ class Matching:
 @dataclass(frozen=True)
 class _Settings:
     metric: str
+    protected_metric: str
     fmr: float
     n_resamples: int
     seed: int
@@ -49,6 +51,7 @@ def match_all(
     protected=None,
     *,
     metric="cosine",
+    protected_metric=None,
     fmr=1e-3,
     n_resamples=500,
     seed=0,
@@ -64,7 +67,10 @@ def match_all(
         Who is in each row.
     protected : array-like of shape (n_samples, n_protected_features), optional
         The same rows after an eraser.
-    metric : {"cosine", "euclidean"}, default="cosine"
+    metric : str, default="cosine"
+        How originals are compared, see :mod:`sfumato.metrics.comparators`.
+    protected_metric : str, optional
+        How protected embeddings are compared; default ``metric``.
     fmr : float in (0, 1), default=0.001
         Where TMR is read.
     n_resamples : int, default=500
@@ -77,37 +83,38 @@ def match_all(
     Returns
     -------
     dict of str to Matching
-        ``"original-original"`` and, with ``protected``, ``"protected-protected"``,
-        ``"original-protected"`` and ``"protected-original"``, all of the same pairs of rows.
-        The last two are left out when the numbers of features differ, as such embeddings
-        cannot be compared.
+        ``"original-original"``; with ``protected`` also ``"protected-protected"``; and, unless
+        the features or metrics differ, ``"original-protected"`` and ``"protected-original"``.
 
     Raises
     ------
     InputError
         See :func:`~sfumato.metrics.scores.all_vs_all`.
     """
-    settings = _settings(metric, fmr, n_resamples, seed)
+    settings = _settings(metric, protected_metric, fmr, n_resamples, seed)
     pairs = all_pairs(identity, max_impostor=max_impostor, seed=seed)
     result = {}
-    for name, A, B in _matchings(X, protected, pairs.code.size):
-        scores = all_vs_all(A, None, metric, other=B, pairs=pairs)
+    for name, A, B, used in _matchings(X, protected, pairs.code.size, settings):
+        scores = all_vs_all(A, None, used.metric, other=B, pairs=pairs)
         n = len(scores.genuine), len(scores.impostor)
         accuracy, rule = None, ""
         if min(n) >= N_FOLDS:
             folds = random_folds(*n, N_FOLDS, seed)
             accuracy = kfold_accuracy(scores.genuine, scores.impostor, *folds, balanced=True)
             rule = f"{N_FOLDS} random folds of pairs, genuine and impostor weighted equally"
-        result[name] = _matching(scores, accuracy, rule, "all against all", True, settings)
+        result[name] = _matching(scores, accuracy, rule, "all against all", True, used)
     return result
 
 
-def match_pairs(X, pairs, protected=None, *, metric="cosine", fmr=1e-3, n_resamples=500, seed=0):
+def match_pairs(
+    X, pairs, protected=None, *, metric="cosine", protected_metric=None, fmr=1e-3,
+    n_resamples=500, seed=0,
+):  # fmt: skip
     """Compare listed pairs of rows, before and after protection.
 
     Parameters
     ----------
-    X, protected, metric, fmr, n_resamples, seed
+    X, protected, metric, protected_metric, fmr, n_resamples, seed
         See :func:`match_all`.
     pairs : JoinedPairs
         From :func:`~sfumato.data.pairs.join_pairs`. With splits ``train`` and ``test`` the
@@ -121,31 +128,31 @@ def match_pairs(X, pairs, protected=None, *, metric="cosine", fmr=1e-3, n_resamp
         Keys as in :func:`match_all`; ``"original-protected"`` compares the first image as it
         was with the second one protected, ``"protected-original"`` the other way round.
     """
-    settings = _settings(metric, fmr, n_resamples, seed)
+    settings = _settings(metric, protected_metric, fmr, n_resamples, seed)
     result = {}
-    for name, A, B in _matchings(X, protected, pairs.identity.size):
-        values = pair_scores(A, pairs.a, pairs.b, metric, other=B)
+    for name, A, B, used in _matchings(X, protected, pairs.identity.size, settings):
+        values = pair_scores(A, pairs.a, pairs.b, used.metric, other=B)
         tested = _tested(pairs)
         scores = _scores(values, pairs, tested)
         accuracy, rule = _listed_accuracy(values, pairs, seed)
         protocol = "listed pairs" if pairs.view is None else f"listed pairs, {pairs.view}"
-        result[name] = _matching(scores, accuracy, rule, protocol, False, settings)
+        result[name] = _matching(scores, accuracy, rule, protocol, False, used)
     return result
 
 
-def _settings(metric, fmr, n_resamples, seed):
-    check_choice(metric, ("cosine", "euclidean"), "metric")
+def _settings(metric, protected_metric, fmr, n_resamples, seed):
+    protected_metric = check_metric(protected_metric or check_metric(metric))
     check_fraction(fmr, "fmr")
     if n_resamples < 0:
         raise InputError(f"n_resamples must be at least 0, got {n_resamples}.")
-    return _Settings(metric, float(fmr), int(n_resamples), int(seed))
+    return _Settings(metric, protected_metric, float(fmr), int(n_resamples), int(seed))
 
 
-def _matchings(X, protected, n_rows):
+def _matchings(X, protected, n_rows, settings):
     X = check_embeddings(X)
     if len(X) != n_rows:
         raise InputError(f"X has {len(X)} rows, identity {n_rows}; they must be the same rows.")
-    yield OO, X, None
+    yield OO, X, None, settings
     if protected is None:
         return
     protected = check_embeddings(protected, "protected")
@@ -153,10 +160,10 @@ def _matchings(X, protected, n_rows):
         raise InputError(
             f"protected has {len(protected)} rows, X {n_rows}; they must be the same rows."
         )
-    yield PP, protected, None
-    if protected.shape[1] == X.shape[1]:
-        yield OP, X, protected
-        yield PO, protected, X
+    yield PP, protected, None, replace(settings, metric=settings.protected_metric)
+    if protected.shape[1] == X.shape[1] and settings.protected_metric == settings.metric:
+        yield OP, X, protected, settings
+        yield PO, protected, X, settings
 
 
 def _tested(pairs):

@@ -20,6 +20,7 @@ from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
 from sfumato.data.splits import as_names, balanced_rows, split_identities
 from sfumato.errors import InputError
+from sfumato.metrics.comparators import comparator
 from sfumato.metrics.intervals import percentile_interval
 from sfumato.metrics.leakage import (
     BootstrappedAccuracy,
@@ -42,6 +43,7 @@ def audit(
     test=None,
     attribute="attribute",
     metric="cosine",
+    protected_metric=None,
     attackers=None,
     test_share=0.3,
     max_train_rows=6000,
@@ -65,8 +67,10 @@ def audit(
     test : dict, optional
         ``X``, ``y`` and, as above, ``identity`` and ``protected`` of *another* data set. The
         attackers then train on all people of the first and are tested on all of this one.
-    metric : {"cosine", "euclidean"}, default="cosine"
-        How a matcher compares two embeddings.
+    metric : str, default="cosine"
+        How a matcher compares two raw embeddings, see :mod:`sfumato.metrics.comparators`.
+    protected_metric : str, optional
+        How it compares two protected ones; default ``metric``.
     attackers : list of str, optional
         A part of :data:`sfumato.audit.attackers.NAMES`; default all.
     test_share : float in (0, 1), default=0.3
@@ -103,10 +107,15 @@ def audit(
     classes = check_classes(train, tested)
     picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_train_rows))
     judge = BootstrappedAccuracy(tested.y, tested.identity, n_resamples=n_resamples, seed=seed)
-    sides = ["X"] if picked.protected is None else ["X", "protected"]
+    sides = {"X": metric}
+    if picked.protected is not None:
+        sides["protected"] = protected_metric or metric
     names = NAMES if attackers is None else attackers
     steps = _Steps(progress, len(sides) * len(names))
-    leakages = [_attack(names, picked, tested, side, judge, metric, seed, steps) for side in sides]
+    leakages = [
+        _attack(names, picked, tested, side, judge, used, seed, steps)
+        for side, used in sides.items()
+    ]
     before, after = leakages[0], leakages[1] if len(sides) == 2 else None
     chance = 1 / len(classes)
     known = identity is not None and (test is None or test.get("identity") is not None)
@@ -118,7 +127,7 @@ def audit(
         before=before,
         after=after,
         reduction=_reduction(before, after, judge, chance),
-        matching=_matching(tested, metric, n_resamples, seed) if known else None,
+        matching=_matching(tested, sides, n_resamples, seed) if known else None,
         alarms=alarms.raise_alarms(before, after, chance, judge, known),
         seed=seed,
         rows={
@@ -183,10 +192,13 @@ def check_classes(train, tested, *, n_people=6):
 
 
 def _attack(names, train, tested, side, judge, metric, seed, steps):
-    basis = span(getattr(train, side))
-    X, X_test = (attack_views(getattr(rows, side) @ basis, metric) for rows in (train, tested))
+    X, X_test = (getattr(rows, side) for rows in (train, tested))
+    if comparator(metric).rotatable:
+        basis = span(X)
+        X, X_test = X @ basis, X_test @ basis
+    X, X_test = attack_views(X, metric), attack_views(X_test, metric)
     attacks = {}
-    for attacker in make_attackers(X["polar"].shape[1], names, seed=seed):
+    for attacker in make_attackers(X["polar"].shape[1], names, seed=seed, metric=metric):
         steps(f"{attacker.name} on {'raw' if side == 'X' else 'protected'} embeddings")
         trained = train_attacker(attacker, X[attacker.view], train.y, train.identity)
         correct = trained.estimator.predict(X_test[attacker.view]) == tested.y
@@ -209,21 +221,21 @@ def attack_views(X, metric):
     """Return what an attacker gets to see of embeddings, by kind of attacker.
 
     Linear attackers and the similarity attack see the template as it is. The others, which no
-    affine map stops anyway, see templates that are compared by cosine in polar form: the unit
+    affine map stops anyway, see templates that are compared by angle in polar form: the unit
     vector and the logarithm of the length. Nothing is lost, neighbours are found by angle, and
     the length, which leaks too (women's and men's differ on LFW), is a feature of its own.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-    metric : {"cosine", "euclidean"}
+    metric : str
 
     Returns
     -------
     dict of str to ndarray
         ``"template"`` and ``"polar"``.
     """
-    if metric != "cosine":
+    if not comparator(metric).needs_length:
         return {"template": X, "polar": X}
     length = np.linalg.norm(X, axis=1, keepdims=True).clip(np.finfo(X.dtype).tiny)
     # Rounding of templates that all have unit length is no feature.
@@ -272,7 +284,7 @@ def _reduction(before, after, judge, chance):
     }
 
 
-def _matching(tested, metric, n_resamples, seed):
+def _matching(tested, metrics, n_resamples, seed):
     people, counts = np.unique(tested.identity, return_counts=True)
     if len(people) < 2 or counts.max() < 2:
         return None
@@ -280,7 +292,8 @@ def _matching(tested, metric, n_resamples, seed):
         tested.X,
         tested.identity,
         tested.protected,
-        metric=metric,
+        metric=metrics["X"],
+        protected_metric=metrics.get("protected"),
         n_resamples=min(n_resamples, MATCHING_RESAMPLES),
         seed=seed,
         max_impostor=MAX_IMPOSTOR,

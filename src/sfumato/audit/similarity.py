@@ -6,6 +6,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.metrics.comparators import comparator
 from sfumato.validation import check_choice
 
 AGGREGATES = ("max", "mean", "log", "linear")
@@ -26,12 +27,14 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
         ``-log10(r / (r + 1)) * s_r``; the sum of ``(1 - r / (r + 1)) * s_r``.
     n_top : int, default=10
         How many scores of each class enter.
+    metric : str, default="cosine"
+        The matcher's, of :mod:`sfumato.metrics.comparators`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     database_ : ndarray of shape (n_samples, n_features)
-        Rows of unit length (cosine similarity), sorted by class.
+        Rows ready for comparison (of unit length for the cosine), sorted by class.
     labels_ : ndarray of shape (n_samples,)
         Class number of each row.
 
@@ -41,25 +44,27 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
        IEEE TBIOM 2022, arXiv:2111.12405.
     """
 
-    def __init__(self, *, aggregate="mean", n_top=10):
+    def __init__(self, *, aggregate="mean", n_top=10, metric="cosine"):
         self.aggregate = aggregate
         self.n_top = n_top
+        self.metric = metric
 
     def fit(self, X, y):
         """Store the labelled database."""
         check_choice(self.aggregate, AGGREGATES, "aggregate")
+        matcher = comparator(self.metric)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         order = np.argsort(codes, kind="stable")
-        self.database_, self.labels_ = _unit(X[order]), codes[order]
+        self.database_, self.labels_ = matcher.prepare(X[order]), codes[order]
         return self
 
     def decision_table(self, X, *, exclude_self=False):
         """Return every class's aggregate, an array of shape (n_samples, n_classes)."""
         check_is_fitted(self)
-        X = _unit(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
-        ranked = _ranked(X, self.database_, self.labels_, self.n_top, exclude_self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        ranked = self._ranked(X, self.n_top, exclude_self)
         return np.stack([_aggregate(top, self.aggregate) for top in ranked], axis=1)
 
     def predict(self, X):
@@ -81,8 +86,8 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
         n_most = max(choice["n_top"] for choice in grid)
         totals = np.zeros(len(grid))
         for train, test in folds:
-            inner = SimilarityAttacker().fit(X[train], y[train])
-            ranked = _ranked(_unit(X[test]), inner.database_, inner.labels_, n_most, False)
+            inner = SimilarityAttacker(metric=self.metric).fit(X[train], y[train])
+            ranked = inner._ranked(X[test], n_most)
             for number, choice in enumerate(grid):
                 table = [_aggregate(t[:, : choice["n_top"]], choice["aggregate"]) for t in ranked]
                 predicted = inner.classes_[np.argmax(table, axis=0)]
@@ -90,22 +95,17 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
         best = int(totals.argmax())
         return grid[best], float(totals[best] / len(folds))
 
-
-def _unit(X):
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(norms > 0, norms, 1)
-
-
-def _ranked(X, database, labels, n_top, exclude_self):
-    """Return per class the ``n_top`` best scores of every row, best first."""
-    parts = []
-    for start in range(0, len(X), BLOCK):
-        scores = X[start : start + BLOCK] @ database.T
-        if exclude_self:
-            rows = np.arange(len(scores))
-            scores[rows, start + rows] = -np.inf
-        parts.append([_top(scores[:, labels == k], n_top) for k in range(labels[-1] + 1)])
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+    def _ranked(self, X, n_top, exclude_self=False):
+        """Return per class the ``n_top`` best scores of every row, best first."""
+        matcher, labels, parts = comparator(self.metric), self.labels_, []
+        X = matcher.prepare(X)
+        for start in range(0, len(X), BLOCK):
+            scores = matcher.matrix(X[start : start + BLOCK], self.database_)
+            if exclude_self:
+                rows = np.arange(len(scores))
+                scores[rows, start + rows] = -np.inf
+            parts.append([_top(scores[:, labels == k], n_top) for k in range(labels[-1] + 1)])
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def _top(scores, n_top):

@@ -58,8 +58,8 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
         are tested on these.
     values : list, optional
         Strengths; default those of the class, weakest first.
-    metric : {"cosine", "euclidean"}, default="cosine"
-        Of the raw embeddings.
+    metric : str, default="cosine"
+        Of the raw embeddings, and of the protected ones unless the eraser has its own.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
     **options
@@ -85,9 +85,12 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
         if progress is not None:
             what = "raw" if value is None else f"{parameter} = {value}"
             progress(number, len(values) + 1, what)
-        transform = None if value is None else _fitted(eraser, parameter, value, fit).transform
+        transform, used = None, metric
+        if value is not None:
+            fitted = _fitted(eraser, parameter, value, fit)
+            transform, used = fitted.transform, getattr(fitted, "metric", None) or metric
         attacked, tested = _through(rows, transform), _through(test, transform)
-        points.append(_measure(value, attacked, tested, metric, options))
+        points.append(_measure(value, attacked, tested, used, options))
     return points
 
 

@@ -80,6 +80,7 @@ def audit_tables(
             test=test,
             attribute=attribute,
             metric=train.table.info.metric,
+            protected_metric=None if train.protected is None else train.protected.info.metric,
             seed=seed,
             progress=_within(progress, number, len(attributes)),
             **options,
@@ -181,6 +182,7 @@ class _Side:
             "n_rows": self.table.n_rows,
             "audited": self.selection.describe(),
             "protected": None if self.protected is None else self.protected.path.name,
+            "protected_metric": None if self.protected is None else self.protected.info.metric,
             "transformations": []
             if self.protected is None
             else _steps_after(self.table, self.protected),

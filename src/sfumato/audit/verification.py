@@ -16,6 +16,7 @@ def verify(
     pairs=None,
     identity=None,
     metric=None,
+    protected_metric=None,
     fmr=1e-3,
     protected=None,
     view=None,
@@ -33,8 +34,12 @@ def verify(
         ids, so it needs JoinedPairs. Default: all rows against all others.
     identity : array-like of shape (n_samples,), optional
         Who is in each row; default: the table's column.
-    metric : {"cosine", "euclidean"}, optional
-        Default: the table's own metric, cosine for an array.
+    metric : str, optional
+        How originals are compared, see :mod:`sfumato.metrics.comparators`; default: the table's
+        own metric, cosine for an array.
+    protected_metric : str, optional
+        How protected embeddings are compared; default: the protected table's own metric if it
+        is not the table's, else ``metric``.
     fmr : float in (0, 1), default=0.001
         Where TMR is read.
     protected : as ``table``, optional
@@ -55,7 +60,7 @@ def verify(
         that the pairs cannot give is null and explained in ``notes``. With ``protected``
         there is one such dict a matching: ``original-original``, ``protected-protected``,
         ``original-protected``, ``protected-original``; and ``n_missing``. The last two
-        are absent if the numbers of features differ.
+        are absent if the numbers of features or the metrics differ.
 
     Raises
     ------
@@ -66,8 +71,15 @@ def verify(
     if isinstance(table, FaceTable) and identity is None and "identity" in table.columns:
         identity = table.column("identity")
     if protected is not None:
-        protected = _protected(protected, table)
-    options = {"metric": metric, "fmr": fmr, "n_resamples": n_resamples, "seed": seed}
+        protected, own_metric = _protected(protected, table)
+        protected_metric = protected_metric or own_metric
+    options = {
+        "metric": metric,
+        "protected_metric": protected_metric,
+        "fmr": fmr,
+        "n_resamples": n_resamples,
+        "seed": seed,
+    }
     n_missing = 0
     if pairs is not None:
         joined = _joined(pairs, table, identity, view)
@@ -100,11 +112,11 @@ def _joined(pairs, table, identity, view):
 
 
 def _protected(protected, table):
-    """Return protected embeddings in the row order of ``table``."""
+    """Return protected embeddings in the row order of ``table``, and their metric if its own."""
     if isinstance(protected, str | Path):
         protected = FaceTable(protected)
     if not isinstance(protected, FaceTable):
-        return protected
+        return protected, None
     if table is None:
         raise InputError("protected is a face table, so the original must be one too.")
     encoders = table.info.encoder, protected.info.encoder
@@ -121,4 +133,6 @@ def _protected(protected, table):
             f"{protected.path}: lacks {len(absent)} of the {len(wanted)} images of {table.path}, "
             f"e.g. {absent[0]!r}; protect the whole table, or verify the common rows only."
         )
-    return protected.embeddings()[np.array([row[name] for name in wanted], dtype=np.intp)]
+    metric = protected.info.metric
+    rows = np.array([row[name] for name in wanted], dtype=np.intp)
+    return protected.embeddings()[rows], None if metric == table.info.metric else metric

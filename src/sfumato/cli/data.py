@@ -25,7 +25,7 @@ def import_command(
     prefix: str = typer.Option(None, help="What feature columns begin with (csv)."),
     encoder: str = typer.Option(None, help="What made the embeddings (arrays, csv)."),
     encoder_version: str = typer.Option(None, help="Its version."),
-    metric: str = typer.Option(None, help="cosine or euclidean."),
+    metric: str = typer.Option(None, help="cosine or euclidean; agreement or blocks:N."),
     normalisation: str = typer.Option(None, help="none or l2."),
     force: bool = typer.Option(False, help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),

@@ -59,8 +59,9 @@ def _print_table(report, fmr):
     if "protocol" in report:
         matchings = {"original-original": report}
     parts = list(matchings.values())
+    metrics = " / ".join(dict.fromkeys(part["metric"] for part in parts))
     shown = Table(
-        title=f"Verification, {parts[0]['protocol']}, {parts[0]['metric']}",
+        title=f"Verification, {parts[0]['protocol']}, {metrics}",
         caption=r"\[low, high]: 95 % interval over people; rates are fractions",
         show_lines=True,
     )

@@ -7,8 +7,17 @@ from sfumato.errors import InputError
 from sfumato.validation import check_choice
 
 KEY = b"sfumato"
-METRICS = ("cosine", "euclidean")
+METRICS = ("cosine", "euclidean", "agreement")
+BLOCKS = "blocks:"  # Before the size of a block.
 NORMALISATIONS = ("none", "l2")
+
+
+def check_metric(metric):
+    """Return the name of a metric, or raise InputError listing the known ones."""
+    size = metric.removeprefix(BLOCKS) if isinstance(metric, str) else metric
+    if size != metric and size.isdecimal() and size == str(int(size)) and int(size) > 0:
+        return metric
+    return check_choice(metric, (*METRICS, f"{BLOCKS}N with the blocks' size N"), "metric")
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,9 @@ class TableInfo:
         Name and version of what made the embeddings; tables without embeddings have none.
     dimension : int, optional
         Number of features of an embedding.
-    metric : {"cosine", "euclidean"}, default="cosine"
-        How two embeddings are compared.
+    metric : str, default="cosine"
+        How two embeddings are compared: of :data:`METRICS` or ``"blocks:N"``, see
+        :mod:`sfumato.metrics.comparators`.
     normalisation : {"none", "l2"}, default="none"
         Whether the embeddings have unit length.
     transformations : tuple of dict
@@ -41,7 +51,7 @@ class TableInfo:
     transformations: tuple[dict, ...] = field(default=())
 
     def __post_init__(self):
-        check_choice(self.metric, METRICS, "metric")
+        check_metric(self.metric)
         check_choice(self.normalisation, NORMALISATIONS, "normalisation")
 
     @property
@@ -51,11 +61,12 @@ class TableInfo:
         parts += [f"{step['method']}:{step['fingerprint']}" for step in self.transformations]
         return " / ".join(parts)
 
-    def transformed(self, step, *, dimension, normalisation):
+    def transformed(self, step, *, dimension, normalisation, metric=None):
         """Return the info of a table after one more transformation ``step`` (a dict)."""
         return replace(
             self,
             dimension=dimension,
+            metric=self.metric if metric is None else metric,
             normalisation=normalisation,
             transformations=(*self.transformations, step),
         )

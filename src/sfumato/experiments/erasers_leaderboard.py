@@ -40,6 +40,7 @@ BRIEF = {
     "ive": {"n_steps": 4, "n_trees": 5},
     "multi-ive": {"n_steps": 4, "n_trees": 5},
     "pfrnet": {"n_epochs": 2},
+    "negative-face": {"n_units": 128},
     "rlace": {"n_iterations": 1_000},
 }
 

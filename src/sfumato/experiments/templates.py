@@ -43,7 +43,7 @@ class Faces:
     X : ndarray of shape (n_samples, n_features)
     labels : dict of str to ndarray of shape (n_samples,)
         ``image_id``, ``identity`` if the table has it, and the labels asked for.
-    metric : {"cosine", "euclidean"}
+    metric : str
     """
 
     X: np.ndarray

@@ -45,7 +45,8 @@ def cmc_embeddings(probe, probe_identity, gallery, gallery_identity, metric="cos
     probe_identity : array-like of shape (n_probe,)
     gallery : array-like of shape (n_gallery, n_features)
     gallery_identity : array-like of shape (n_gallery,)
-    metric : {"cosine", "euclidean"}, default="cosine"
+    metric : str, default="cosine"
+        See :func:`~sfumato.metrics.scores.pair_scores`.
     """
     A, B = comparable(probe, metric, "probe"), comparable(gallery, metric, "gallery")
     if A.shape[1] != B.shape[1]:

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sfumato.data.info import METRICS
 from sfumato.errors import InputError
-from sfumato.validation import check_choice, check_embeddings
+from sfumato.metrics.comparators import comparator
+from sfumato.validation import check_embeddings
 
 MAX_IMPOSTOR = 10_000_000
 BLOCK_CELLS = 8_000_000
-# A matrix product costs about a fortieth of a gathered comparison, a cell.
+# A matrix product costs about a fortieth of a gathered comparison, a cell; other comparators'
+# matrices cost more.
 DENSE_SHARE = 1 / 40
 
 
@@ -63,8 +64,9 @@ def pair_scores(X, a, b, metric="cosine", *, other=None):
     X : array-like of shape (n_samples, n_features)
     a, b : int array-like of shape (n_pairs,)
         Row numbers.
-    metric : {"cosine", "euclidean"}, default="cosine"
-        Cosine of the angle, in [-1, 1], or negative Euclidean distance, <= 0.
+    metric : str, default="cosine"
+        Cosine of the angle, in [-1, 1]; ``"euclidean"``: negative Euclidean distance, <= 0; or
+        another of :mod:`~sfumato.metrics.comparators`.
     other : array-like of shape (n_samples, n_features), optional
         E.g. the same rows after an eraser, to compare original with protected embeddings.
 
@@ -84,16 +86,15 @@ def pair_scores(X, a, b, metric="cosine", *, other=None):
 
 
 def comparable(X, metric, name="X"):
-    """Return checked embeddings, with rows of unit length for the cosine metric."""
-    check_choice(metric, METRICS, "metric")
+    """Return checked embeddings, ready for the metric's comparator."""
+    found = comparator(metric)
     X = check_embeddings(X, name)
-    if metric == "euclidean":
-        return X
-    norm = np.linalg.norm(X, axis=1, keepdims=True)
-    if not norm.all():
-        row = int(np.flatnonzero(norm == 0)[0])
-        raise InputError(f"{name}, row {row}: cosine of an embedding of zeros is undefined.")
-    return X / norm
+    if found.needs_length:
+        norm = np.linalg.norm(X, axis=1)
+        if not norm.all():
+            row = int(np.flatnonzero(norm == 0)[0])
+            raise InputError(f"{name}, row {row}: cosine of an embedding of zeros is undefined.")
+    return found.prepare(X)
 
 
 def _check_rows(rows, n, name):
@@ -111,26 +112,22 @@ def _gather(A, B, a, b, metric):
             f"a and b must be equally long, X and other equally wide; got {len(a)} and "
             f"{len(b)} pairs, {A.shape[1]} and {B.shape[1]} features."
         )
-    scores = np.empty(len(a), dtype=np.result_type(A, B))
+    found = comparator(metric)
+    scores = np.empty(len(a), dtype=_score_type(A, B))
     step = max(BLOCK_CELLS // 16 // A.shape[1], 1)
     for start in range(0, len(a), step):
         part = slice(start, start + step)
-        left, right = A[a[part]], B[b[part]]
-        if metric == "cosine":
-            np.einsum("ij,ij->i", left, right, out=scores[part])
-        else:
-            scores[part] = -np.linalg.norm(left - right, axis=1)
+        scores[part] = found.pairs(A[a[part]], B[b[part]])
     return scores
+
+
+def _score_type(A, B):
+    return np.result_type(A, B, np.float32)
 
 
 def block_scores(A, B, metric):
     """Return the scores of each row of ``A`` with each of ``B``, both already comparable."""
-    if metric == "cosine":
-        return A @ B.T
-    # In float64, as the difference of squares would lose near-zero distances.
-    A, B = A.astype(np.float64), B.astype(np.float64)
-    squared = np.square(A).sum(axis=1)[:, None] + np.square(B).sum(axis=1) - 2 * (A @ B.T)
-    return -np.sqrt(np.maximum(squared, 0))
+    return comparator(metric).matrix(A, B)
 
 
 def all_pairs(identity, *, max_impostor=MAX_IMPOSTOR, seed=0):
@@ -229,7 +226,7 @@ def all_vs_all(
     X : array-like of shape (n_samples, n_features)
     identity : array-like of shape (n_samples,)
         Who is in each row.
-    metric : {"cosine", "euclidean"}, default="cosine"
+    metric : str, default="cosine"
         See :func:`pair_scores`.
     other : array-like of shape (n_samples, n_features), optional
         The same rows in the same order, e.g. protected; default ``X``. A row is never
@@ -270,13 +267,14 @@ def all_vs_all(
 
 def _sorted_pair_scores(A, B, pairs, metric):
     """Score pairs sorted by ``a``, by matrix product where most of a block is wanted."""
-    scores = np.empty(pairs.shape[1], dtype=np.result_type(A, B))
+    scores = np.empty(pairs.shape[1], dtype=_score_type(A, B))
+    dense_share = DENSE_SHARE * comparator(metric).matrix_cost
     step = max(BLOCK_CELLS // len(B), 1)
     for start in range(0, len(A), step):
         first, last = np.searchsorted(pairs[0], np.array([start, start + step], np.int32))
         a, b = pairs[:, first:last]
         rows = A[start : start + step]
-        if last - first > DENSE_SHARE * rows.shape[0] * (len(B) - start):
+        if last - first > dense_share * rows.shape[0] * (len(B) - start):
             block = block_scores(rows, B[start:], metric)
             scores[first:last] = block[a - start, b - start]
         elif last > first:

@@ -207,7 +207,10 @@ def protect_table(model, table, output, *, overwrite=False, progress=None):
     schema = pa.schema([*fields, pa.field("embedding", first.type)])
     dimension = first.type.list_size
     info = table.info.transformed(
-        model.step, dimension=dimension, normalisation=_normalisation(model)
+        model.step,
+        dimension=dimension,
+        normalisation=_normalisation(model),
+        metric=getattr(model.eraser, "metric", None),
     )
 
     def protected():

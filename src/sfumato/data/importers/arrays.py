@@ -37,7 +37,8 @@ def import_arrays(
         ``<output stem>.rejects.parquet``.
     encoder, encoder_version : str, optional
         What made the embeddings; models refuse tables of another encoder.
-    metric : {"cosine", "euclidean"}, default="cosine"
+    metric : str, default="cosine"
+        How two embeddings are compared, see :mod:`sfumato.metrics.comparators`.
     normalisation : {"none", "l2"}, default="none"
         With "l2", rows whose length is not 1 (within 0.001) are rejected.
     force : bool, default=False
