@@ -9,7 +9,6 @@ from sfumato.errors import InputError
 from sfumato.experiments.experiment import Context
 from sfumato.experiments.opportunity import Case, decide, read_celeba, sides
 from sfumato.experiments.opportunity import _most as most
-from sfumato.experiments.reproduce import reproduce
 from sfumato.experiments.templates import Faces, Templates
 
 CASE = Case("attractive", "gender", {"female": "F", "male": "M"})
@@ -77,9 +76,7 @@ def test_nobody_is_on_both_sides(world, tmp_path):
     assert not set(train["identity"]) & set(test["identity"])
 
 
-def cells(name, world, tmp_path):
-    pytest.importorskip("torch")
-    result = reproduce(name, Templates(world, tmp_path))
+def cells(result):
     return {(row.section, row.name): row.cells for row in result.findings.rows}
 
 
@@ -98,8 +95,8 @@ def test_a_classifier_takes_the_bias_over(rng):
     assert gaps[1] > gaps[0] + 0.2
 
 
-def test_sensitivenets_table3(world, tmp_path):
-    found = cells("sensitivenets-table3", world, tmp_path)
+def test_sensitivenets_table3(measured):
+    found = cells(measured("sensitivenets-table3"))
     for task in ("Attractiveness", "Smiling"):
         rows = [found[task, name] for name in ("x", "x, trained without bias", "LNTL")]
         assert all(row["accuracy"].mean > 0.75 for row in rows)
@@ -112,8 +109,8 @@ def test_sensitivenets_table3(world, tmp_path):
     assert published == [0.777, 0.814, 0.875, 0.068]
 
 
-def test_blinded_table2(world, tmp_path):
-    found = cells("blinded-table2", world, tmp_path)
+def test_blinded_table2(measured):
+    found = cells(measured("blinded-table2"))
     assert len(found) == 6
     for row in found.values():
         assert row["equal opportunity"].mean == pytest.approx(1 - row["gap"].mean)
