@@ -111,7 +111,11 @@ def unlearn(encoder, images, y, primary, recipe=None, *, progress=None):
     reversed.
 
     Not promised: an attacker trained afresh may still read the attribute, so audit. Identities
-    and attributes that were not in training may fare worse than the encoder did before.
+    and attributes that were not in training may fare worse than the encoder did before. On few
+    photos it did harm: MobileFaceNet with 400 people of CelebA (2,000 photos) and two epochs at
+    the defaults fooled its adversary alone (cross-entropy 0.02 before, 2.6 after). Of 400 others a
+    fresh linear attacker read gender at 0.94 (0.77 before), a quadratic one at 0.96 (0.95), and
+    the EER rose from 0.064 to 0.101. Learning rates of 1e-4 and 1e-5 were no better.
 
     Choices where the papers are silent: both heads read embeddings of length
     ``sqrt(dimension)``, since templates are compared by cosine; the identity head is a
