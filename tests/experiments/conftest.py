@@ -7,7 +7,10 @@ import pytest
 
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import table_batch, write_table
+from sfumato.experiments.erasers_leaderboard import CONTEXT
 from sfumato.experiments.expressions import SHARED
+from sfumato.experiments.reproduce import reproduce
+from sfumato.experiments.templates import Templates
 
 D = 16
 RACES = ("asian", "black", "indian", "white", "other")
@@ -47,7 +50,8 @@ def world(tmp_path_factory):
         who,
         partition=np.array(["train", "val", "test"])[np.searchsorted([120, 180], who, "right")],
         gender=np.where(who % 2 == 1, "male", "female"),
-        **{name: values.astype(bool) for name, values in labels.items()},
+        **{name: rng.integers(2, size=len(who)).astype(bool) for name in CONTEXT}
+        | {name: values.astype(bool) for name, values in labels.items()},
     )
     who = np.arange(900)
     race = rng.integers(5, size=len(who))
@@ -60,7 +64,8 @@ def world(tmp_path_factory):
         age_years=rng.integers(20, 60, size=len(who)),
     )
     who = np.repeat(np.arange(120), 3)
-    lfw = write(folder, "lfw", draw(rng, who, [who % 2]), who)
+    gender = np.where(who % 2 == 1, "male", "female")
+    lfw = write(folder, "lfw", draw(rng, who, [who % 2]), who, gender=gender)
     _write_pairs(folder / "lfw_pairs.parquet", lfw)
     for name, n_people, classes in (
         ("jaffe", 10, (*SHARED, "neutral")),
@@ -72,6 +77,21 @@ def world(tmp_path_factory):
         code[:: 7 * 11] = 0
         write(folder, name, draw(rng, who, [code]), who, expression=np.array(classes)[code])
     return folder
+
+
+@pytest.fixture(scope="session")
+def measured(world, tmp_path_factory):
+    """Return a function from an experiment's name to its quick result, measured once."""
+    found: dict = {}
+
+    def measure(name):
+        pytest.importorskip("torch")
+        if name not in found:
+            templates = Templates(world, tmp_path_factory.mktemp("cache"))
+            found[name] = reproduce(name, templates, n_seeds=1)
+        return found[name]
+
+    return measure
 
 
 def _write_pairs(path, ids):

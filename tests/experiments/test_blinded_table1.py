@@ -5,8 +5,6 @@ from sklearn.svm import SVC
 
 from sfumato.experiments import blinded_table1
 from sfumato.experiments.probes import SVM, predict_each_fold, probes
-from sfumato.experiments.reproduce import reproduce
-from sfumato.experiments.templates import Templates
 
 
 def test_an_unscaled_svm_on_templates_that_nearly_coincide_answers_one_class(rng):
@@ -32,9 +30,8 @@ def test_nobody_is_predicted_by_a_model_that_saw_them(rng):
     assert 0.3 < balanced_accuracy_score(y, predicted) < 0.7
 
 
-def test_table_on_drawn_templates(world, tmp_path):
-    pytest.importorskip("torch")
-    result = reproduce("blinded-table1", Templates(world, tmp_path))
+def test_table_on_drawn_templates(measured):
+    result = measured("blinded-table1")
     rows = {(row.section, row.name): row.cells for row in result.findings.rows}
     emotion = rows[blinded_table1.EMOTION, "neural network"]
     assert emotion["x"].mean > 0.7 and emotion["chance"].mean == pytest.approx(1 / 6)

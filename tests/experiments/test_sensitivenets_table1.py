@@ -1,15 +1,10 @@
 import numpy as np
 import pytest
 
-from sfumato.experiments.reproduce import reproduce
-from sfumato.experiments.templates import Templates
 
-pytest.importorskip("torch")
-
-
-@pytest.fixture(scope="module")
-def result(world, tmp_path_factory):
-    return reproduce("sensitivenets-table1", Templates(world, tmp_path_factory.mktemp("cache")))
+@pytest.fixture
+def result(measured):
+    return measured("sensitivenets-table1")
 
 
 def cells(result):

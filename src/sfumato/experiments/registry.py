@@ -9,10 +9,12 @@ EXPERIMENTS = {
     "blinded-figure4": "sfumato.experiments.blinded_figure4",
     "blinded-figure5": "sfumato.experiments.blinded_figure5",
     "blinded-table1": "sfumato.experiments.blinded_table1",
+    "blinded-table2": "sfumato.experiments.blinded_table2",
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
     "sensitivenets-figure3": "sfumato.experiments.sensitivenets_figure3",
     "sensitivenets-figure4": "sfumato.experiments.sensitivenets_figure4",
     "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",
+    "sensitivenets-table3": "sfumato.experiments.sensitivenets_table3",
 }
 
 
