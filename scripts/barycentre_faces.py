@@ -1,6 +1,6 @@
 """Audit the barycentre eraser on real faces with the whole suite: README's figures.
 
-    SFUMATO_DATA=... python scripts/barycentre_faces.py CACHE figures.json [ENCODER] [N_DIRECTIONS]
+    SFUMATO_DATA=... python scripts/barycentre_faces.py CACHE figures.json [ENCODER] [BUDGET]
 
 The eraser is fitted on CelebA's training people and UTKFace's adults; attackers are trained on
 protected templates of CelebA's validation people and of 70 % of LFW's people.
@@ -22,18 +22,19 @@ from sfumato.experiments.templates import Templates
 SEEDS = (0, 1, 2)
 
 
-def main(cache, output, encoder=None, n_directions=12):
+def main(cache, output, encoder=None, budget=0.12):
     """Fit and audit with every seed; write what was found after each."""
     context = Context(Templates(cache=cache, encoder=encoder), "full", SEEDS)
     data, found = Gender.read(context), []
     for seed in SEEDS:
         X, y, identity, labels = data.fit_rows(seed, per_person=None)
         started = time.perf_counter()
-        eraser = BarycentreEraser(n_directions=int(n_directions), seed=seed)
+        eraser = BarycentreEraser(budget=float(budget), seed=seed)
         eraser.fit(X, y, identity=identity, context=labels)
         figures = {
             "seed": seed,
-            "n_directions": eraser.n_directions,
+            "budget": eraser.budget,
+            "n_directions": eraser.n_directions_,
             "fit_rows": len(X),
             "fit_seconds": time.perf_counter() - started,
             "lfw_view2_eer": data.view2(eraser.transform, "cosine"),

@@ -83,10 +83,16 @@ def test_context_holds_in_another_mix(rng):
     A, a, _ = mixed(2000, 0.9)  # here the class goes with youth
     B, b, _ = mixed(2000, 0.9)
     plain = BarycentreEraser(n_steps=2).fit(X, y)
-    held = BarycentreEraser(n_steps=2, n_directions=1).fit(X, y, context=young[:, None])
+    held = BarycentreEraser(n_steps=2, budget=0.2).fit(X, y, context=young[:, None])
     assert read(plain.transform(A), a, plain.transform(B), b)[1] > 0.75
     assert read(held.transform(A), a, held.transform(B), b)[1] < 0.65
-    assert np.linalg.matrix_rank(held.transform(A), tol=1e-6) == 23
+    assert held.n_directions_ > 0
+    assert np.linalg.matrix_rank(held.transform(A), tol=1e-6) == 24 - held.n_directions_
+
+
+def test_more_of_the_variance_is_refused(rng):
+    with pytest.raises(InputError, match=r"budget must be in \[0, 1\), got 1"):
+        BarycentreEraser(budget=1).fit(*people(rng, 50))
 
 
 def test_people_come_closer_where_identity_is_given(rng):

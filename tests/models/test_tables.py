@@ -105,7 +105,7 @@ def test_several_tables_and_context(tmp_path):
         tmp_path / "m",
         also=[paths[1]],
         context=["race"],
-        parameters={"n_steps": 1, "n_directions": 2, "n_units": 16},
+        parameters={"n_steps": 1, "budget": 0.2, "n_units": 16},
     )
     one = fit_table("leace", paths[0], ["gender"], tmp_path / "one")
     two = fit_table("leace", paths[0], ["gender"], tmp_path / "two", also=[paths[1]])

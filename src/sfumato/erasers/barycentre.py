@@ -29,6 +29,7 @@ from sfumato.erasers.gaussian_transport import (
     matrix_power,
     transport_map,
 )
+from sfumato.erasers.person_scatter import person_scatter
 from sfumato.errors import InputError
 from sfumato.validation import class_codes
 
@@ -44,11 +45,12 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
     ----------
     n_steps : int, default=3
         Steps (Eq. 2) before the linear maps; one more follows them.
-    n_directions : int, default=12
-        Directions removed by Eq. 3. They are the leading ones of the classes' mean differences
-        within the groups of ``context``, and of the groups' own means as far as the groups and
-        the attribute go together. Without ``context`` none is removed.
-    within : float, default=1.0
+    budget : float in [0, 1), default=0.12
+        Share of the variance between people (of all variance, where ``identity`` does not name
+        several rows a person) that Eq. 3 may remove. It goes along the directions of the
+        classes' mean differences within the groups of ``context``, and of the groups' own means
+        as far as the groups and the attribute go together. Without ``context`` none goes.
+    within : float, default=10.0
         The ``c`` of Eq. 4; needs ``identity`` with several rows a person. ``inf`` leaves it out.
     prior : float, default=0.1
         Class covariances are shrunk to the pooled one as if it came from ``prior * n_features``
@@ -65,9 +67,11 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         Orthonormal; what varies in the fitted rows.
     steps_ : dict of str to ndarray
         Per step the classifier's layers, ``means``, ``centre`` and ``maps``.
-    linear_ : ndarray of shape (rank, rank - n_directions)
+    n_directions_ : int
+        How many directions Eq. 3 removed.
+    linear_ : ndarray of shape (rank, rank - n_directions_)
         Eq. 3 and 4.
-    back_ : ndarray of shape (rank - n_directions, n_features)
+    back_ : ndarray of shape (rank - n_directions_, n_features)
         Takes the result back to the embedding's own axes; keeps all distances.
 
     Notes
@@ -85,11 +89,11 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
     """
 
     unit_length = True
-    strength = ("n_directions", (0, 4, 8, 12, 16, 24, 32))
+    strength = ("budget", (0.0, 0.03, 0.06, 0.09, 0.12, 0.18, 0.24))
 
-    def __init__(self, *, n_steps=3, n_directions=12, within=1.0, prior=0.1, n_units=256, seed=0):
+    def __init__(self, *, n_steps=3, budget=0.12, within=10.0, prior=0.1, n_units=256, seed=0):
         self.n_steps = n_steps
-        self.n_directions = n_directions
+        self.budget = budget
         self.within = within
         self.prior = prior
         self.n_units = n_units
@@ -117,6 +121,8 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
         if self.n_steps < 1:
             raise InputError(f"n_steps must be at least 1, got {self.n_steps}.")
+        if not 0 <= self.budget < 1:
+            raise InputError(f"budget must be in [0, 1), got {self.budget}.")
         self.classes_, codes = class_codes(y)
         for name, values in {"identity": identity, "context": context}.items():
             if values is not None and len(values) != len(X):
@@ -126,14 +132,7 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         u, self.steps_ = _unit(u @ self.basis_), {}
         for number in range(self.n_steps):
             u = self._add_step(number, u, codes, progress)
-        kept = np.eye(u.shape[1])
-        if context is not None and self.n_directions:
-            n = min(self.n_directions, u.shape[1] - 1)
-            removed = correlate_directions(u, codes, context, n)
-            kept = np.linalg.svd(removed, full_matrices=True)[2][len(removed) :].T
-        self.linear_ = kept
-        if identity is not None and np.isfinite(self.within):
-            self.linear_ = kept @ _within_whitening(u @ kept, as_names(identity), self.within)
+        kept = self._linear(u, codes, identity, context)
         self._add_step(self.n_steps, _unit(u @ self.linear_), codes, progress)
         self.back_ = (self.basis_ @ kept).T
         return self
@@ -150,6 +149,23 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
             u = _apply(self._step(self.n_steps), _unit(u @ self.linear_))
             out[start : start + CHUNK] = u @ self.back_
         return out
+
+    def _linear(self, u, codes, identity, context):
+        """Set Eq. 3 and 4, and return the axes that Eq. 3 leaves, shape (rank, n_kept)."""
+        scatter = None if identity is None else person_scatter(u, as_names(identity))
+        kept, self.n_directions_ = np.eye(u.shape[1]), 0
+        if context is not None:
+            between = np.cov(u.T) if scatter is None else scatter[1]
+            gone = correlate_directions(u, codes, context, between, budget=self.budget)
+            kept = np.linalg.svd(gone, full_matrices=True)[2][len(gone) :].T
+            self.n_directions_ = len(gone)
+        self.linear_ = kept
+        if scatter is not None and np.isfinite(self.within):
+            W = kept.T @ scatter[0] @ kept
+            c = self.within * np.trace(W) / len(W)
+            if c > 0:
+                self.linear_ = kept @ matrix_power(W + c * np.eye(len(W)), -0.5)
+        return kept
 
     def _add_step(self, number, u, codes, progress):
         if progress is not None:
@@ -217,20 +233,6 @@ def _moments(u, codes, n_classes, prior):
         rows = centred[codes == k]
         covariances.append((rows.T @ rows + prior * d * pooled) / (len(rows) + prior * d))
     return {"means": means, "covariances": np.stack(covariances)}
-
-
-def _within_whitening(u, identity, c):
-    """Return ``(W + c I)^(-1/2)`` of Eq. 4; the identity matrix if nobody has two rows."""
-    people, codes, counts = np.unique(identity, return_inverse=True, return_counts=True)
-    n_free = len(u) - len(people)
-    if n_free < 1:
-        return np.eye(u.shape[1])
-    sums = np.zeros((len(people), u.shape[1]))
-    np.add.at(sums, codes, u)
-    centred = u - (sums / counts[:, None])[codes]
-    W = centred.T @ centred / n_free
-    unit = np.trace(W) / len(W)
-    return matrix_power(W + c * unit * np.eye(len(W)), -0.5) if unit > 0 else np.eye(len(W))
 
 
 def _unit(X):

@@ -4,6 +4,8 @@ An eraser makes the classes' means equal over the fitted rows. In another popula
 be younger than men, or smile more; whoever reads age or smiles then reads gender. Two kinds of
 vectors say where this happens: the difference of the classes' means *within* each group of a
 context label, and the groups' own means, weighed by how far group and attribute go together.
+Along the same directions people differ; those go first that say much of the attribute for little
+of who someone is.
 """
 
 from itertools import combinations
@@ -11,14 +13,17 @@ from itertools import combinations
 import numpy as np
 
 from sfumato.data.selection import label_values
+from sfumato.erasers.gaussian_transport import matrix_power
 from sfumato.errors import InputError
 
 MIN_ROWS = 60
 N_GROUPS = 6
+SMOOTHING = 2.0
+RANK_TOLERANCE = 1e-6
 
 
-def correlate_directions(u, codes, context, n_directions):
-    """Return the leading directions, orthonormal rows of shape (n_directions, n_features).
+def correlate_directions(u, codes, context, kept, *, budget):
+    """Return the directions that say most of the attribute for what they say of people.
 
     Parameters
     ----------
@@ -27,13 +32,24 @@ def correlate_directions(u, codes, context, n_directions):
         Classes of the protected attribute.
     context : array-like of shape (n_samples, n_labels)
         Other labels; ``None`` or NaN where not known.
-    n_directions : int
+    kept : ndarray of shape (n_features, n_features)
+        Covariance of what is to stay, such as that between people.
+    budget : float in [0, 1)
+        Share of its trace that may go; directions are taken as long as they fit.
+
+    Returns
+    -------
+    ndarray of shape (n_directions, n_features)
+        Orthonormal rows; there may be none.
 
     Notes
     -----
-    Weights (ours): a class difference counts 1; a group's mean counts Cramer's V of its label
-    and the attribute. Labels of more than two groups are crossed in pairs too (age x race).
-    Groups with fewer than 60 rows of a class are left out.
+    With C the sum of squares of the vectors, the directions v maximise in turn
+    ``v' C v / v' (kept + c I) v``, c being twice the mean eigenvalue of ``kept``.
+
+    Weights of the vectors (ours): a class difference counts 1; a group's mean counts Cramer's V
+    of its label and the attribute. Labels of more than two groups are crossed in pairs too (age
+    x race). Groups with fewer than 60 rows of a class are left out.
     """
     context = np.asarray(context, dtype=object)
     context = context.reshape(len(context), -1)
@@ -45,8 +61,15 @@ def correlate_directions(u, codes, context, n_directions):
         raise InputError(
             f"context: no group has {MIN_ROWS} rows of two classes; give more rows or none."
         )
-    rows = np.linalg.svd(np.array(vectors), full_matrices=False)[2]
-    return rows[:n_directions]
+    rows = np.array(vectors)
+    ridge = SMOOTHING * np.trace(kept) / len(kept)
+    root = matrix_power(kept + ridge * np.eye(len(kept)), -0.5)
+    _, sizes, axes = np.linalg.svd(rows @ root, full_matrices=False)
+    directions = axes[sizes > RANK_TOLERANCE * sizes[0]] @ root
+    # The first n columns span the first n directions.
+    basis = np.linalg.qr(directions.T)[0]
+    gone = np.cumsum(np.einsum("in,ij,jn->n", basis, kept, basis)) / np.trace(kept)
+    return basis[:, : np.searchsorted(gone, budget, side="right")].T
 
 
 def _groups(column):
