@@ -38,6 +38,8 @@ def test_table_on_drawn_templates(measured):
     assert emotion["SensitiveNets"].mean < emotion["x"].mean
     published = rows[blinded_table1.EMOTION, "support vector machine"]["SensitiveNets"].published
     assert published == 0.167
-    unscaled = rows[blinded_table1.EMOTION, blinded_table1.UNSCALED]
-    assert unscaled["x"].mean > 0.7
-    assert any("Why 16.7 %" in note for note in result.findings.notes)
+    narrow = rows[blinded_table1.EMOTION, blinded_table1.WIDE]
+    assert narrow["SensitiveNets"].mean == pytest.approx(1 / 6)
+    assert rows[blinded_table1.EMOTION, blinded_table1.SHARE]["SensitiveNets"].mean == 1
+    assert rows[blinded_table1.EMOTION, blinded_table1.WIDE_SCALED]["x"].mean > 0.7
+    assert any("Why exactly 16.7 %" in note for note in result.findings.notes)
