@@ -19,9 +19,16 @@ IN_DOMAIN, ACROSS = "CelebA", "LFW"
 # Adults: children's faces say little of their gender.
 MIN_AGE = 14
 MAX_TRAIN = 1500
-CONTEXT = ("smiling", "young", "attractive", "heavy_makeup", "wearing_lipstick", "no_beard",
-           "eyeglasses", "5_o_clock_shadow", "arched_eyebrows", "big_nose", "wearing_earrings",
-           "wavy_hair", "bags_under_eyes", "chubby", "high_cheekbones", "blond_hair")  # fmt: skip
+# CelebA's attributes but for gender.
+CONTEXT = (
+    "5_o_clock_shadow", "arched_eyebrows", "attractive", "bags_under_eyes", "bald", "bangs",
+    "big_lips", "big_nose", "black_hair", "blond_hair", "blurry", "brown_hair",
+    "bushy_eyebrows", "chubby", "double_chin", "eyeglasses", "goatee", "gray_hair",
+    "heavy_makeup", "high_cheekbones", "mouth_slightly_open", "mustache", "narrow_eyes",
+    "no_beard", "oval_face", "pale_skin", "pointy_nose", "receding_hairline", "rosy_cheeks",
+    "sideburns", "smiling", "straight_hair", "wavy_hair", "wearing_earrings", "wearing_hat",
+    "wearing_lipstick", "wearing_necklace", "wearing_necktie", "young",
+)  # fmt: skip
 # Trained for minutes by default; three seeds of all of them would take a day.
 SHORT = {
     "sensitivenets": {"n_triplets": 50_000, "n_epochs": 3, "detector_epochs": 30},
