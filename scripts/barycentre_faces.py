@@ -22,7 +22,7 @@ from sfumato.experiments.templates import Templates
 SEEDS = (0, 1, 2)
 
 
-def main(cache, output, encoder=None, budget=0.13):
+def main(cache, output, encoder=None, budget=0.12):
     """Fit and audit with every seed; write what was found after each."""
     context = Context(Templates(cache=cache, encoder=encoder), "full", SEEDS)
     data, found = Gender.read(context), []

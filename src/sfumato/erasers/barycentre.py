@@ -45,7 +45,7 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
     ----------
     n_steps : int, default=3
         Steps (Eq. 2) before the linear maps; one more follows them.
-    budget : float in [0, 1), default=0.13
+    budget : float in [0, 1), default=0.12
         Share of the variance between people (of all variance, where ``identity`` does not name
         several rows a person) that Eq. 3 may remove. It goes along the directions of the
         classes' mean differences within the groups of ``context``, and of the groups' own means
@@ -89,9 +89,9 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
     """
 
     unit_length = True
-    strength = ("budget", (0.0, 0.03, 0.06, 0.09, 0.13, 0.18, 0.24))
+    strength = ("budget", (0.0, 0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.24))
 
-    def __init__(self, *, n_steps=3, budget=0.13, within=10.0, prior=0.1, n_units=256, seed=0):
+    def __init__(self, *, n_steps=3, budget=0.12, within=10.0, prior=0.1, n_units=256, seed=0):
         self.n_steps = n_steps
         self.budget = budget
         self.within = within
