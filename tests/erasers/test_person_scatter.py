@@ -16,3 +16,9 @@ def test_finds_the_scatters_that_were_drawn(rng):
 @pytest.mark.parametrize("who", [["a", "b", "c"], ["a", "a", "b"]])
 def test_two_people_with_two_rows_are_needed(who):
     assert person_scatter(np.arange(6.0).reshape(3, 2), np.array(who)) is None
+
+
+def test_between_people_is_a_covariance_even_of_few(rng):
+    # Nothing between people, much within: the plain estimate has negative eigenvalues.
+    between = person_scatter(rng.normal(size=(60, 16)), np.repeat(np.arange(20), 3).astype(str))[1]
+    assert np.linalg.eigvalsh(between).min() > -1e-12

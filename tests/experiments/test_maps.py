@@ -24,7 +24,7 @@ def test_map_shows_clusters_that_nearly_coincide(rng):
     # Relative to the templates' length the clusters are 1e-3 apart, as after SensitiveNets.
     y = np.repeat(["a", "b", "c"], 60)
     centres = np.eye(8)[np.repeat([0, 1, 2], 60)]
-    X = 1 + 1e-3 * centres + 1e-4 * rng.normal(size=(180, 8))
+    X = 5 * rng.normal(size=8) + 1e-3 * centres + 1e-4 * rng.normal(size=(180, 8))
     points = tsne(X)
     assert points.shape == (180, 2)
     assert purity(points, y)[0] > 0.95

@@ -166,7 +166,13 @@ def test_refuses_what_cannot_be_trained(encoder, rng):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("n_epochs", 0), ("n_unfrozen", 0), ("reversal", -1), ("learning_rate", np.inf)],
+    [
+        ("n_epochs", 0),
+        ("n_unfrozen", 0),
+        ("reversal", -1),
+        ("learning_rate", np.inf),
+        ("learning_rate", 0),
+    ],
 )
 def test_refuses_parameters_out_of_range(name, value):
     with pytest.raises(InputError, match=f"{name} must be"):

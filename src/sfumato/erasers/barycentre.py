@@ -155,7 +155,7 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         scatter = None if identity is None else person_scatter(u, as_names(identity))
         kept, self.n_directions_ = np.eye(u.shape[1]), 0
         if context is not None:
-            between = np.cov(u.T) if scatter is None else scatter[1]
+            between = np.atleast_2d(np.cov(u.T)) if scatter is None else scatter[1]
             gone = correlate_directions(u, codes, context, between, budget=self.budget)
             kept = np.linalg.svd(gone, full_matrices=True)[2][len(gone) :].T
             self.n_directions_ = len(gone)

@@ -63,6 +63,8 @@ def correlate_directions(u, codes, context, kept, *, budget):
             f"context: no group has {MIN_ROWS} rows of two classes; give more rows or none."
         )
     rows = np.array(vectors)
+    if not np.trace(kept) > 0:
+        raise InputError("kept has no variance; the budget cannot be measured.")
     ridge = SMOOTHING * np.median(np.linalg.eigvalsh(kept))
     root = matrix_power(kept + ridge * np.eye(len(kept)), -0.5)
     _, sizes, axes = np.linalg.svd(rows @ root, full_matrices=False)

@@ -65,7 +65,7 @@ class PeMiuEraser(TransformerMixin, BaseEstimator):
     array([[0., 1., 4., 5., 2., 3.]])
     """
 
-    strength = ("block_size", (64, 32, 16, 8))
+    strength = ("block_size", (64, 43, 32))
 
     def __init__(self, *, block_size=32, seed=0):
         self.block_size = block_size

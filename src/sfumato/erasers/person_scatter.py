@@ -15,8 +15,9 @@ def person_scatter(u, identity):
     -------
     within, between : ndarray of shape (n_features, n_features), or None
         The analysis of variance's estimates: ``between`` is the covariance of the people's
-        means, of those with two rows or more, less what the rows' own scatter adds to it. None
-        if fewer than two people have two rows.
+        means, of those with two rows or more, less what the rows' own scatter adds to it; its
+        negative part, which estimates from few people have, is left out. None if fewer than two
+        people have two rows.
 
     Examples
     --------
@@ -35,4 +36,5 @@ def person_scatter(u, identity):
     centred = u - means[codes]
     within = centred.T @ centred / (len(u) - len(people))
     between = np.atleast_2d(np.cov(means[several].T)) - within * np.mean(1 / counts[several])
-    return within, between
+    values, vectors = np.linalg.eigh(between)
+    return within, (vectors * np.maximum(values, 0)) @ vectors.T

@@ -27,8 +27,8 @@ def run(context):
         }
 
     note = (
-        "SensitiveNets' templates nearly coincide; t-SNE still sees how they vary, because what "
-        "goes into a map is scaled as a whole. Anybody can standardise features: third row."
+        "SensitiveNets' templates nearly coincide; t-SNE still sees how they vary, for it goes by "
+        "who is near, not by how near. Anybody can standardise features: third row."
     )
     return emotion_maps(context, versions, note)
 

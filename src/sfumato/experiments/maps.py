@@ -18,14 +18,15 @@ def tsne(X, *, seed=0):
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Standardised as a whole, so that templates that nearly coincide are told apart.
+        Centred and scaled as a whole; t-SNE itself follows neighbours, whatever the scale.
 
     Returns
     -------
     ndarray of shape (n_samples, 2)
     """
     X = np.asarray(X, dtype=np.float64)
-    X = (X - X.mean(axis=0)) / max(X.std(), np.finfo(float).tiny)
+    X = X - X.mean(axis=0)
+    X /= max(X.std(), np.finfo(float).tiny)
     perplexity = min(30, (len(X) - 1) / 3)
     return TSNE(perplexity=perplexity, random_state=seed, init="pca").fit_transform(X)
 

@@ -1,6 +1,6 @@
 """dlib's face network as an ONNX graph, read from the weight file that dlib publishes.
 
-dlib runs its network on one core in about 70 ms a face; ONNX Runtime takes about 6 ms for the
+dlib runs its network on one core in 72 ms a face; ONNX Runtime takes 6 ms for the
 same function. The file is a serialised dlib network: the parameters of each layer follow one
 another from the input to the output, as little-endian float32 behind a header with their shape
 [1]_. The architecture [2]_ is a ResNet-34 with fewer layers and half the filters: 29

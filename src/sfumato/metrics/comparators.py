@@ -29,6 +29,7 @@ from sfumato.errors import InputError
 
 TILE = 128  # Rows and columns of a tile that stays in the cache.
 ROWS = 1 << 14
+MAX_CELLS = 1 << 24  # Of all blocks with all others, at a time.
 ONE_HOT_ROWS = 2048
 MAX_TRIED = 5  # Above so many blocks the Hungarian method, pair by pair, is faster.
 
@@ -161,25 +162,30 @@ class ShuffledBlocks(Cosine):
     def pairs(self, A, B):
         """Return the score of each pair of rows."""
         scores = np.empty(len(A), dtype=np.result_type(A, B))
-        for start in range(0, len(A), ROWS):
-            a, b = (self._blocks(X[start : start + ROWS]) for X in (A, B))
+        n_rows = max(min(ROWS, MAX_CELLS // self._n_blocks(A) ** 2), 1)
+        for start in range(0, len(A), n_rows):
+            a, b = (self._blocks(X[start : start + n_rows]) for X in (A, B))
             inner = np.moveaxis(a @ b.swapaxes(1, 2), 0, -1)
             squares = _squares(a)[:, None], _squares(b)[None]
-            scores[start : start + ROWS] = _aligned(inner, *squares)
+            scores[start : start + n_rows] = _aligned(inner, *squares)
         return scores
 
     def matrix(self, A, B):
         """Return the score of every row with every other."""
         scores = np.empty((len(A), len(B)), dtype=np.result_type(A, B))
-        tiles = [self._blocks(B[start : start + TILE]) for start in range(0, len(B), TILE)]
-        for row in range(0, len(A), TILE):
-            a = self._blocks(A[row : row + TILE])
+        side = max(min(TILE, int(MAX_CELLS**0.5) // self._n_blocks(A)), 1)
+        tiles = [self._blocks(B[start : start + side]) for start in range(0, len(B), side)]
+        for row in range(0, len(A), side):
+            a = self._blocks(A[row : row + side])
             left = _squares(a)[:, None, :, None]
             for number, b in enumerate(tiles):
                 inner = a.swapaxes(0, 1)[:, None] @ b.transpose(1, 2, 0)[None]
                 part = _aligned(inner, left, _squares(b)[None, :, None])
-                scores[row : row + len(a), number * TILE : number * TILE + len(b)] = part
+                scores[row : row + len(a), number * side : number * side + len(b)] = part
         return scores
+
+    def _n_blocks(self, X):
+        return X.shape[1] // self.size
 
     def _blocks(self, X):
         return X.reshape(len(X), -1, self.size)

@@ -70,7 +70,9 @@ class Recipe:
         for name, least in COUNTS.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}.")
-        for name in ("entropy_weight", "reversal", "learning_rate"):
+        if not 0 < self.learning_rate < np.inf:
+            raise InputError(f"learning_rate must be finite and > 0, got {self.learning_rate}.")
+        for name in ("entropy_weight", "reversal"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InputError(f"{name} must be finite and >= 0, got {getattr(self, name)}.")
 
