@@ -60,3 +60,28 @@ def test_prelu_encoder_starts_as_an_isometry_before_the_slope():
     torch.testing.assert_close(hidden @ hidden.T, x @ x.T)
     z = torch.where(hidden > 0, hidden, 0.25 * hidden)
     torch.testing.assert_close(encoder(x), scaled(z))
+
+
+def test_sampled_logits_hold_the_batch_and_as_many_others_as_fit():
+    head = CosineHead(torch.randn(50, 3, generator=generator()), n_sampled=7, generator=generator(2))
+    z, labels = torch.randn(5, 3, generator=generator(1)), torch.tensor([49, 3, 3, 20, 49])
+    logits, columns = head.batch_logits(z, labels)
+    assert logits.shape == (5, 7)
+    every = head(z)
+    own = every.gather(1, labels[:, None])
+    torch.testing.assert_close(logits.gather(1, columns[:, None]), own)
+    # Each column is one of the classes, and no class is there twice.
+    drawn = {int((every[0] - value).abs().argmin()) for value in logits[0]}
+    assert len(drawn) == 7
+    assert drawn >= {3, 20, 49}
+    others = {int((every[0] - v).abs().argmin()) for v in head.batch_logits(z, labels)[0][0]}
+    assert others != drawn
+
+
+@pytest.mark.parametrize("n_sampled", [None, 4, 9])
+def test_few_classes_are_all_taken(n_sampled):
+    head = CosineHead(torch.randn(4, 3, generator=generator()), n_sampled=n_sampled)
+    z, labels = torch.randn(2, 3, generator=generator(1)), torch.tensor([1, 2])
+    logits, columns = head.batch_logits(z, labels)
+    assert torch.equal(columns, labels)
+    assert torch.equal(logits, head(z))

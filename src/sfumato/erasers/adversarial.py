@@ -4,7 +4,8 @@ An encoder moves templates so that a primary task keeps working while adversarie
 same time, fail to read the protected attributes. The primary task is, in this order,
 
 - the classes given as ``primary``: only these are kept, matching is not;
-- the identities: softmax over the people with normalised weights, as face encoders are trained;
+- the identities: softmax over the people with normalised weights, as face encoders are trained
+  (of more than 4,096 people, over those of the batch and others drawn at random);
 - neither: the template itself, by its cosine distance from the original.
 """
 
@@ -108,6 +109,8 @@ def primary_loss(head, z, batch):
     """Return the primary task's loss: cross-entropy, or 4 (1 - cos) of rows and originals."""
     if head is None:
         return TEMPLATE_WEIGHT * embedding_distance(z, batch.template).mean()
+    if hasattr(head, "batch_logits"):
+        return cross_entropy(*head.batch_logits(z, batch.primary)).mean()
     return cross_entropy(head(z), batch.primary).mean()
 
 

@@ -15,6 +15,8 @@ from sfumato.training.loop import make_fabric, run_epochs
 from sfumato.training.update import update
 
 IDENTITY_SCALE = 16.0
+# A softmax over tens of thousands of people would take most of a fit.
+N_SAMPLED_PEOPLE = 4096
 
 
 class Nets(NamedTuple):
@@ -98,7 +100,9 @@ class Game:
         if self.task == "classes":
             return self._head(z.shape[1], n_hidden, n_classes)
         sums = torch.zeros(n_classes, z.shape[1], device=z.device).index_add_(0, self.primary, z)
-        return CosineHead(sums, IDENTITY_SCALE)
+        return CosineHead(
+            sums, IDENTITY_SCALE, n_sampled=N_SAMPLED_PEOPLE, generator=self.generator
+        )
 
     def adversary(self, number, n_in, n_hidden, activation=torch.relu):
         """Return an untrained reader of a protected attribute."""

@@ -71,17 +71,51 @@ class CosineHead(nn.Module):
     prototypes : Tensor of shape (n_classes, n_features)
         Where the classes' weights start, such as their mean rows.
     scale : float, default=30.0
+    n_sampled : int, optional
+        How many classes a batch of :meth:`batch_logits` is told apart from; default: all.
+    generator : torch.Generator, optional
+        Draws them.
+
+    References
+    ----------
+    .. [1] An et al., "Killing two birds with one stone: efficient and robust training of face
+       recognition CNNs by Partial FC", CVPR 2022, arXiv:2203.15565.
     """
 
-    def __init__(self, prototypes, scale=30.0):
+    def __init__(self, prototypes, scale=30.0, *, n_sampled=None, generator=None):
         super().__init__()
         self.weight = nn.Parameter(functional.normalize(prototypes))
-        self.scale = scale
+        self.scale, self.n_sampled, self.generator = scale, n_sampled, generator
 
     def forward(self, z):
         """Return logits of shape (n_samples, n_classes)."""
-        cosine = functional.normalize(z) @ functional.normalize(self.weight).T
-        return self.scale * cosine
+        return self._logits(z, self.weight)
+
+    def batch_logits(self, z, labels):
+        """Return logits of the batch's classes and of others drawn at random [1]_.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n_samples, n_features)
+        labels : int64 Tensor of shape (n_samples,)
+
+        Returns
+        -------
+        logits : Tensor of shape (n_samples, n_drawn)
+        labels : int64 Tensor of shape (n_samples,)
+            Columns of ``logits``.
+        """
+        n_classes = len(self.weight)
+        if self.n_sampled is None or self.n_sampled >= n_classes:
+            return self(z), labels
+        own, columns = labels.unique(return_inverse=True)
+        priority = torch.rand(n_classes, generator=self.generator).to(z.device)
+        priority[own] = -1
+        others = priority.topk(max(0, self.n_sampled - len(own))).indices
+        return self._logits(z, self.weight[torch.cat([own, others])]), columns
+
+    def _logits(self, z, weight):
+        return self.scale * functional.normalize(z) @ functional.normalize(weight).T
 
 
 class PReluEncoder(nn.Module):
