@@ -63,7 +63,8 @@ def test_prelu_encoder_starts_as_an_isometry_before_the_slope():
 
 
 def test_sampled_logits_hold_the_batch_and_as_many_others_as_fit():
-    head = CosineHead(torch.randn(50, 3, generator=generator()), n_sampled=7, generator=generator(2))
+    weights = torch.randn(50, 3, generator=generator())
+    head = CosineHead(weights, n_sampled=7, generator=generator(2))
     z, labels = torch.randn(5, 3, generator=generator(1)), torch.tensor([49, 3, 3, 20, 49])
     logits, columns = head.batch_logits(z, labels)
     assert logits.shape == (5, 7)
