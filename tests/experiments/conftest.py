@@ -63,9 +63,11 @@ def world(tmp_path_factory):
         race=np.array(RACES)[race],
         age_years=rng.integers(20, 60, size=len(who)),
     )
-    who = np.repeat(np.arange(120), 3)
+    who = np.repeat(np.arange(480), 3)
     gender = np.where(who % 2 == 1, "male", "female")
-    lfw = write(folder, "lfw", draw(rng, who, [who % 2]), who, gender=gender)
+    race = who // 2 % 5
+    labels = {"gender": gender, "race_predicted": np.array(RACES)[race]}
+    lfw = write(folder, "lfw", draw(rng, who, [who % 2, race]), who, **labels)
     _write_pairs(folder / "lfw_pairs.parquet", lfw)
     for name, n_people, classes in (
         ("jaffe", 10, (*SHARED, "neutral")),

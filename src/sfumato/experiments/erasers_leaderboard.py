@@ -88,6 +88,8 @@ def measure(data, method, seed, *, brief=False):
             n_rows = len(train["X"]) + len(test["X"])
             cost["rows a second"] = n_rows / (time.perf_counter() - started)
         found = _attacked(train, test, metric, seed, brief) | cost
+        if section in data.matched:
+            found |= _matched(test, metric, seed)
         if section == ACROSS:
             found["EER view 2"] = data.view2(transform, metric)
         figures |= {(section, method, column): value for column, value in found.items()}
@@ -104,7 +106,8 @@ def _fitted(data, method, seed, brief):
     accepted = inspect.signature(eraser.fit).parameters
     more = {"identity": identity, "context": labels}
     started = time.perf_counter()
-    eraser.fit(X, y, **{name: value for name, value in more.items() if name in accepted})
+    more = {name: v for name, v in more.items() if name in accepted and v is not None}
+    eraser.fit(X, y, **more)
     return eraser, time.perf_counter() - started
 
 
@@ -114,7 +117,7 @@ def _protected(side, transform):
 
 
 def _attacked(train, test, metric, seed, brief):
-    """Return what each attacker reads of the test people, and how well these match."""
+    """Return what each attacker reads of the test people."""
     audited = audit(
         train["X"],
         train["y"],
@@ -127,18 +130,32 @@ def _attacked(train, test, metric, seed, brief):
         seed=seed,
     )
     figures = {"strongest": audited.before.headline.balanced_accuracy}
-    figures |= {name: found.balanced_accuracy for name, found in audited.before.attacks.items()}
-    matched = match_all(
+    return figures | {
+        name: found.balanced_accuracy for name, found in audited.before.attacks.items()
+    }
+
+
+def _matched(test, metric, seed):
+    """Return how well the test people match, all with all."""
+    found = match_all(
         test["X"], test["identity"], metric=metric, n_resamples=0, seed=seed,
         max_impostor=300_000,
     )["original-original"].result  # fmt: skip
-    figures["EER"] = matched["eer"]["value"]
-    figures["TMR@1e-3"] = matched["tmr_at_fmr"]["value"]
-    return figures
+    return {"EER": found["eer"]["value"], "TMR@1e-3": found["tmr_at_fmr"]["value"]}
+
+
+def view2(lfw, pairs, transform, metric):
+    """Return the EER on the pairs of LFW's view 2, protected by ``transform`` if not None."""
+    X = lfw.X.astype(np.float32)
+    X = X if transform is None else transform(X)
+    found = match_pairs(X, pairs, metric=metric, n_resamples=0)
+    return found["original-original"].result["eer"]["value"]
 
 
 class Gender:
     """CelebA, UTKFace and LFW, read once."""
+
+    matched = (IN_DOMAIN, ACROSS)
 
     def __init__(self, celeba, utkface, lfw, pairs, notes):
         self.celeba, self.utkface, self.lfw, self.pairs = celeba, utkface, lfw, pairs
@@ -209,10 +226,7 @@ class Gender:
 
     def view2(self, transform, metric):
         """Return the EER on LFW's view 2."""
-        X = self.lfw.X.astype(np.float32)
-        X = X if transform is None else transform(X)
-        found = match_pairs(X, self.pairs, metric=metric, n_resamples=0)
-        return found["original-original"].result["eer"]["value"]
+        return view2(self.lfw, self.pairs, transform, metric)
 
 
 def _at_most(people, rows, n):

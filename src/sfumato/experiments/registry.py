@@ -11,6 +11,7 @@ EXPERIMENTS = {
     "blinded-table1": "sfumato.experiments.blinded_table1",
     "blinded-table2": "sfumato.experiments.blinded_table2",
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
+    "erasers-leaderboard-crossed": "sfumato.experiments.erasers_leaderboard_crossed",
     "sensitivenets-figure3": "sfumato.experiments.sensitivenets_figure3",
     "sensitivenets-figure4": "sfumato.experiments.sensitivenets_figure4",
     "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",
