@@ -4,6 +4,7 @@ import inspect
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from sklearn.base import clone
 
 from sfumato.audit.protocol import audit
 from sfumato.data.selection import Selection
@@ -87,11 +88,35 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
             progress(number, len(values) + 1, what)
         transform, used = None, metric
         if value is not None:
-            fitted = _fitted(eraser, parameter, value, fit)
+            fitted = clone(eraser).set_params(**{parameter: value}).fit(**fit)
             transform, used = fitted.transform, getattr(fitted, "metric", None) or metric
-        attacked, tested = _through(rows, transform), _through(test, transform)
-        points.append(_measure(value, attacked, tested, used, options))
+        points.append(measure_point(value, transform, rows, test, metric=used, **options))
     return points
+
+
+def measure_point(value, transform, rows, test=None, *, metric="cosine", **options):
+    """Return the :class:`Point` of rows protected by ``transform``, or raw ones for None.
+
+    Parameters are those of :func:`sweep`; ``metric`` is that of the protected rows.
+    """
+    rows, test = _through(rows, transform), _through(test, transform)
+    found = audit(**rows, test=test, metric=metric, **options)
+    if found.matching is None:
+        raise InputError("the test people have no two rows of one person; give more rows.")
+    headline = found.before.headline
+    matched = found.matching["original-original"].result
+    tmr = matched["tmr_at_fmr"]
+    interval = tmr["ci95"] or [tmr["value"], tmr["value"]]
+    return Point(
+        value=value,
+        leakage=headline.balanced_accuracy,
+        leakage_ci95=list(headline.ci95),
+        strongest=found.before.strongest,
+        fnmr=1 - tmr["value"],
+        fnmr_ci95=[1 - interval[1], 1 - interval[0]],
+        eer=matched["eer"]["value"],
+        alarms=found.alarms,
+    )
 
 
 def sweep_table(
@@ -198,33 +223,7 @@ def _strength(eraser):
     return strength
 
 
-def _fitted(eraser, parameter, value, fit):
-    from sklearn.base import clone
-
-    return clone(eraser).set_params(**{parameter: value}).fit(**fit)
-
-
 def _through(side, transform):
     if side is None or transform is None:
         return side
     return side | {"X": transform(side["X"])}
-
-
-def _measure(value, rows, test, metric, options):
-    found = audit(**rows, test=test, metric=metric, **options)
-    if found.matching is None:
-        raise InputError("the test people have no two rows of one person; give more rows.")
-    headline = found.before.headline
-    matched = found.matching["original-original"].result
-    tmr = matched["tmr_at_fmr"]
-    interval = tmr["ci95"] or [tmr["value"], tmr["value"]]
-    return Point(
-        value=value,
-        leakage=headline.balanced_accuracy,
-        leakage_ci95=list(headline.ci95),
-        strongest=found.before.strongest,
-        fnmr=1 - tmr["value"],
-        fnmr_ci95=[1 - interval[1], 1 - interval[0]],
-        eer=matched["eer"]["value"],
-        alarms=found.alarms,
-    )

@@ -12,6 +12,7 @@ EXPERIMENTS = {
     "blinded-table2": "sfumato.experiments.blinded_table2",
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
     "erasers-leaderboard-crossed": "sfumato.experiments.erasers_leaderboard_crossed",
+    "erasers-pareto": "sfumato.experiments.erasers_pareto",
     "sensitivenets-figure3": "sfumato.experiments.sensitivenets_figure3",
     "sensitivenets-figure4": "sfumato.experiments.sensitivenets_figure4",
     "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",
