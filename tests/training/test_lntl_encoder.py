@@ -10,7 +10,7 @@ from sfumato.errors import InputError
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from sfumato.nets.mobilefacenet import MobileFaceNet  # noqa: E402
-from sfumato.nets.resnet import ResNet50  # noqa: E402
+from sfumato.nets.vggface2 import ResNet50  # noqa: E402
 from sfumato.training import lntl_encoder  # noqa: E402
 from sfumato.training.lntl_encoder import Recipe, embed_faces, lntl_step, unlearn  # noqa: E402
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from sfumato.nets.resnet import ResNet50, load_vggface2_resnet50  # noqa: E402
+from sfumato.nets.vggface2 import ResNet50, load_vggface2_resnet50  # noqa: E402
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 
