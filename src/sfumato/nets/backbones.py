@@ -1,6 +1,8 @@
 """The networks on pixels, by name."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -11,7 +13,7 @@ from sfumato.nets.resnet import ResNet
 from sfumato.nets.vgg import Vgg16
 from sfumato.validation import check_choice
 
-BACKBONES = {
+BACKBONES: dict[str, Callable[..., Any]] = {
     **{f"resnet{depth}": partial(ResNet, depth) for depth in (18, 34, 50, 101)},
     "vgg16": Vgg16,
     "inception-v3": InceptionV3,

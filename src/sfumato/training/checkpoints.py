@@ -1,0 +1,76 @@
+"""What a training needs to go on where it was cut off: one safetensors file, never pickle."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from sfumato.data.tables import atomic_path
+from sfumato.errors import InputError
+
+KEY = "sfumato_training"
+
+
+def save_state(path, state):
+    """Write nested dicts and lists of tensors and plain values, atomically.
+
+    Parameters
+    ----------
+    path : str or Path
+    state : dict
+        Such as ``{"net": net.state_dict(), "optimizer": optimizer.state_dict()}``; keys are
+        strings or ints, leaves tensors or what JSON holds.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    plain = _taken_apart(state, "", tensors)
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={KEY: json.dumps(plain)})
+
+
+def load_state(path):
+    """Return what :func:`save_state` wrote; tensors are on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, broken or another one's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            plain = (file.metadata() or {}).get(KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
+    if plain is None:
+        raise InputError(f"{path}: a safetensors file, but no checkpoint of a training.")
+    return _put_together(json.loads(plain), tensors)
+
+
+def _taken_apart(value, name, tensors):
+    """Return JSON in which tensors are ``["tensor", name]``; others are tagged likewise."""
+    if isinstance(value, torch.Tensor):
+        # A copy of its own: tensors that share memory cannot be saved.
+        tensors[name] = value.detach().cpu().clone().contiguous()
+        return ["tensor", name]
+    if isinstance(value, dict):
+        pairs = [[key, _taken_apart(v, f"{name}/{key}", tensors)] for key, v in value.items()]
+        return ["dict", pairs]
+    if isinstance(value, list | tuple):
+        return ["list", [_taken_apart(v, f"{name}/{n}", tensors) for n, v in enumerate(value)]]
+    return ["value", value]
+
+
+def _put_together(node, tensors):
+    kind, content = node
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: _put_together(value, tensors) for key, value in content}
+    if kind == "list":
+        return [_put_together(value, tensors) for value in content]
+    return content
