@@ -163,7 +163,7 @@ class _Run:
     def __init__(self, parts, folder, settings):
         self.parts, self.settings = parts, settings
         self.folder = None if folder is None else Path(folder)
-        self.kept: dict | None = None
+        self.kept: dict = {}
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -213,7 +213,7 @@ class _Run:
 
     def restore_best(self):
         """Give the networks their best weights."""
-        best = self.kept if self.folder is None else load_state(self.folder / BEST)
+        best = self.kept or load_state(Path(self.folder or "") / BEST)
         for name, part in self._networks().items():
             part.load_state_dict(best[name])
 
@@ -223,22 +223,14 @@ class _Run:
 
 def draw_history(history):
     """Return a figure of every figure over the epochs, each on its own axes."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from sfumato.audit.plots import AFTER, STYLE
-
     names = [name for name in history[0] if name != "epoch"]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3 * len(names), 2.6), layout="constrained")
-        for axes, name in zip(
-            figure.subplots(1, len(names), squeeze=False)[0], names, strict=True
-        ):
-            axes.plot(
-                [epoch["epoch"] + 1 for epoch in history],
-                [epoch[name] for epoch in history],
-                "o-", color=AFTER, ms=3,
-            )  # fmt: skip
-            axes.set(title=name, xlabel="epoch")
-            axes.grid()
+    figure = Figure(figsize=(3 * len(names), 2.6), layout="constrained")
+    every = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(every, names, strict=True):
+        epochs = [epoch["epoch"] + 1 for epoch in history]
+        axes.plot(epochs, [epoch[name] for epoch in history], "o-", ms=3)
+        axes.set(title=name, xlabel="epoch")
+        axes.grid(alpha=0.3)
     return figure
