@@ -1,13 +1,19 @@
 """The training loop: epochs, batches, seed and device. It knows no method."""
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from sfumato.validation import need
 
 
-def make_fabric(accelerator="auto"):
-    """Return a Lightning Fabric on one device (a GPU if there is one)."""
-    return need("lightning_fabric", "deep").Fabric(accelerator=accelerator, devices=1)
+def make_fabric(accelerator="auto", *, precision="32-true"):
+    """Return a Lightning Fabric on one device (a GPU if there is one).
+
+    Where only the whole package ``lightning`` is installed, its own Fabric serves.
+    """
+    name = "lightning_fabric" if find_spec("lightning_fabric") else "lightning.fabric"
+    return need(name, "deep").Fabric(accelerator=accelerator, devices=1, precision=precision)
 
 
 def run_epochs(step, n_samples, *, batch_size, n_epochs, rng, report=None):

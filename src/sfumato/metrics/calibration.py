@@ -1,0 +1,70 @@
+"""Whether probabilities are what they say."""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from sfumato.errors import InputError
+
+
+def expected_calibration_error(probabilities, codes, *, n_bins=15):
+    """Return the mean gap between how sure a reader is and how often it is right.
+
+    Rows are put into bins of equal width by the probability of their most likely class; the gaps
+    between mean probability and accuracy are averaged by the bins' shares of the rows [1]_.
+
+    Parameters
+    ----------
+    probabilities : array-like of shape (n_samples, n_classes)
+    codes : array-like of int of shape (n_samples,)
+        True classes.
+    n_bins : int, default=15
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017,
+       Eq. 3.
+
+    Examples
+    --------
+    >>> expected_calibration_error([[0.75, 0.25]] * 4, [0, 0, 0, 1])
+    0.0
+    >>> expected_calibration_error([[1.0, 0.0]] * 4, [0, 0, 0, 1])
+    0.25
+    """
+    p, codes = np.asarray(probabilities, dtype=float), np.asarray(codes)
+    if p.ndim != 2 or len(p) != len(codes) or not len(p):
+        raise InputError(f"probabilities must be one row an answer, got {p.shape}, {len(codes)}.")
+    sure, right = p.max(axis=1), p.argmax(axis=1) == codes
+    bins = np.minimum((sure * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(bins, right, n_bins) - np.bincount(bins, sure, n_bins)
+    return float(np.abs(gaps).sum() / len(p))
+
+
+def best_temperature(logits, codes):
+    """Return the temperature at which ``softmax(logits / T)`` gives the labels most likelihood.
+
+    Parameters
+    ----------
+    logits : array-like of shape (n_samples, n_classes)
+        Of rows that were not trained on.
+    codes : array-like of int of shape (n_samples,)
+
+    Returns
+    -------
+    float
+        In [0.05, 20] (Guo et al., ICML 2017, Sect. 4.2); above 1 where answers were too sure.
+    """
+    logits, codes = np.asarray(logits, dtype=float), np.asarray(codes)
+
+    def loss(log_t):
+        z = logits / np.exp(log_t)
+        z = z - z.max(axis=1, keepdims=True)
+        return np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), codes])
+
+    bounds = np.log(0.05), np.log(20)
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

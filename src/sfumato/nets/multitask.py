@@ -1,0 +1,71 @@
+"""A network with one trunk and a last layer for each attribute."""
+
+import torch
+from torch import nn
+
+from sfumato.nets.ordinal import CoralLayer, CornLayer, OrLayer
+
+LAYERS = {"ce": nn.Linear, "or": OrLayer, "coral": CoralLayer, "corn": CornLayer}
+
+
+class MultiTaskNet(nn.Module):
+    """Features of a trunk, read by a layer of each attribute.
+
+    Parameters
+    ----------
+    trunk : Module
+        With ``dimension``, the number of its features.
+    outputs : dict of str to (str, int)
+        To each attribute its kind, a key of :data:`LAYERS` ("ce" for plain classes), and the
+        number of its classes or ranks.
+    """
+
+    def __init__(self, trunk, outputs):
+        super().__init__()
+        self.trunk = trunk
+        self.heads = nn.ModuleDict(
+            {name: LAYERS[kind](trunk.dimension, n) for name, (kind, n) in outputs.items()}
+        )
+
+    def forward(self, x):
+        """Return a dict of logits by attribute."""
+        features = self.trunk(x)
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+class TemplateTrunk(nn.Module):
+    """Features of a template: standardised, then dense layers with ReLU and dropout.
+
+    Parameters
+    ----------
+    n_features, n_units, n_layers : int
+    dropout : float, default=0.2
+
+    Attributes
+    ----------
+    dimension : int
+        ``n_units``, or ``n_features`` without layers.
+    shift, scale : Tensor of shape (n_features,)
+        Set by :meth:`standardise`.
+    """
+
+    def __init__(self, n_features, n_units, n_layers, *, dropout=0.2):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for number in range(n_layers):
+            layers.append(nn.Linear(n_units if number else n_features, n_units))
+            layers += [nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers)
+        self.dimension = n_units if n_layers else n_features
+        self.register_buffer("shift", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+
+    def standardise(self, X):
+        """Take mean and deviation from the training rows, a Tensor."""
+        self.shift = X.mean(dim=0)
+        deviation = X.std(dim=0, correction=0)
+        self.scale = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+
+    def forward(self, x):
+        """Return features of shape (n_samples, dimension)."""
+        return self.layers((x - self.shift) / self.scale)

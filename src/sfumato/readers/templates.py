@@ -1,0 +1,150 @@
+"""A reader of several attributes on templates: kilobytes, and NumPy alone to run."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sfumato.data.splits import split_identities
+from sfumato.erasers.dense import dense_forward
+from sfumato.errors import InputError
+from sfumato.readers.tasks import AgeTask, ClassTask, reading_of
+from sfumato.validation import need
+
+
+class TemplateReader(BaseEstimator):
+    """Read gender, age and others off templates with one small network.
+
+    Parameters
+    ----------
+    n_units : int, default=256
+        Of each hidden layer, with ReLU.
+    n_layers : int, default=2
+        Hidden layers; 0 reads with a linear layer.
+    age_model : {"coral", "ce", "or", "corn"}, default="coral"
+        For attributes whose name ends in ``_years``.
+    n_epochs : int, default=30
+    batch_size : int, default=256
+    learning_rate : float, default=1e-3
+    dropout : float, default=0.2
+    balance : float in [0, 1], default=0.5
+        Classes weigh ``frequency ** -balance``.
+    seed : int, default=0
+
+    Attributes
+    ----------
+    network_ : dict of str to ndarray
+        ``weight_0``, ``bias_0``, ... of the hidden layers, ``shift`` and ``scale`` of the
+        templates, and of each attribute ``NAME weight`` and ``NAME bias``.
+    tasks_ : list of ClassTask or AgeTask
+    history_ : list of dict
+        Loss and validation scores of each epoch.
+    n_features_in_ : int
+
+    Notes
+    -----
+    It is a reader: that it fails on a protected template proves nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_units=256,
+        n_layers=2,
+        age_model="coral",
+        n_epochs=30,
+        batch_size=256,
+        learning_rate=1e-3,
+        dropout=0.2,
+        balance=0.5,
+        seed=0,
+    ):
+        self.n_units = n_units
+        self.n_layers = n_layers
+        self.age_model = age_model
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.dropout = dropout
+        self.balance = balance
+        self.seed = seed
+
+    def fit(self, X, labels, *, identity=None, validation=None, progress=None):
+        """Train; needs the extra ``deep``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings as the encoder gives them.
+        labels : dict of str to array-like of shape (n_samples,)
+            To each attribute its labels; None, NaN or an empty string where not known.
+        identity : array-like of shape (n_samples,), optional
+            Who is on each row, to part the validation rows by people; default: every row
+            another.
+        validation : array-like of bool of shape (n_samples,), optional
+            Rows to pick the epoch and the temperatures by; default: those of a tenth of the
+            people.
+        progress : callable, optional
+            Called as ``progress(n_done, n_total, what)``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            For labels of another length, an attribute of one class, or no validation row.
+        """
+        need("torch", "deep")
+        from sfumato.readers.templates_training import train_templates
+
+        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=20)
+        if not labels:
+            raise InputError("labels must name at least one attribute.")
+        for name, values in labels.items():
+            if len(values) != len(X):
+                raise InputError(f"{name} must have one label a row, {len(X)}, got {len(values)}.")
+        if validation is None:
+            people = np.arange(len(X)) if identity is None else identity
+            chosen, _ = split_identities(people, 0.1, seed=f"validation {self.seed}")
+            validation = np.zeros(len(X), dtype=bool)
+            validation[chosen] = True
+        validation = np.asarray(validation, dtype=bool)
+        tasks = [make_task(name, values, self.age_model) for name, values in labels.items()]
+        self.network_, self.tasks_, self.history_ = train_templates(
+            self, X, tasks, labels, validation, progress
+        )
+        return self
+
+    def read(self, X):
+        """Return what the templates say of each attribute.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_faces, n_features)
+
+        Returns
+        -------
+        dict of str to Reading
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        net = self.network_
+        features = (X - net["shift"]) / net["scale"]
+        if self.n_layers:
+            hidden = {k: v for k, v in net.items() if k.startswith(("weight_", "bias_"))}
+            features = dense_forward(hidden, features, activate_last=True)
+        return {task.name: reading_of(task, self._logits(task, features)) for task in self.tasks_}
+
+    def _logits(self, task, features):
+        weight, bias = (self.network_[f"{task.name} {part}"] for part in ("weight", "bias"))
+        logits = features @ weight.T + bias
+        pairs = isinstance(task, AgeTask) and task.model == "or"
+        return logits.reshape(len(logits), -1, 2) if pairs else logits
+
+
+def make_task(name, labels, age_model="coral"):
+    """Return the task for an attribute: an age if its name ends in ``_years``."""
+    if name.endswith("_years"):
+        return AgeTask.of(name, labels, model=age_model)
+    return ClassTask.of(name, labels)

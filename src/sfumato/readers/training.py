@@ -1,0 +1,258 @@
+"""Train a network that reads several attributes at once, on templates or on pixels."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from sfumato.errors import InputError
+from sfumato.losses.ordinal import ce_loss, coral_loss, corn_loss, or_loss
+from sfumato.metrics.calibration import best_temperature
+from sfumato.nets.multitask import MultiTaskNet
+from sfumato.readers.ranks import Ranks
+from sfumato.readers.tasks import MISSING, ClassTask, reading_of
+from sfumato.training.loop import make_fabric
+from sfumato.training.networks import Schedule, train_networks
+
+LOSSES: dict[str, Callable] = {
+    "ce": ce_loss,
+    "or": or_loss,
+    "coral": coral_loss,
+    "corn": corn_loss,
+}
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a reader is trained.
+
+    Parameters
+    ----------
+    n_epochs, batch_size : int
+    learning_rate : float
+        Of AdamW, its highest: it rises over the first 5 % and falls along half a cosine.
+    weight_decay : float, default=0.01
+    balance : float in [0, 1], default=0.5
+        Classes weigh ``frequency ** -balance``; 0 leaves rare classes rare, 1 makes all alike.
+    label_smoothing : float, default=0.0
+        Of classes.
+    patience : int, optional
+        Stop after so many epochs that are no better on the validation rows.
+    precision : str, default="32-true"
+        Of Lightning Fabric; "bf16-mixed" on a GPU.
+    accelerator : str, default="auto"
+        Of Lightning Fabric.
+    seed : int, default=0
+    """
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    balance: float = 0.5
+    label_smoothing: float = 0.0
+    patience: int | None = None
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs and codes of some rows.
+
+    Parameters
+    ----------
+    inputs : callable
+        ``inputs(rows, train) -> Tensor`` of row numbers (int64 array) on the CPU.
+    codes : dict of str to ndarray of shape (n_samples,)
+        Classes or ranks of each attribute, -1 where there is none.
+    """
+
+    inputs: Callable
+    codes: dict
+
+    def __len__(self):
+        return len(next(iter(self.codes.values())))
+
+
+def outputs(tasks):
+    """Return kind and number of outputs of each task, for a MultiTaskNet."""
+    return {
+        task.name: ("ce", len(task.classes))
+        if isinstance(task, ClassTask)
+        else (task.model, len(task.ages_years))
+        for task in tasks
+    }
+
+
+def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progress=None):
+    """Train a trunk and a last layer for each task.
+
+    Parameters
+    ----------
+    trunk : Module
+        With ``dimension``.
+    tasks : list of ClassTask or AgeTask
+    train, validation : Rows
+        The epoch whose mean score on the validation rows is best is kept: of classes the
+        balanced accuracy, of an age 1 less a tenth of the mean absolute error in years.
+    recipe : Recipe
+    folder, progress
+        As for :func:`sfumato.training.networks.train_networks`.
+
+    Returns
+    -------
+    net : MultiTaskNet
+        On the CPU, in eval mode.
+    tasks : list of ClassTask or AgeTask
+        With temperatures fitted on the validation rows.
+    history : list of dict
+    """
+    fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        net = MultiTaskNet(trunk, outputs(tasks))
+    for task in tasks:
+        if not isinstance(task, ClassTask):
+            start_at_frequencies(net.heads[task.name], task, train.codes[task.name])
+    optimizer = torch.optim.AdamW(
+        net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    wrapped, optimizer = fabric.setup(net, optimizer)
+    losses = {task.name: _loss(task, train.codes[task.name], recipe, fabric) for task in tasks}
+    targets = {name: torch.from_numpy(codes) for name, codes in train.codes.items()}
+
+    def step(rows, at):
+        wrapped.train()
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * rate(at)
+        logits = wrapped(fabric.to_device(train.inputs(rows, True)))
+        found = {}
+        for name, loss in losses.items():
+            codes = fabric.to_device(targets[name][torch.from_numpy(rows)])
+            known = codes != MISSING
+            if known.any():
+                found[name] = loss(logits[name][known], codes[known])
+        if not found:
+            return {"loss": 0.0}
+        total = sum(found.values())
+        optimizer.zero_grad()
+        fabric.backward(total)
+        optimizer.step()
+        return {"loss": float(total.detach())}
+
+    def validate():
+        return _scores(tasks, logits_of(wrapped, validation, fabric), validation.codes)
+
+    schedule = Schedule(
+        recipe.n_epochs, recipe.batch_size, seed=recipe.seed, patience=recipe.patience
+    )
+    settings = {"recipe": vars(recipe), "tasks": outputs(tasks), "rows": len(train)}
+    parts = {"net": net, "optimizer": optimizer}
+    history = train_networks(
+        step, validate, parts, len(train), schedule,
+        folder=folder, settings=settings, progress=progress,
+    )  # fmt: skip
+    found = logits_of(wrapped, validation, fabric)
+    calibrated = [_calibrated(task, found, validation.codes) for task in tasks]
+    return net.cpu().eval(), calibrated, history
+
+
+def start_at_frequencies(layer, task, codes):
+    """Set an age layer's biases so that it starts by telling how frequent the ages are.
+
+    With some hundred levels the biases would otherwise be on their way for most of a training.
+
+    Parameters
+    ----------
+    layer : Module
+        Of the task's model (:mod:`sfumato.nets.ordinal`).
+    task : AgeTask
+    codes : ndarray of int of shape (n_samples,)
+        Ranks, -1 where there is none.
+    """
+    counts = np.bincount(codes[codes != MISSING], minlength=len(task.ages_years)) + 0.5
+    at_least = counts[::-1].cumsum()[::-1]
+    below = at_least[0] - at_least[1:]
+    if task.model == "ce":
+        bias = np.log(counts / counts.sum())
+    elif task.model == "corn":
+        bias = np.log(at_least[1:] / counts[:-1])
+    else:
+        bias = np.log(at_least[1:] / below)
+    if task.model == "or":
+        bias = np.stack([-bias / 2, bias / 2], axis=1).ravel()
+    with torch.no_grad():
+        layer.bias.copy_(torch.from_numpy(bias))
+
+
+def rate(at):
+    """Return the factor of the learning rate at a share of the training done."""
+    warm = 0.05
+    return (at + 1e-3) / warm if at < warm else 0.5 + 0.5 * math.cos(math.pi * at)
+
+
+def logits_of(net, rows, fabric=None):
+    """Return the logits of all rows by task, float32 arrays; the net is put into eval mode."""
+    net.eval()
+    parts: dict = {}
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        numbers = np.arange(start, min(start + EVALUATION_BATCH, len(rows)))
+        x = rows.inputs(numbers, False)
+        with torch.no_grad():
+            found = net(x if fabric is None else fabric.to_device(x))
+        for name, logits in found.items():
+            parts.setdefault(name, []).append(logits.float().cpu().numpy())
+    return {name: np.concatenate(logits) for name, logits in parts.items()}
+
+
+def _loss(task, codes, recipe, fabric):
+    """Return ``loss(logits, codes)`` of a task, weighted as the training rows want it."""
+    known = codes[codes != MISSING]
+    if not len(known):
+        raise InputError(f"{task.name} has no label in the training rows.")
+    if isinstance(task, ClassTask):
+        counts = np.bincount(known, minlength=len(task.classes)).clip(min=1)
+        weights = (counts / counts.sum()) ** -recipe.balance
+        weights = weights / (weights * counts / counts.sum()).sum()
+        weights = fabric.to_device(torch.from_numpy(weights).float())
+        smoothing = recipe.label_smoothing
+        return lambda logits, y: cross_entropy(logits, y, weights, label_smoothing=smoothing)
+    importance = None
+    if task.weighted:
+        ranks = Ranks(task.ages_years)
+        importance = fabric.to_device(torch.from_numpy(ranks.importance(known)))
+    loss, n_ranks = LOSSES[task.model], len(task.ages_years)
+    # OR-CNN's and CORAL's are sums over the levels; brought to the size of a cross-entropy.
+    factor = math.log(n_ranks) / (n_ranks - 1) if task.model in ("or", "coral") else 1.0
+    return lambda logits, y: factor * loss(logits, y, importance)
+
+
+def _scores(tasks, logits, codes):
+    """Return each task's validation score, and their mean as ``score``."""
+    found = {}
+    for task in tasks:
+        y = codes[task.name]
+        known = y != MISSING
+        said = reading_of(task, logits[task.name][known])
+        if isinstance(task, ClassTask):
+            right = said.label == np.array(task.classes)[y[known]]
+            classes = np.unique(y[known])
+            found[task.name] = np.mean([right[y[known] == c].mean() for c in classes])
+        else:
+            off = np.abs(said.label - np.array(task.ages_years)[y[known]]).mean()
+            found[task.name] = 1 - off / 10
+    return {**{k: float(v) for k, v in found.items()}, "score": float(np.mean([*found.values()]))}
+
+
+def _calibrated(task, logits, codes):
+    if not isinstance(task, ClassTask):
+        return task
+    known = codes[task.name] != MISSING
+    temperature = best_temperature(logits[task.name][known], codes[task.name][known])
+    return type(task)(task.name, task.classes, temperature)
