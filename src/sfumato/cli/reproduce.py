@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import typer
+from rich.measure import Measurement
 from rich.table import Table
 
 from sfumato.cli import app
@@ -48,24 +49,41 @@ def reproduce(
 
 
 def print_result(result):
-    """Print a result's table and notes."""
+    """Print a result's table, in several parts if it is wider than the terminal, and notes."""
     from sfumato.experiments.writing import HOW_TO_READ
 
-    caption = f"{HOW_TO_READ}; preset {result.preset}, {len(result.seeds)} seed(s)"
-    view = Table("", "", title=result.title, caption=caption)
-    for column in result.columns:
+    waiting = list(result.columns)
+    while waiting:
+        n_columns = len(waiting)
+        while n_columns > 1 and _width(_table(result, waiting[:n_columns])) > results.width:
+            n_columns -= 1
+        view = _table(result, waiting[:n_columns])
+        waiting = waiting[n_columns:]
+        if not waiting:
+            view.caption = f"{HOW_TO_READ}; preset {result.preset}, {len(result.seeds)} seed(s)"
+        results.print(view)
+    for note in result.findings.notes:
+        results.print(f"- {note}", markup=False, highlight=False)
+    results.print(f"{result.seconds:.0f} s", highlight=False)
+
+
+def _table(result, columns):
+    view = Table("", "", title=result.title)
+    for column in columns:
         view.add_column(column, justify="right")
     last = None
     for row in result.findings.rows:
         if last not in (None, row.section):
             view.add_section()
-        cells = [str(row.cells[name]) if name in row.cells else "" for name in result.columns]
+        cells = [str(row.cells[name]) if name in row.cells else "" for name in columns]
         view.add_row("" if row.section == last else row.section, row.name, *cells)
         last = row.section
-    results.print(view)
-    for note in result.findings.notes:
-        results.print(f"- {note}", markup=False, highlight=False)
-    results.print(f"{result.seconds:.0f} s", highlight=False)
+    return view
+
+
+def _width(view):
+    """Return how wide a table is with no cell wrapped."""
+    return Measurement.get(results, results.options.update(width=10_000), view).maximum
 
 
 def print_listing(experiments, as_json):
