@@ -116,3 +116,16 @@ def test_start_tells_the_frequencies(model):
 def test_bad_labels(faces, labels, what):
     with pytest.raises(InputError, match=what):
         TemplateReader().fit(faces[0], labels)
+
+
+def test_saved_and_loaded_it_reads_the_same_without_torch(reader, faces, tmp_path):
+    from sfumato.readers.storage import load_reader, save_reader
+
+    save_reader(reader, tmp_path / "r.safetensors", about={"encoder": "drawn"})
+    again = load_reader(tmp_path / "r.safetensors")
+    assert again.about == {"encoder": "drawn"}
+    X = faces[0][:200]
+    for name, found in reader.read(X).items():
+        other = again.read(X)[name]
+        np.testing.assert_allclose(other.probabilities, found.probabilities, atol=0.02)
+        assert (other.label == found.label).mean() > 0.97

@@ -23,14 +23,21 @@ class MultiTaskNet(nn.Module):
     def __init__(self, trunk, outputs):
         super().__init__()
         self.trunk = trunk
-        self.heads = nn.ModuleDict(
-            {name: LAYERS[kind](trunk.dimension, n) for name, (kind, n) in outputs.items()}
+        self.names = list(outputs)
+        # By number: an attribute may be called anything, also what a module has already.
+        self.layers = nn.ModuleList(
+            LAYERS[kind](trunk.dimension, n) for kind, n in outputs.values()
         )
 
     def forward(self, x):
         """Return a dict of logits by attribute."""
         features = self.trunk(x)
-        return {name: head(features) for name, head in self.heads.items()}
+        return {name: layer(features) for name, layer in self.heads.items()}
+
+    @property
+    def heads(self):
+        """The last layers by attribute."""
+        return dict(zip(self.names, self.layers, strict=True))
 
 
 class TemplateTrunk(nn.Module):

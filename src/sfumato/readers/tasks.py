@@ -100,6 +100,13 @@ class AgeTask:
         return found
 
 
+def make_task(name, labels, age_model="coral", weighted=False):
+    """Return the task for an attribute: an age if its name ends in ``_years``."""
+    if name.endswith("_years"):
+        return AgeTask.of(name, labels, model=age_model, weighted=weighted)
+    return ClassTask.of(name, labels)
+
+
 def task_to_dict(task):
     """Return a task's JSON form."""
     return {"kind": "classes" if isinstance(task, ClassTask) else "age", **asdict(task)}

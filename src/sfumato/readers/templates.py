@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sfumato.data.splits import split_identities
 from sfumato.erasers.dense import dense_forward
 from sfumato.errors import InputError
-from sfumato.readers.tasks import AgeTask, ClassTask, reading_of
+from sfumato.readers.tasks import AgeTask, make_task, reading_of
 from sfumato.validation import need
 
 
@@ -141,10 +141,3 @@ class TemplateReader(BaseEstimator):
         logits = features @ weight.T + bias
         pairs = isinstance(task, AgeTask) and task.model == "or"
         return logits.reshape(len(logits), -1, 2) if pairs else logits
-
-
-def make_task(name, labels, age_model="coral"):
-    """Return the task for an attribute: an age if its name ends in ``_years``."""
-    if name.endswith("_years"):
-        return AgeTask.of(name, labels, model=age_model)
-    return ClassTask.of(name, labels)
