@@ -28,6 +28,6 @@ EXPERIMENT = Experiment(
     "ICPR 2020, Fig. 3",
     tables=("jaffe", "ckplus48"),
     run=run,
-    n_seeds={"quick": 2, "full": 5},
-    seconds={"quick": 20, "full": 120},
+    n_seeds={"quick": 2, "full": 3},
+    seconds={"quick": 20, "full": 20},
 )

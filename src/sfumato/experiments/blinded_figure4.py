@@ -63,6 +63,6 @@ EXPERIMENT = Experiment(
     "ICPR 2020, Fig. 4",
     tables=("jaffe", "ckplus48"),
     run=run,
-    n_seeds={"quick": 2, "full": 5},
-    seconds={"quick": 15, "full": 300},
+    n_seeds={"quick": 2, "full": 3},
+    seconds={"quick": 15, "full": 60},
 )

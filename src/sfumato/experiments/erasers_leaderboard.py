@@ -248,5 +248,5 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw", "lfw_pairs"),
     run=run,
     n_seeds={"quick": 1, "full": 3},
-    seconds={"quick": 60, "full": 3600},
+    seconds={"quick": 60, "full": 4200},
 )

@@ -65,6 +65,6 @@ EXPERIMENT = Experiment(
     source="Morales, Fierrez, Vera-Rodriguez, Tolosana, SensitiveNets, IEEE TPAMI 2020, Fig. 4",
     tables=("celeba", "utkface"),
     run=run,
-    n_seeds={"quick": 1, "full": 5},
-    seconds={"quick": 15, "full": 900},
+    n_seeds={"quick": 1, "full": 3},
+    seconds={"quick": 15, "full": 500},
 )
