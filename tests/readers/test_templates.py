@@ -129,3 +129,12 @@ def test_saved_and_loaded_it_reads_the_same_without_torch(reader, faces, tmp_pat
         other = again.read(X)[name]
         np.testing.assert_allclose(other.probabilities, found.probabilities, atol=0.02)
         assert (other.label == found.label).mean() > 0.97
+
+
+def test_ages_intervals_hold_about_what_they_say(reader):
+    X, labels = draw(3, 2000)
+    age = labels["age_years"].astype(int)
+    for share in (0.5, 0.9):
+        low, high = reader.read(X)["age_years"].interval(share)
+        held = ((low <= age) & (age <= high)).mean()
+        assert share - 0.08 < held < share + 0.12

@@ -3,6 +3,7 @@
 import sfumato.cli.audit
 import sfumato.cli.data
 import sfumato.cli.demo
+import sfumato.cli.describe
 import sfumato.cli.embed
 import sfumato.cli.methods
 import sfumato.cli.reproduce

@@ -42,7 +42,8 @@ def open_source(source, *, identity=None):
     ----------
     source : str or Path
         A folder (searched through, photos by their ending), a face table (``.parquet``)
-        with an image column, or a text file with one photo a line, relative to that file.
+        with an image column, a photo, or a text file with one photo a line, relative to that
+        file.
     identity : {None, "folder"}, default=None
         Take the name of a file's parent folder as the person; none at the top folder.
     """
@@ -53,6 +54,8 @@ def open_source(source, *, identity=None):
         raise InputError(f"{source}: no such folder or file.")
     if source.is_dir():
         return FileSource(source, *_folder_files(source), identity=identity)
+    if source.suffix.lower() in ENDINGS:
+        return FileSource(source, [source], [source.name], identity=identity)
     if source.suffix.lower() != ".parquet":
         return FileSource(source, *_listed_files(source), identity=identity)
     if identity is not None:

@@ -2,8 +2,14 @@
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax as _log_softmax
 
 from sfumato.errors import InputError
+
+
+def log_softmax(logits):
+    """Return the logarithm of each row's softmax."""
+    return _log_softmax(logits, axis=1)
 
 
 def expected_calibration_error(probabilities, codes, *, n_bins=15):
@@ -45,14 +51,17 @@ def expected_calibration_error(probabilities, codes, *, n_bins=15):
     return float(np.abs(gaps).sum() / len(p))
 
 
-def best_temperature(logits, codes):
-    """Return the temperature at which ``softmax(logits / T)`` gives the labels most likelihood.
+def best_temperature(logits, codes, log_probabilities=log_softmax):
+    """Return the temperature at which ``logits / T`` give the labels most likelihood.
 
     Parameters
     ----------
     logits : array-like of shape (n_samples, n_classes)
         Of rows that were not trained on.
     codes : array-like of int of shape (n_samples,)
+    log_probabilities : callable, optional
+        From logits to log-probabilities of shape (n_samples, n_classes); default: those of the
+        softmax.
 
     Returns
     -------
@@ -62,9 +71,7 @@ def best_temperature(logits, codes):
     logits, codes = np.asarray(logits, dtype=float), np.asarray(codes)
 
     def loss(log_t):
-        z = logits / np.exp(log_t)
-        z = z - z.max(axis=1, keepdims=True)
-        return np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), codes])
+        return -np.mean(log_probabilities(logits / np.exp(log_t))[np.arange(len(codes)), codes])
 
     bounds = np.log(0.05), np.log(20)
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

@@ -71,12 +71,16 @@ class AgeTask:
     model : {"ce", "or", "coral", "corn"}, default="coral"
     weighted : bool, default=False
         Whether levels have CORAL's task importance weights.
+    temperature : float, default=1.0
+        Logits are divided by it, so that intervals hold what they say; the age stays the same.
+        Not of CORN, whose logits are conditional.
     """
 
     name: str
     ages_years: tuple[int, ...]
     model: str = "coral"
     weighted: bool = False
+    temperature: float = 1.0
 
     def __post_init__(self):
         check_choice(self.model, AGE_MODELS, "model of the age")
@@ -175,7 +179,7 @@ def reading_of(task, logits):
         scaled = logits / task.temperature
         scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return Reading(task, scaled / scaled.sum(axis=1, keepdims=True))
-    levels = _levels(task.model, logits)
+    levels = _levels(task.model, logits / task.temperature)
     return Reading(task, rank_probabilities(levels), levels)
 
 

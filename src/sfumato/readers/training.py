@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -251,8 +251,14 @@ def _scores(tasks, logits, codes):
 
 
 def _calibrated(task, logits, codes):
-    if not isinstance(task, ClassTask):
-        return task
     known = codes[task.name] != MISSING
-    temperature = best_temperature(logits[task.name][known], codes[task.name][known])
-    return type(task)(task.name, task.classes, temperature)
+    z, y = logits[task.name][known].astype(float), codes[task.name][known]
+    if isinstance(task, ClassTask):
+        return replace(task, temperature=best_temperature(z, y))
+    if task.model == "corn":
+        return task
+
+    def log_probabilities(z):
+        return np.log(reading_of(task, z).probabilities.clip(min=1e-9))
+
+    return replace(task, temperature=best_temperature(z, y, log_probabilities))

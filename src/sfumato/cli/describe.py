@@ -1,0 +1,94 @@
+"""``sfumato describe``: what faces give away."""
+
+import csv
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from sfumato.cli import app
+from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, progress_bar, results
+
+SHOWN = 50
+
+
+@app.command()
+def describe(
+    source: Path = typer.Argument(
+        help="A photo, a folder, a text file of paths, or a face table with images."
+    ),
+    reader: Path | None = typer.Option(None, help="A saved reader; default: the shipped one."),
+    detector: str = typer.Option("dlib", help="dlib, mtcnn or yunet:PATH."),
+    encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
+    largest: bool = typer.Option(False, help="The largest face of each photo alone."),
+    csv_file: Path | None = typer.Option(None, "--csv", help="Write one line a face."),
+    picture: Path | None = typer.Option(
+        None, help="Write the photo with what was read; of one photo only."
+    ),
+    workers: int | None = typer.Option(None, help="Processes; by default one a core."),
+    force: bool = typer.Option(False, "--force", help="Replace what --csv or --picture name."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Read age, gender, ethnicity, smile and attractiveness off every face.
+
+    Exit code 1 says that some photos could not be described.
+    """
+    from sfumato.readers.describe import LAWFUL, describe, to_rows
+    from sfumato.readers.pictures import annotate, check_output
+    from sfumato.readers.storage import load_reader
+
+    errors.print(LAWFUL, style="bold", soft_wrap=True)
+    check_output([csv_file, picture], source, replace=force)
+    with progress_bar() as bar:
+        task = bar.add_task("Describing")
+        found = describe(
+            source,
+            reader=None if reader is None else load_reader(reader),
+            detector=detector,
+            encoder=encoder,
+            largest=largest,
+            workers=workers,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if csv_file is not None:
+        _write_csv(to_rows(found), csv_file)
+    if picture is not None:
+        annotate(source, found.faces, picture)
+    if json:
+        print_json(found.to_dict())
+    else:
+        _print_faces(found)
+    for reject in found.rejects[:SHOWN]:
+        errors.print(f"{reject['image_id']}: {reject['reason']}", markup=False, soft_wrap=True)
+    if len(found.rejects) > SHOWN:
+        errors.print(f"and {len(found.rejects) - SHOWN} more photos without a description")
+    if found.rejects:
+        raise typer.Exit(DONE_WITH_REJECTS)
+
+
+def _write_csv(rows, path):
+    from sfumato.data.tables import atomic_path
+
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["image_id", "face"])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _print_faces(found):
+    attributes = [name for name in (found.faces or [{}])[0] if name not in ABOUT_FACE]
+    view = Table("photo", "face", *attributes)
+    for face in found.faces[:SHOWN]:
+        view.add_row(face["image_id"], str(face["face"]), *(_text(face[a]) for a in attributes))
+    results.print(view)
+    if len(found.faces) > SHOWN:
+        results.print(f"{len(found.faces)} faces, the first {SHOWN} shown; --csv writes all.")
+
+
+ABOUT_FACE = ("image_id", "face", "box", "score")
+
+
+def _text(value):
+    if "years" in value:
+        return f"{value['years']} ({value['low']}-{value['high']})"
+    return f"{value['label']} {value['probability']:.2f}"

@@ -1,0 +1,194 @@
+"""Describe the faces of photos: what anybody with a reader can tell of them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.faces.detect import PAD, make_detector
+from sfumato.faces.encoders import make_encoder
+from sfumato.faces.photos import MAX_PIXELS
+from sfumato.faces.sources import open_source
+from sfumato.faces.workers import FaceEmbedder, embed_in_order, n_cores
+from sfumato.readers.storage import load_reader
+from sfumato.readers.tasks import AgeTask
+
+LAWFUL = (
+    "To show what faces give away. Do not sort people by sensitive traits "
+    "(EU AI Act, Art. 5), nor decide about anyone by these guesses."
+)
+WEIGHTS = Path(__file__).parent / "weights"
+TASK = 16
+BOX = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What was found in some photos.
+
+    Parameters
+    ----------
+    faces : list of dict
+        One a face: ``image_id``, ``face`` (0 is the largest of its photo), ``box`` in pixels of
+        the upright photo, ``score`` of the detector, and of each attribute a dict: ``label`` and
+        ``probability``, or of an age ``years``, ``low`` and ``high``, between which it lies with
+        90 %.
+    rejects : list of dict
+        ``image_id`` and ``reason`` of photos without a description.
+    reader : dict
+        What the reader was trained on, and how well it reads.
+    """
+
+    faces: list = field(default_factory=list)
+    rejects: list = field(default_factory=list)
+    reader: dict = field(default_factory=dict)
+
+    def to_dict(self):
+        """Return the JSON form."""
+        return {
+            "note": LAWFUL,
+            "faces": self.faces,
+            "rejects": self.rejects,
+            "reader": {k: v for k, v in self.reader.items() if k != "measured"},
+        }
+
+
+class Located:
+    """An encoder whose embeddings go with the face's box and score."""
+
+    def __init__(self, encoder):
+        self.encoder = encoder
+
+    def encode(self, image, face):
+        """Return the embedding, the box and the score in one row of float64."""
+        return np.concatenate([self.encoder.encode(image, face), face.box, [face.score]])
+
+
+def shipped_reader(encoder="dlib"):
+    """Return the reader that comes with sfumato for an encoder's templates.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = WEIGHTS / f"{encoder}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors")))
+        raise InputError(
+            f"no reader comes with the encoder {encoder}; use one of {known}, or give a reader."
+        )
+    return load_reader(path)
+
+
+def describe(
+    source,
+    *,
+    reader=None,
+    detector="dlib",
+    encoder="dlib",
+    largest=False,
+    max_pixels=MAX_PIXELS,
+    pad=PAD,
+    workers=None,
+    progress=None,
+):
+    """Read age, gender, ethnicity, smile and attractiveness off every face.
+
+    Parameters
+    ----------
+    source : str or Path
+        A photo, a folder, a text file of paths, or a face table with images.
+    reader : TemplateReader, optional
+        Default: the shipped one of the encoder.
+    detector, encoder, max_pixels, pad, workers, progress
+        As for :func:`sfumato.faces.embed.embed`.
+    largest : bool, default=False
+        Describe the largest face of each photo alone.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    InputError
+        For a missing source, or a reader of another encoder's templates.
+    """
+    photos = open_source(source)
+    reader = reader or shipped_reader(encoder)
+    detector = make_detector(detector, pad=pad) if isinstance(detector, str) else detector
+    encoder = make_encoder(encoder) if isinstance(encoder, str) else encoder
+    about = getattr(reader, "about", {})
+    space = f"{encoder.name} / {encoder.version} / {encoder.dimension}-d"
+    if about.get("encoder", space) != space:
+        raise InputError(f"the reader reads [{about['encoder']}], not [{space}]; give another.")
+    embedder = FaceEmbedder(
+        detector, Located(encoder), all_faces=not largest, max_pixels=max_pixels
+    )
+    n_workers = min(workers or n_cores(), -(-photos.n_photos // TASK))
+    found = Description(reader=about)
+    n_done = 0
+    for task, outcomes in embed_in_order(embedder, photos.batches(TASK), n_workers=n_workers):
+        for name, outcome in zip(task.ids, outcomes, strict=True):
+            if isinstance(outcome, str):
+                found.rejects.append({"image_id": name, "reason": outcome})
+            else:
+                found.faces.extend(_faces(name, outcome, reader))
+        n_done += len(outcomes)
+        if progress is not None:
+            progress(n_done, photos.n_photos)
+    return found
+
+
+def _faces(name, rows, reader):
+    """Return the JSON form of the faces of one photo."""
+    X, boxes, scores = rows[:, :-5].astype(np.float32), rows[:, -5:-1], rows[:, -1]
+    readings = {attribute: _plain(found) for attribute, found in reader.read(X).items()}
+    return [
+        {
+            "image_id": name,
+            "face": number,
+            "box": dict(zip(BOX, (round(float(v), 1) for v in boxes[number]), strict=True)),
+            "score": round(float(scores[number]), 4),
+            **{attribute: values[number] for attribute, values in readings.items()},
+        }
+        for number in range(len(rows))
+    ]
+
+
+def _plain(reading):
+    """Return one dict a face."""
+    if isinstance(reading.task, AgeTask):
+        low, high = reading.interval(0.9)
+        return [
+            {"years": int(age), "low": int(a), "high": int(b)}
+            for age, a, b in zip(reading.label, low, high, strict=True)
+        ]
+    return [
+        {"label": str(label), "probability": round(float(p), 4)}
+        for label, p in zip(reading.label, reading.confidence, strict=True)
+    ]
+
+
+def to_rows(description):
+    """Return the faces as flat dicts, for a table or CSV: ``gender``, ``gender_probability``, ...
+
+    An age gives ``age_years``, ``age_years_low`` and ``age_years_high``.
+    """
+    return [_flat(face) for face in description.faces]
+
+
+def _flat(face):
+    row: dict = {}
+    for name, value in face.items():
+        if name == "box":
+            row |= value
+        elif isinstance(value, dict):
+            main, *others = value
+            row[name] = value[main]
+            row |= {f"{name}_{other}": value[other] for other in others}
+        else:
+            row[name] = value
+    return row
