@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.rows import unit_rows
 from sfumato.data.splits import as_names
 from sfumato.erasers.dense import dense_forward
 from sfumato.errors import InputError
@@ -91,9 +92,7 @@ class AdversarialEraser(TransformerMixin, BaseEstimator):
         """Return the protected embeddings, of unit length; float32 stays float32."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        z = self._encode(scaled_rows(X))
-        norms = np.linalg.norm(z, axis=1, keepdims=True)
-        return z / np.where(norms > 0, norms, 1)
+        return unit_rows(self._encode(scaled_rows(X)))
 
     def _encode(self, x):
         return x + dense_forward(self.encoder_, x)

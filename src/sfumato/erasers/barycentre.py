@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.rows import unit_rows
 from sfumato.data.splits import as_names
 from sfumato.erasers.correlates import correlate_directions
 from sfumato.erasers.dense import dense_forward
@@ -127,13 +128,13 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         for name, values in {"identity": identity, "context": context}.items():
             if values is not None and len(values) != len(X):
                 raise InputError(f"{name} must have one entry a row, {len(X)}.")
-        u = _unit(X)
+        u = unit_rows(X)
         self.basis_ = _span(u)
-        u, self.steps_ = _unit(u @ self.basis_), {}
+        u, self.steps_ = unit_rows(u @ self.basis_), {}
         for number in range(self.n_steps):
             u = self._add_step(number, u, codes, progress)
         kept = self._linear(u, codes, identity, context)
-        self._add_step(self.n_steps, _unit(u @ self.linear_), codes, progress)
+        self._add_step(self.n_steps, unit_rows(u @ self.linear_), codes, progress)
         self.back_ = (self.basis_ @ kept).T
         return self
 
@@ -143,10 +144,10 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         out = np.empty_like(X, order="C")
         for start in range(0, len(X), CHUNK):
-            u = _unit(_unit(X[start : start + CHUNK].astype(np.float64)) @ self.basis_)
+            u = unit_rows(unit_rows(X[start : start + CHUNK].astype(np.float64)) @ self.basis_)
             for number in range(self.n_steps):
                 u = _apply(self._step(number), u)
-            u = _apply(self._step(self.n_steps), _unit(u @ self.linear_))
+            u = _apply(self._step(self.n_steps), unit_rows(u @ self.linear_))
             out[start : start + CHUNK] = u @ self.back_
         return out
 
@@ -198,7 +199,7 @@ def _apply(step, u):
     weights, out = posterior(step, u), np.zeros_like(u)
     for k, (mean, matrix) in enumerate(zip(step["means"], step["maps"], strict=True)):
         out += weights[:, [k]] * (step["centre"] + (u - mean) @ matrix)  # Eq. 1 and 2
-    return _unit(out)
+    return unit_rows(out)
 
 
 def _classifier(u, codes, n_units, seed):
@@ -233,11 +234,6 @@ def _moments(u, codes, n_classes, prior):
         rows = centred[codes == k]
         covariances.append((rows.T @ rows + prior * d * pooled) / (len(rows) + prior * d))
     return {"means": means, "covariances": np.stack(covariances)}
-
-
-def _unit(X):
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(norms > 0, norms, 1)
 
 
 def _span(u):

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.rows import unit_rows
 from sfumato.erasers.keyed_noise import normal, row_keys
 from sfumato.errors import InputError
 
@@ -103,14 +104,9 @@ class CosineNoiseEraser(TransformerMixin, BaseEstimator):
         out = np.empty_like(X, order="C")
         for start in range(0, len(X), CHUNK):
             part = X[start : start + CHUNK]
-            unit = _unit(part.astype(np.float64))
+            unit = unit_rows(part.astype(np.float64))
             noise = normal(row_keys(part, self.seed), X.shape[1])
             noise -= np.vecdot(noise, unit)[:, None] * unit
             cosine = np.where(unit.any(axis=1, keepdims=True), self.cosine_, 0)
-            out[start : start + CHUNK] = cosine * unit + np.sqrt(1 - cosine**2) * _unit(noise)
+            out[start : start + CHUNK] = cosine * unit + np.sqrt(1 - cosine**2) * unit_rows(noise)
         return out
-
-
-def _unit(X):
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(norms > 0, norms, 1)

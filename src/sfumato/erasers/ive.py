@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 from sfumato.validation import class_codes
 
@@ -132,14 +133,14 @@ def check_eliminations(eraser, n_candidates, n_features):
 
 def standardisation(X):
     """Return mean and standard deviation (1 where it vanishes) of the rows at unit length."""
-    X = _unit(X)
+    X = unit_rows(X)
     scale = X.std(axis=0)
     return X.mean(axis=0), np.where(scale > 1e-12, scale, 1.0)
 
 
 def standardised(X, mean, scale):
     """Return the rows at unit length, less ``mean``, over ``scale``; of the type of ``X``."""
-    return (_unit(X) - mean.astype(X.dtype)) / scale.astype(X.dtype)
+    return (unit_rows(X) - mean.astype(X.dtype)) / scale.astype(X.dtype)
 
 
 def forest_ranking(Z, n_trees, seed):
@@ -196,8 +197,3 @@ def eliminate(rank, shares, candidates, *, n_steps, progress=None):
         if progress is not None:
             progress(step + 1, n_steps, "steps")
     return np.concatenate(dropped)
-
-
-def _unit(X):
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(norms > 0, norms, 1)

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.rows import unit_rows
 from sfumato.erasers.keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
 
@@ -145,8 +146,7 @@ class NegativeFaceEraser(TransformerMixin, BaseEstimator):
 
     def _expanded(self, X):
         X = X.astype(np.float32).astype(np.float64)
-        norms = np.linalg.norm(X, axis=1, keepdims=True)
-        units = X / np.where(norms > 0, norms, 1) @ self.expansion_
+        units = unit_rows(X) @ self.expansion_
         return np.round(units * GRID) / GRID
 
 

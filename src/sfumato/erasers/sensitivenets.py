@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.rows import unit_rows
 from sfumato.data.splits import as_names
 from sfumato.data.triplets import hard_triplets
 from sfumato.errors import InputError
@@ -125,7 +126,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
             raise InputError(
                 f"primary must have as many features as X, {X.shape[1]}, got {X_primary.shape[1]}."
             )
-        X, X_primary = _unit(X), _unit(X_primary)
+        X, X_primary = unit_rows(X), unit_rows(X_primary)
         codes, fixed = _encode(y.reshape(len(X), -1).T, self.fixed_class)
         task = self._primary_task(X_primary, people, primary_labels)
         self._layers = train_layers(self, X, codes, fixed, X_primary, task, progress)
@@ -175,11 +176,6 @@ def fold_layers(layers):
     for outer_weights, outer_bias in layers[1:]:
         weights, bias = outer_weights @ weights, outer_weights @ bias + outer_bias
     return weights.astype(np.float32), bias.astype(np.float32)
-
-
-def _unit(X):
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(norms > 0, norms, 1)
 
 
 def _check_length(values, X, name):

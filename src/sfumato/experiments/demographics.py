@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfumato.data.rows import unit_rows
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser
 from sfumato.experiments.templates import Faces
@@ -26,15 +27,9 @@ ATTRIBUTES = ("gender", "ethnicity")
 VALIDATION = ("val", "valid")
 
 
-def unit(X):
-    """Return the rows scaled to unit length, as the papers do; a zero row stays zero."""
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(norms > 0, norms, 1)
-
-
 def unit_faces(faces):
     """Return the same faces with embeddings of unit length, compared by cosine."""
-    return Faces(unit(faces.X), faces.labels, "cosine")
+    return Faces(unit_rows(faces.X), faces.labels, "cosine")
 
 
 def sample_people(faces, n_people, seed):

@@ -25,6 +25,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from sfumato.data.info import BLOCKS, check_metric
+from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 
 TILE = 128  # Rows and columns of a tile that stays in the cache.
@@ -94,8 +95,7 @@ class Cosine(Comparator):
 
     def prepare(self, X):
         """Return rows of unit length; a row of zeros stays one."""
-        norms = np.linalg.norm(X, axis=1, keepdims=True)
-        return X / np.where(norms > 0, norms, 1)
+        return unit_rows(X)
 
     def pairs(self, A, B):
         """Return the cosine of each pair of rows."""

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.rows import unit_rows
 from sfumato.erasers.dense import dense_forward
 from sfumato.errors import InputError
 from sfumato.validation import need
@@ -83,7 +84,7 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(f"y has 1 class, {self.classes_[0]}; at least 2 are needed.")
-        self.network_ = train_head(self, _unit(X), codes, progress)
+        self.network_ = train_head(self, unit_rows(X), codes, progress)
         return self
 
     def transform(self, X):
@@ -104,9 +105,4 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
 
     def _rows(self, X):
         check_is_fitted(self)
-        return _unit(validate_data(self, X, dtype=[np.float32, np.float64], reset=False))
-
-
-def _unit(X):
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(norms > 0, norms, 1)
+        return unit_rows(validate_data(self, X, dtype=[np.float32, np.float64], reset=False))
