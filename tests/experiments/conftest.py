@@ -1,5 +1,7 @@
 """A data folder of drawn templates with the tables that experiments ask for."""
 
+import io
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +25,18 @@ def draw(rng, who, codes, *, strength=4.0):
         shift = np.random.default_rng(place).normal(size=(8, D))
         X += strength * shift[code] / np.linalg.norm(shift[code], axis=1, keepdims=True)
     return X.astype(np.float32)
+
+
+def photos(rng, n):
+    """Return small grey photos, no two alike."""
+    Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
+    found = []
+    for number in range(n):
+        stream = io.BytesIO()
+        small = Image.fromarray(rng.integers(0, 255, size=(4, 4), dtype=np.uint8))
+        small.resize((68, 68)).save(stream, "PNG")
+        found.append({"bytes": stream.getvalue(), "path": f"{number}.png"})
+    return found
 
 
 def write(folder, name, X, who=None, **labels):
@@ -62,6 +76,7 @@ def world(tmp_path_factory):
         gender=np.where(who % 2 == 1, "male", "female"),
         race=np.array(RACES)[race],
         age_years=rng.integers(20, 60, size=len(who)),
+        image=photos(rng, len(who)),
     )
     who = np.repeat(np.arange(480), 3)
     gender = np.where(who % 2 == 1, "male", "female")

@@ -9,16 +9,15 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 pytest.importorskip("kornia", reason="needs the extra deep")
 
 from sfumato.readers.pixels import (  # noqa: E402
-    Architecture,
     PixelReader,
     PixelTrunk,
     empty_net,
     make_augmentation,
     train_pixels,
 )
+from sfumato.readers.recipes import Architecture, Recipe  # noqa: E402
 from sfumato.readers.storage import load_reader, save_reader  # noqa: E402
 from sfumato.readers.tasks import AgeTask, ClassTask  # noqa: E402
-from sfumato.readers.training import Recipe  # noqa: E402
 
 SMALL = Architecture("iresnet", {"widths": (4, 8, 8, 16), "n_blocks": (1, 1, 1, 1)})
 N = 240

@@ -10,6 +10,8 @@ EXPERIMENTS = {
     "blinded-figure5": "sfumato.experiments.blinded_figure5",
     "blinded-table1": "sfumato.experiments.blinded_table1",
     "blinded-table2": "sfumato.experiments.blinded_table2",
+    "coral-figure-s2": "sfumato.experiments.coral_figure_s2",
+    "coral-table1": "sfumato.experiments.coral_table1",
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
     "erasers-leaderboard-crossed": "sfumato.experiments.erasers_leaderboard_crossed",
     "erasers-pareto": "sfumato.experiments.erasers_pareto",

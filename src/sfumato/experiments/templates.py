@@ -134,6 +134,26 @@ class Templates:
             raise _missing(self.folder, name)
         return path
 
+    def photos(self, name, size):
+        """Return a table's whole photos, scaled and decoded once, as Crops.
+
+        They are kept in ``CACHE/NAME-SIZEpx``, as numbers: delete that folder when you are done.
+        """
+        from sfumato.faces.crops import Crops, crop_faces
+
+        folder = self.cache / f"{name}-{size}px"
+        if not folder.exists():
+            started = time.perf_counter()
+            self.cache.mkdir(parents=True, exist_ok=True)
+
+            def progress(n_done, n_total):
+                if self.progress is not None:
+                    self.progress(n_done, n_total, f"decoding {name}")
+
+            crop_faces(self.path(name), folder, size=size, zoom=None, progress=progress)
+            self.seconds += time.perf_counter() - started
+        return Crops(folder)
+
     def check(self, names):
         """Refuse a data folder that lacks one of these tables, before anything is computed."""
         for name in names:

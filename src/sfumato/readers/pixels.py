@@ -1,6 +1,5 @@
 """A reader of several attributes on the pixels of a face: one convolutional network."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -16,40 +15,7 @@ from sfumato.readers.tasks import make_task, reading_of
 from sfumato.readers.training import Rows, logits_of, outputs, train_reader
 from sfumato.validation import check_choice, need
 
-MIN_SIDE = 64
 AUGMENTATIONS = ("faces", "crop", "none")
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What a network on pixels is made of.
-
-    Parameters
-    ----------
-    backbone : str, default="iresnet"
-        Of :data:`sfumato.nets.backbones.BACKBONES`.
-    options : dict, optional
-        Of the backbone.
-    size : int, default=64
-        Images are scaled to so many pixels a side; at least 64.
-    crop : int, optional
-        Then cut to so many: at random in training (``augmentation="crop"``), in the middle else.
-    n_channels : {3, 1}, default=3
-        1: grey.
-    """
-
-    backbone: str = "iresnet"
-    options: dict | None = None
-    size: int = MIN_SIDE
-    crop: int | None = None
-    n_channels: int = 3
-
-    def __post_init__(self):
-        if min(self.size, self.crop or self.size) < MIN_SIDE or (self.crop or 0) > self.size:
-            raise InputError(
-                f"size and crop must be at least {MIN_SIDE} pixels, and crop at most size; "
-                f"got {self.size} and {self.crop}."
-            )
 
 
 class PixelTrunk(nn.Module):

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
+from sfumato.readers.recipes import Architecture
 from sfumato.readers.tasks import task_from_dict, task_to_dict
 from sfumato.readers.templates import TemplateReader
 from sfumato.validation import need
@@ -88,7 +89,7 @@ def load_reader(path):
         reader.n_features_in_ = len(arrays["shift"])
         return reader
     torch = need("torch", "deep")
-    from sfumato.readers.pixels import Architecture, PixelReader, empty_net
+    from sfumato.readers.pixels import PixelReader, empty_net
 
     net = empty_net(Architecture(**description["architecture"]), tasks)
     net.load_state_dict({name: torch.from_numpy(values) for name, values in arrays.items()})

@@ -5,7 +5,8 @@ import torch
 
 from sfumato.errors import InputError
 from sfumato.nets.multitask import TemplateTrunk
-from sfumato.readers.training import Recipe, Rows, train_reader
+from sfumato.readers.recipes import Recipe
+from sfumato.readers.training import Rows, train_reader
 
 
 def train_templates(reader, X, tasks, labels, validation, progress=None):

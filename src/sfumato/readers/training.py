@@ -27,41 +27,6 @@ EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a reader is trained.
-
-    Parameters
-    ----------
-    n_epochs, batch_size : int
-    learning_rate : float
-        Of AdamW, its highest: it rises over the first 5 % and falls along half a cosine.
-    weight_decay : float, default=0.01
-    balance : float in [0, 1], default=0.5
-        Classes weigh ``frequency ** -balance``; 0 leaves rare classes rare, 1 makes all alike.
-    label_smoothing : float, default=0.0
-        Of classes.
-    patience : int, optional
-        Stop after so many epochs that are no better on the validation rows.
-    precision : str, default="32-true"
-        Of Lightning Fabric; "bf16-mixed" on a GPU.
-    accelerator : str, default="auto"
-        Of Lightning Fabric.
-    seed : int, default=0
-    """
-
-    n_epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float = 0.01
-    balance: float = 0.5
-    label_smoothing: float = 0.0
-    patience: int | None = None
-    precision: str = "32-true"
-    accelerator: str = "auto"
-    seed: int = 0
-
-
-@dataclass(frozen=True)
 class Rows:
     """Inputs and codes of some rows.
 
