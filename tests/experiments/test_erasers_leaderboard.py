@@ -95,3 +95,25 @@ def test_erasers_see_training_people_only(folder, tmp_path):
 
 def test_is_listed():
     assert "erasers-leaderboard" in [entry["name"] for entry in listing()]
+
+
+def test_an_interrupted_run_measures_no_method_twice(folder, tmp_path, monkeypatch):
+    methods = {name: erasers_leaderboard.ERASERS[name] for name in ("leace", "ldp-noise")}
+    monkeypatch.setattr(erasers_leaderboard, "ERASERS", methods)
+    measured, whole, limit = [], erasers_leaderboard.measure, [4]
+
+    def measure(data, method, seed, **options):
+        if len(measured) == limit[0]:
+            raise KeyboardInterrupt
+        measured.append((method, seed))
+        return whole(data, method, seed, **options)
+
+    monkeypatch.setattr(erasers_leaderboard, "measure", measure)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("erasers-leaderboard", Templates(folder, tmp_path), n_seeds=2)
+    limit[0] = None
+    result = reproduce("erasers-leaderboard", Templates(folder, tmp_path), n_seeds=2)
+    assert len(measured) == 6 and len(set(measured)) == 6
+    assert all(len(row.cells["strongest"].values) == 2 for row in result.findings.rows)
+    again = reproduce("erasers-leaderboard", Templates(folder, tmp_path), n_seeds=2)
+    assert again.to_dict()["rows"] == result.to_dict()["rows"] and len(measured) == 6

@@ -1,5 +1,6 @@
 """Every registered eraser on one attribute: what attackers read, how well people match."""
 
+import functools
 import inspect
 import time
 
@@ -64,7 +65,9 @@ def measure_all(context, data):
         found: dict = {}
         for method in [RAW, *ERASERS]:
             context.say(method)
-            found |= measure(data, method, seed, brief=context.preset == "quick")
+            brief = context.preset == "quick"
+            cell = functools.partial(measure, data, method, seed, brief=brief)
+            found |= context.once(f"{method}, seed {seed}", cell)
         return found
 
     rows = rows_of(context.over_seeds(measure_seed))

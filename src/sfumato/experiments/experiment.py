@@ -1,8 +1,13 @@
 """What an experiment is: one published table or figure, measured again over several seeds."""
 
+import functools
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from sfumato.data.tables import atomic_path
 from sfumato.experiments.result import Findings
 from sfumato.experiments.templates import Templates
 from sfumato.validation import check_choice
@@ -58,12 +63,15 @@ class Context:
         Splits and training take the same seed.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
+    name : str, default=""
+        The experiment's, for what :meth:`once` keeps.
     """
 
     templates: Templates
     preset: str
     seeds: tuple[int, ...]
     progress: Callable | None = None
+    name: str = ""
     _seed: int = field(default=0, init=False)
 
     def __post_init__(self):
@@ -95,9 +103,50 @@ class Context:
         self.say("done")
         return {key: tuple(float(figures[key]) for figures in found) for key in found[0]}
 
+    def once(self, what, measure):
+        """Return what ``measure()`` found, from the cache if an interrupted run measured it.
+
+        Parameters
+        ----------
+        what : str
+            Which part of the experiment, such as the method and the seed.
+        measure : callable
+            Returns a dict from tuples of str to float.
+
+        Returns
+        -------
+        dict
+
+        Notes
+        -----
+        Kept in the templates' cache folder, by experiment, preset, encoder and a checksum of
+        sfumato's own code: a change of either measures again.
+        """
+        parts = (self.name, self.preset, what, self.templates.encoder, _code())
+        key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        path = self.templates.cache / "measured" / f"{self.name}-{key}.json"
+        if path.is_file():
+            return {tuple(cell[:-1]): cell[-1] for cell in json.loads(path.read_text())["found"]}
+        found = measure()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cells = [[*name, float(value)] for name, value in found.items()]
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps({"parts": parts, "found": cells}, indent=1))
+        return found
+
     def say(self, what):
         """Report what the current seed is doing."""
         if self.progress is not None:
             number = min(self._seed + 1, len(self.seeds))
             text = f"seed {number} of {len(self.seeds)}: {what}"
             self.progress(self._seed, len(self.seeds), text)
+
+
+@functools.cache
+def _code():
+    """Return a checksum of sfumato's own code."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -38,7 +38,7 @@ def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
     experiment = load_experiment(name)
     if n_seeds is not None and n_seeds < 1:
         raise InputError(f"seeds must be at least 1, got {n_seeds}.")
-    context = Context(templates, preset, (), progress)
+    context = Context(templates, preset, (), progress, name)
     context.seeds = tuple(range(n_seeds or experiment.n_seeds[preset]))
     templates.check(experiment.tables)
     started, embedding = time.perf_counter(), templates.seconds
