@@ -45,7 +45,7 @@ def test_foreign_files_are_refused(tmp_path):
     for name, what in (
         ("none", "no such file"),
         ("broken", "not a readable"),
-        ("other", "no ch"),
+        ("other", "but not a ch"),
     ):
         with pytest.raises(InputError, match=what):
             load_state(tmp_path / f"{name}.safetensors")

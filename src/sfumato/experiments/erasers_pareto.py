@@ -61,16 +61,18 @@ def run(context):
         return figures
 
     rows = rows_of(context.over_seeds(measure))
-    notes = [
-        *data.notes[:1],
-        f"Attackers train on at most {options['max_train_rows']:,} rows, more let them read "
-        "somewhat more; the strongest is picked on validation people. FNMR at FMR 1e-3 compares "
-        "all test people with all, protected with protected. Low and high: 95 % intervals over "
-        "people.",
-        *(_front(section, found) for section, found in points.items()),
-    ]
+    notes = [*data.notes[:1], _about(options["max_train_rows"])]
+    notes += [_front(section, found) for section, found in points.items()]
     pictures = {section.lower(): draw(section, found) for section, found in points.items()}
     return Findings(rows, notes, pictures)
+
+
+def _about(max_train_rows):
+    return (
+        f"Attackers train on at most {max_train_rows:,} rows, more let them read somewhat more; "
+        "the strongest is picked on validation people. FNMR at FMR 1e-3 compares all test people "
+        "with all, protected with protected. Low and high: 95 % intervals over people."
+    )
 
 
 def _measure(context, data, fit_rows, method, value, seed, options):

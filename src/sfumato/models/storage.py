@@ -8,16 +8,15 @@ opens the file; nothing in it is executed.
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from sfumato import __version__
 from sfumato.data.info import TableInfo, check_same_space
 from sfumato.data.tables import atomic_path
+from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
 from sfumato.models.registry import eraser_class, method_name
 
@@ -147,18 +146,7 @@ def load_model(path):
     InputError
         If the file is missing, foreign, broken or newer than this version reads.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
-    if "sfumato" not in metadata:
-        raise InputError(f"{path}: a safetensors file, but not one that sfumato saved.")
-    description = json.loads(metadata["sfumato"])
+    description, arrays = read_tensors(path, "sfumato", "one that sfumato saved")
     if description["format"] != FORMAT:
         raise InputError(
             f"{path}: model format {description['format']}, this version reads {FORMAT}; "

@@ -6,13 +6,12 @@ the file.
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from sfumato.data.tables import atomic_path
+from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
 from sfumato.readers.recipes import Architecture
 from sfumato.readers.tasks import task_from_dict, task_to_dict
@@ -64,18 +63,7 @@ def load_reader(path):
     InputError
         If the file is missing, broken, foreign or newer than this version reads.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            found = (file.metadata() or {}).get(KEY)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
-    if found is None:
-        raise InputError(f"{path}: a safetensors file, but not one of a reader.")
-    description = json.loads(found)
+    description, arrays = read_tensors(path, KEY, "one of a reader")
     if description["format"] != FORMAT:
         raise InputError(
             f"{path}: reader format {description['format']}, this version reads {FORMAT}; "

@@ -1,14 +1,12 @@
 """What a training needs to go on where it was cut off: one safetensors file, never pickle."""
 
 import json
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from sfumato.data.tables import atomic_path
-from sfumato.errors import InputError
+from sfumato.data.tensors import read_tensors
 
 KEY = "sfumato_training"
 
@@ -37,18 +35,8 @@ def load_state(path):
     InputError
         If the file is missing, broken or another one's.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            plain = (file.metadata() or {}).get(KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
-    if plain is None:
-        raise InputError(f"{path}: a safetensors file, but no checkpoint of a training.")
-    return _put_together(json.loads(plain), tensors)
+    what = "a checkpoint of a training"
+    return _put_together(*read_tensors(path, KEY, what, framework="pt"))
 
 
 def _taken_apart(value, name, tensors):
