@@ -10,13 +10,14 @@ what nearly repeats a training photo, and on LFW.
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from sfumato.data.splits import split_identities
-from sfumato.experiments.templates import Templates
+from sfumato.experiments.templates import Faces, Templates
 from sfumato.metrics.calibration import expected_calibration_error
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.ordinal import age_bands, age_errors
@@ -24,6 +25,10 @@ from sfumato.readers.storage import load_reader, save_reader
 from sfumato.readers.templates import TemplateReader
 
 MIN_AGE = 14
+LIMITS = (
+    "Labels of CelebA and UTKFace are what annotators or models saw, not what people say of "
+    "themselves. For showing leakage, not for decisions about people."
+)
 # Cosine above which two photos of UTKFace count as one.
 REPEATED = 0.98
 
@@ -33,34 +38,71 @@ def main(cache, output, encoder="dlib"):
     detector = "dlib" if encoder == "dlib" else None
     named = encoder if encoder == "dlib" else None
     templates = Templates(cache=cache, encoder=named, detector=detector)
-    celeba = templates.faces("celeba", "identity", "partition", "gender", "smiling", "attractive")
-    utkface = templates.faces("utkface", "gender", "race", "age_years")
-    lfw = templates.faces("lfw", "identity", "gender").known("gender")
-    part = celeba["partition"].astype(str)
-    test, validation, train = utkface_parts(utkface)
-    reader = fit(
-        celeba.take(part != "test"),
-        utkface.take(train | validation),
-        validation[train | validation],
-    )
-    about = {
-        "encoder": templates.spaces["celeba"],
-        "trained_on": {
-            "celeba": int((part == "train").sum()),
-            "utkface": int(train.sum()),
-        },
-        "limits": "Labels of CelebA and UTKFace are what annotators or models saw, not what "
-        "people say of themselves. For showing leakage, not for decisions about people.",
-    }
+    data = Data.read(templates)
+    X, labels, validation = data.training()
+    reader = TemplateReader(n_epochs=20).fit(X.astype(np.float32), labels, validation=validation)
+    save_measured(reader, output, data, {"encoder": templates.spaces["celeba"]})
+
+
+def save_measured(reader, output, data, about, read=None):
+    """Save a reader, measure it as loaded again, and save it with its figures beside a JSON file.
+
+    ``read(loaded, X)`` gives the readings of rows; default: ``loaded.read(X)``.
+    """
+    about = about | {"trained_on": data.counts(), "limits": LIMITS}
     save_reader(reader, output, about=about)
-    reader = load_reader(output)
-    about["measured"] = {
-        "celeba test people": on_celeba(reader, celeba.take(part == "test")),
-        "utkface held out": on_utkface(reader, utkface.take(test)),
-        "lfw": {"gender": by_group(reader, lfw, "gender", lfw["gender"].astype(str))},
-    }
+    loaded = load_reader(output)
+    reads = (lambda X: loaded.read(X)) if read is None else (lambda X: read(loaded, X))
+    about["measured"] = data.measure(reads)
     save_reader(reader, output, about=about)
     Path(output).with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
+
+
+@dataclass(frozen=True)
+class Data:
+    """CelebA, UTKFace and LFW, and which rows of UTKFace are for what."""
+
+    celeba: Faces
+    utkface: Faces
+    lfw: Faces
+    test: np.ndarray
+    validation: np.ndarray
+    train: np.ndarray
+
+    @classmethod
+    def read(cls, templates):
+        """Read the tables."""
+        names = ("identity", "partition", "gender", "smiling", "attractive")
+        utkface = templates.faces("utkface", "gender", "race", "age_years")
+        return cls(
+            templates.faces("celeba", *names),
+            utkface,
+            templates.faces("lfw", "identity", "gender").known("gender"),
+            *utkface_parts(utkface),
+        )
+
+    def training(self):
+        """Return rows, labels and the mask of those that pick the epoch."""
+        celeba = self.celeba.take(self.celeba["partition"].astype(str) != "test")
+        utkface = self.utkface.take(self.train | self.validation)
+        picks = celeba["partition"].astype(str) != "train"
+        chosen = np.concatenate([picks, self.validation[self.train | self.validation]])
+        return np.concatenate([celeba.X, utkface.X]), labels_of(celeba, utkface), chosen
+
+    def counts(self):
+        """Return how many rows of each data set are trained on."""
+        celeba = (self.celeba["partition"].astype(str) == "train").sum()
+        return {"celeba": int(celeba), "utkface": int(self.train.sum())}
+
+    def measure(self, read):
+        """Return how well ``read(X)`` reads the rows that were not trained on."""
+        celeba = self.celeba.take(self.celeba["partition"].astype(str) == "test")
+        gender = self.lfw["gender"].astype(str)
+        return {
+            "celeba test people": on_celeba(read, celeba),
+            "utkface held out": on_utkface(read, self.utkface.take(self.test)),
+            "lfw": {"gender": by_group(read, self.lfw, "gender", gender)},
+        }
 
 
 def utkface_parts(faces):
@@ -75,8 +117,8 @@ def utkface_parts(faces):
     return test, rest & own, rest & ~own
 
 
-def fit(celeba, utkface, validation):
-    """Return the trained reader."""
+def labels_of(celeba, utkface):
+    """Return each attribute's labels of both, None where a data set has none."""
     gap = {"celeba": [None] * len(celeba), "utkface": [None] * len(utkface)}
     ages = utkface["age_years"].astype(float)
     labels = {
@@ -86,10 +128,7 @@ def fit(celeba, utkface, validation):
         "smiling": [*yes_no(celeba["smiling"], "smiling"), *gap["utkface"]],
         "attractive": [*yes_no(celeba["attractive"], "attractive"), *gap["utkface"]],
     }
-    X = np.concatenate([celeba.X, utkface.X]).astype(np.float32)
-    chosen = np.concatenate([celeba["partition"].astype(str) != "train", validation])
-    labels = {name: np.array(values, dtype=object) for name, values in labels.items()}
-    return TemplateReader(n_epochs=20).fit(X, labels, validation=chosen)
+    return {name: np.array(values, dtype=object) for name, values in labels.items()}
 
 
 def yes_no(values, name):
@@ -97,9 +136,9 @@ def yes_no(values, name):
     return np.where(values.astype(bool), name, f"not {name}")
 
 
-def by_group(reader, faces, name, truth, groups=None):
+def by_group(read, faces, name, truth, groups=None):
     """Return accuracy with its interval of everybody and of each group, and the ECE."""
-    reading = reader.read(faces.X)[name]
+    reading = read(faces.X)[name]
     groups = truth if groups is None else groups
     found = shares_by_group(reading.label == truth, groups, identity=faces.labels.get("identity"))
     codes = reading.task.codes(truth)
@@ -109,14 +148,14 @@ def by_group(reader, faces, name, truth, groups=None):
     }
 
 
-def on_celeba(reader, faces):
+def on_celeba(read, faces):
     """Return what the reader says of CelebA's test people."""
     gender = faces["gender"].astype(str)
     truth = {"gender": gender} | {n: yes_no(faces[n], n) for n in ("smiling", "attractive")}
-    return {name: by_group(reader, faces, name, y, gender) for name, y in truth.items()}
+    return {name: by_group(read, faces, name, y, gender) for name, y in truth.items()}
 
 
-def on_utkface(reader, faces):
+def on_utkface(read, faces):
     """Return what the reader says of UTKFace's test rows, by gender, ethnicity and age."""
     ages, race = faces["age_years"].astype(float), faces["race"].astype(str)
     groups = np.array(
@@ -125,11 +164,11 @@ def on_utkface(reader, faces):
     adult = ages >= MIN_AGE
     adults = faces.take(adult)
     found = {
-        "gender": by_group(reader, adults, "gender", adults["gender"].astype(str), groups[adult]),
-        "ethnicity, 5 classes": by_group(reader, faces, "ethnicity", race, groups),
+        "gender": by_group(read, adults, "gender", adults["gender"].astype(str), groups[adult]),
+        "ethnicity, 5 classes": by_group(read, faces, "ethnicity", race, groups),
     }
     four = faces.take(race != "other")
-    reading = reader.read(four.X)["ethnicity"]
+    reading = read(four.X)["ethnicity"]
     without = [n for n, c in enumerate(reading.task.classes) if c != "other"]
     said = np.array(reading.task.classes)[without][
         reading.probabilities[:, without].argmax(axis=1)
@@ -138,7 +177,7 @@ def on_utkface(reader, faces):
     found["ethnicity, 4 classes"] = {
         "accuracy": {g.group: [g.n, round(g.share, 4), *np.round(g.interval, 4)] for g in shares}
     }
-    reading = reader.read(faces.X)["age_years"]
+    reading = read(faces.X)["age_years"]
     low, high = reading.interval(0.9)
     found["age_years"] = {"within 90 % interval": float(((low <= ages) & (ages <= high)).mean())}
     for name, rows in {"all": ages >= 0, "21-60": (ages >= 21) & (ages <= 60)}.items():
