@@ -81,7 +81,8 @@ def measure(data, method, seed, *, brief=False):
     cost: dict = {}
     transform, metric = None, data.metric
     if method != RAW:
-        eraser, fit_seconds = _fitted(data, method, seed, brief)
+        parameters = (BRIEF if brief else SHORT).get(method, {})
+        eraser, fit_seconds = fitted(data.fit_rows(seed), method, seed, parameters)
         transform, cost = eraser.transform, {"fit seconds": fit_seconds}
         metric = getattr(eraser, "metric", None) or metric
     for section, sides in data.sections(seed).items():
@@ -99,17 +100,25 @@ def measure(data, method, seed, *, brief=False):
     return figures
 
 
-def _fitted(data, method, seed, brief):
-    """Return the fitted eraser and the seconds that its fit took."""
-    eraser = eraser_class(method)()
-    eraser.set_params(**(BRIEF if brief else SHORT).get(method, {}))
+def fitted(rows, method, seed, parameters):
+    """Return an eraser fitted on rows, and the seconds that its fit took.
+
+    Parameters
+    ----------
+    rows : tuple
+        Embeddings, attribute, people or None, and context labels, as ``fit_rows`` gives.
+    method : str
+    seed : int
+    parameters : dict
+    """
+    eraser = eraser_class(method)().set_params(**parameters)
     if "seed" in eraser.get_params():
         eraser.set_params(seed=seed)
-    X, y, identity, labels = data.fit_rows(seed)
+    X, y, identity, labels = rows
     accepted = inspect.signature(eraser.fit).parameters
     more = {"identity": identity, "context": labels}
-    started = time.perf_counter()
     more = {name: v for name, v in more.items() if name in accepted and v is not None}
+    started = time.perf_counter()
     eraser.fit(X, y, **more)
     return eraser, time.perf_counter() - started
 

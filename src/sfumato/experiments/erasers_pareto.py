@@ -1,7 +1,6 @@
 """Erasers over their strength, gender: leakage against the cost in verification."""
 
 import functools
-import inspect
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -9,7 +8,7 @@ from matplotlib.figure import Figure
 from sfumato.audit.attackers import NAMES
 from sfumato.audit.plots import CLASSES, INK, STYLE
 from sfumato.audit.sweep import Point, measure_point, pareto
-from sfumato.experiments.erasers_leaderboard import ACROSS, BRIEF, RAW, Gender
+from sfumato.experiments.erasers_leaderboard import ACROSS, BRIEF, RAW, Gender, fitted
 from sfumato.experiments.experiment import Experiment
 from sfumato.experiments.result import Findings, rows_of
 from sfumato.models.registry import eraser_class
@@ -80,14 +79,8 @@ def _measure(context, data, fit_rows, method, value, seed, options):
     transform, metric = None, data.metric
     if method != RAW:
         parameter, _ = eraser_class(method).strength
-        eraser = eraser_class(method)()
-        eraser.set_params(**context.pick(BRIEF.get(method, {}), {}), **{parameter: value})
-        if "seed" in eraser.get_params():
-            eraser.set_params(seed=seed)
-        X, y, identity, labels = fit_rows()
-        accepted = inspect.signature(eraser.fit).parameters
-        more = {"identity": identity, "context": labels}
-        eraser.fit(X, y, **{name: v for name, v in more.items() if name in accepted})
+        parameters = context.pick(BRIEF.get(method, {}), {}) | {parameter: value}
+        eraser, _ = fitted(fit_rows(), method, seed, parameters)
         transform, metric = eraser.transform, getattr(eraser, "metric", None) or metric
     found = {(ACROSS, VIEW2): data.view2(transform, metric)}
     for section, sides in data.sections(seed).items():
