@@ -63,7 +63,7 @@ def measure_all(context, data):
 
     def measure_seed(seed):
         found: dict = {}
-        for method in [RAW, *ERASERS]:
+        for method in [RAW, *(name for name in ERASERS if name not in data.left_out)]:
             context.say(method)
             brief = context.preset == "quick"
             cell = functools.partial(measure, data, method, seed, brief=brief)
@@ -168,6 +168,7 @@ class Gender:
     """CelebA, UTKFace and LFW, read once."""
 
     matched = (IN_DOMAIN, ACROSS)
+    left_out: tuple = ()
 
     def __init__(self, celeba, utkface, lfw, pairs, notes):
         self.celeba, self.utkface, self.lfw, self.pairs = celeba, utkface, lfw, pairs
@@ -260,5 +261,5 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw", "lfw_pairs"),
     run=run,
     n_seeds={"quick": 1, "full": 3},
-    seconds={"quick": 60, "full": 4200},
+    seconds={"quick": 90, "full": 4200},
 )

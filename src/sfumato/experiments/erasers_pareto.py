@@ -163,5 +163,5 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw", "lfw_pairs"),
     run=run,
     n_seeds={"quick": 1, "full": 1},
-    seconds={"quick": 10, "full": 3600},
+    seconds={"quick": 20, "full": 2000},
 )
