@@ -129,6 +129,7 @@ def test_nothing_is_overwritten_unasked(photos, tmp_path):
     check_output([tmp_path / "old.csv"], photos, replace=True)
     with pytest.raises(InputError, match="is the photo itself"):
         check_output([photos / "a.png"], photos / "a.png", replace=True)
+    check_output([tmp_path / "old.csv"], tmp_path / "missing", replace=True)
     with pytest.raises(InputError, match="does not exist"):
         check_output([tmp_path / "no" / "x.csv"], photos)
 

@@ -1,15 +1,14 @@
 """Whether probabilities are what they say."""
 
+from functools import partial
+
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax as _log_softmax
+from scipy.special import log_softmax
 
 from sfumato.errors import InputError
 
-
-def log_softmax(logits):
-    """Return the logarithm of each row's softmax."""
-    return _log_softmax(logits, axis=1)
+LOG_SOFTMAX = partial(log_softmax, axis=1)
 
 
 def expected_calibration_error(probabilities, codes, *, n_bins=15):
@@ -51,7 +50,7 @@ def expected_calibration_error(probabilities, codes, *, n_bins=15):
     return float(np.abs(gaps).sum() / len(p))
 
 
-def best_temperature(logits, codes, log_probabilities=log_softmax):
+def best_temperature(logits, codes, log_probabilities=LOG_SOFTMAX):
     """Return the temperature at which ``logits / T`` give the labels most likelihood.
 
     Parameters

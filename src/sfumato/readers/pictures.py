@@ -15,7 +15,7 @@ def check_output(paths, source, *, replace=False):
     """Refuse to write over the source, and over another file unless ``replace``."""
     for path in filter(None, paths):
         path = Path(path)
-        if path.exists() and path.samefile(source):
+        if path.exists() and Path(source).exists() and path.samefile(source):
             raise InputError(f"{path} is the photo itself; give another name.")
         if path.exists() and not replace:
             raise InputError(f"{path} exists already; give another name or --force.")
