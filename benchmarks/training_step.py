@@ -11,6 +11,7 @@ import numpy as np
 
 from sfumato.experiments.ages import AGE, CPU
 
+NETWORK = CPU.architecture
 N_IMAGES, BATCH, N_BARE = 640, 64, 5
 
 
@@ -20,17 +21,18 @@ def run():
 
     from sfumato.readers.pixels import PixelTrunk
 
-    trunk = PixelTrunk(CPU)
+    trunk = PixelTrunk(NETWORK)
     layers = _convolutions(trunk)
     bare = [_bare_seconds(layers)]
-    seconds = _step_seconds()
+    seconds, fast = _step_seconds(), _step_seconds("auto")
     bare.append(_bare_seconds(layers))
     work = 2e-9 * sum(layer["multiplications"] for layer in layers)
     ideal = float(np.mean(bare))
     return {
-        "network": f"{CPU.backbone} {CPU.options}, {CPU.crop} pixels",
+        "network": f"{NETWORK.backbone} {NETWORK.options}, {NETWORK.crop} pixels",
         "n_threads": torch.get_num_threads(),
         "images_per_s": BATCH / seconds,
+        "images_per_s_auto_precision": BATCH / fast,
         "bare_images_per_s": BATCH / ideal,
         "gflop_per_s": work / seconds,
         "bare_gflop_per_s": work / ideal,
@@ -38,16 +40,17 @@ def run():
     }
 
 
-def _step_seconds():
+def _step_seconds(precision="32-true"):
     """Return the median time of a training step, from the second epoch on."""
     from sfumato.readers.pixels import train_pixels
     from sfumato.readers.recipes import Recipe
 
     rng, stamps = np.random.default_rng(0), []
-    images = rng.integers(0, 256, (N_IMAGES + 8, CPU.size, CPU.size, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (N_IMAGES + 8, NETWORK.size, NETWORK.size, 3), dtype=np.uint8)
     labels = {AGE: rng.integers(21, 61, len(images)).astype(object)}
     train_pixels(
-        images, labels, np.arange(len(images)) >= N_IMAGES, CPU, Recipe(2, BATCH, 1e-3),
+        images, labels, np.arange(len(images)) >= N_IMAGES, NETWORK,
+        Recipe(2, BATCH, 1e-3, precision=precision),
         augmentation="crop", progress=lambda *at: stamps.append(time.perf_counter()),
     )  # fmt: skip
     return float(np.median(np.diff(stamps[N_IMAGES // BATCH :])))
@@ -74,7 +77,7 @@ def _convolutions(trunk):
     for module in trunk.modules():
         if isinstance(module, torch.nn.Conv2d):
             handles.append(module.register_forward_hook(note))
-    photos = torch.zeros(BATCH, CPU.size, CPU.size, 3, dtype=torch.uint8)
+    photos = torch.zeros(BATCH, NETWORK.size, NETWORK.size, 3, dtype=torch.uint8)
     with torch.no_grad():
         trunk.eval()(photos)
     for handle in handles:

@@ -70,9 +70,9 @@ class Data:
     train: np.ndarray
 
     @classmethod
-    def read(cls, templates):
-        """Read the tables."""
-        names = ("identity", "partition", "gender", "smiling", "attractive")
+    def read(cls, templates, *more):
+        """Read the tables, with more labels of CelebA."""
+        names = ("identity", "partition", "gender", "smiling", "attractive", *more)
         utkface = templates.faces("utkface", "gender", "race", "age_years")
         return cls(
             templates.faces("celeba", *names),

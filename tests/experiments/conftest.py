@@ -64,6 +64,7 @@ def world(tmp_path_factory):
         who,
         partition=np.array(["train", "val", "test"])[np.searchsorted([120, 180], who, "right")],
         gender=np.where(who % 2 == 1, "male", "female"),
+        image=photos(np.random.default_rng(1), len(who)),
         **{name: rng.integers(2, size=len(who)).astype(bool) for name in CONTEXT}
         | {name: values.astype(bool) for name, values in labels.items()},
     )

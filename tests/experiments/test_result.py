@@ -63,6 +63,12 @@ def test_missing_data_is_named(tmp_path):
         reproduce("sensitivenets-table1", Templates(tmp_path, tmp_path))
     with pytest.raises(InputError, match="experiment must be one of"):
         reproduce("table9", Templates(tmp_path, tmp_path))
+    with pytest.raises(
+        InputError, match="preset of blinded-table1 must be one of quick, full, got 'gpu'"
+    ):
+        reproduce("blinded-table1", Templates(tmp_path, tmp_path), preset="gpu")
+    with pytest.raises(InputError, match="must be one of quick, full, gpu, got 'cpu'"):
+        reproduce("coral-table1", Templates(tmp_path, tmp_path), preset="cpu")
 
 
 def test_list_says_what_is_needed():

@@ -116,3 +116,32 @@ def test_rows_with_missing_labels_are_left_out():
     faces = Faces(np.arange(6.0).reshape(3, 2), labels, "cosine")
     assert faces.known("gender")["age"].tolist()[0] == 1.0 and len(faces.known("gender")) == 2
     assert faces.known("gender", "age").X.tolist() == [[0.0, 1.0]]
+
+
+def test_photos_of_all_parts_are_decoded_once(folders):
+    Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
+    pytest.importorskip("cv2", reason="needs the extra faces")
+    import io
+
+    import pyarrow as pa
+
+    data, cache = folders
+    for part, names in enumerate((["a", "b"], ["c"])):
+        photos = []
+        for name in names:
+            stream = io.BytesIO()
+            Image.new("RGB", (8, 8), (10 * ord(name) - 960, 0, 0)).save(stream, "PNG")
+            photos.append({"bytes": stream.getvalue(), "path": name})
+        columns = {"image_id": names, "gender": ["f"] * len(names)}
+        batch = table_batch(columns | {"image": pa.array(photos, IMAGE)})
+        write_table(data / f"x-{part}.parquet", [batch], batch.schema, TableInfo(source="x"))
+    templates = Templates(data, cache)
+    images, labels = templates.photos("x", 64)
+    assert images.shape == (3, 64, 64, 3)
+    assert images[np.array([2, 0])][:, 0, 0, 0].tolist() == [30, 10]
+    assert labels["image_id"].tolist() == ["a", "b", "c"] and len(labels["gender"]) == 3
+    before = templates.seconds
+    templates.photos("x", 64)
+    assert templates.seconds == before > 0
+    with pytest.raises(InputError, match=r"utkface.parquet is missing"):
+        templates.photos("utkface", 64)

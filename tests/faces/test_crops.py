@@ -8,7 +8,7 @@ import pytest
 
 from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE
-from sfumato.faces.crops import Cropper, Crops, crop_face, crop_faces
+from sfumato.faces.crops import Cropper, Crops, Stack, Subset, crop_face, crop_faces
 from sfumato.faces.detect import Face
 
 pytest.importorskip("cv2", reason="needs the extra faces")
@@ -113,3 +113,14 @@ def test_grey_photos_become_rgb(tmp_path):
     (tmp_path / "in" / "g.png").write_bytes(stream.getvalue())
     crops = crop_faces(tmp_path / "in", tmp_path / "out", size=16, zoom=None, workers=1)
     assert (crops.images == 90).all()
+
+
+def test_stacked_parts_and_subsets_keep_the_order_asked_for():
+    images = np.random.default_rng(0).integers(256, size=(9, 2, 2, 3)).astype(np.uint8)
+    stack = Stack([images[:4], images[4:5], images[5:]])
+    numbers = np.array([8, 0, 4, 4, 5, 3])
+    np.testing.assert_array_equal(stack[numbers], images[numbers])
+    some = Subset(stack, numbers)
+    assert (len(stack), len(some), some.shape) == (9, 6, (6, 2, 2, 3))
+    np.testing.assert_array_equal(some[np.array([5, 0])], images[[3, 8]])
+    assert stack[np.array([], dtype=int)].shape == (0, 2, 2, 3)

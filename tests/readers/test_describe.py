@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from sfumato.cli import app, commands
 from sfumato.errors import InputError
+from sfumato.faces.align import ARCFACE
 from sfumato.faces.detect import Face
 from sfumato.readers.describe import LAWFUL, WEIGHTS, describe, shipped_reader, to_rows
 from sfumato.readers.pictures import annotate, check_output
@@ -41,6 +43,7 @@ class GreenEncoder:
 class SignReader:
     """Green above 100 is "bright"; the age is 20 or 30 by the place of the face."""
 
+    kind = "templates"
     about: dict = {"measured": {"much": "text"}}
 
     def read(self, X):
@@ -107,6 +110,37 @@ def test_reader_of_other_templates_is_refused(photos):
         describe(photos, **FAKES | {"reader": reader})
     with pytest.raises(InputError, match="no reader comes with the encoder x; use one of dlib"):
         shipped_reader("x")
+
+
+class GreyOfPixels:
+    """Reads the mean of the crop; says of which shape and type it was."""
+
+    kind, crops, about = "pixels", {"size": 8, "zoom": 0.72}, {}
+
+    def __init__(self):
+        self.seen = []
+
+    def read(self, images):
+        self.seen.append((images.shape, images.dtype))
+        mean = images.reshape(len(images), -1).mean(axis=1, keepdims=True)
+        logits = np.hstack([60 - mean, mean - 60])
+        return {"light": reading_of(ClassTask("light", ("dark", "bright")), logits)}
+
+
+def test_a_reader_of_pixels_gets_crops_and_needs_no_encoder(tmp_path):
+    pytest.importorskip("cv2", reason="needs the extra faces")
+    Image.new("RGB", (112, 112), (10, 20, 30)).save(tmp_path / "a.png")
+    Image.new("RGB", (112, 112), (20, 220, 200)).save(tmp_path / "b.png")
+
+    class Detector(RedDetector):
+        def detect(self, image):
+            faces = super().detect(image)
+            return [replace(face, landmarks=ARCFACE) for face in faces]
+
+    reader = GreyOfPixels()
+    found = describe(tmp_path, reader=reader, detector=Detector(), encoder=None, workers=1)
+    assert [f["light"]["label"] for f in found.faces] == ["dark", "bright", "bright"]
+    assert reader.seen == [((1, 8, 8, 3), np.uint8), ((2, 8, 8, 3), np.uint8)]
 
 
 def test_picture_has_boxes_and_text_and_the_photo_stays(photos, tmp_path):

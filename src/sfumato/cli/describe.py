@@ -17,7 +17,9 @@ def describe(
     source: Path = typer.Argument(
         help="A photo, a folder, a text file of paths, or a face table with images."
     ),
-    reader: Path | None = typer.Option(None, help="A saved reader; default: the shipped one."),
+    reader: str | None = typer.Option(
+        None, help="dlib or pixels, which come with sfumato, or a saved one; default: dlib."
+    ),
     detector: str = typer.Option("dlib", help="dlib, mtcnn or yunet:PATH."),
     encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
     largest: bool = typer.Option(False, help="The largest face of each photo alone."),
@@ -29,13 +31,12 @@ def describe(
     force: bool = typer.Option(False, "--force", help="Replace what --csv or --picture name."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ):
-    """Read age, gender, ethnicity, smile and attractiveness off every face.
+    """Read age, gender, ethnicity, smile and more off every face.
 
     Exit code 1 says that some photos could not be described.
     """
     from sfumato.readers.describe import LAWFUL, describe, to_rows
     from sfumato.readers.pictures import annotate, check_output
-    from sfumato.readers.storage import load_reader
 
     errors.print(LAWFUL, style="bold", soft_wrap=True)
     check_output([csv_file, picture], source, replace=force)
@@ -43,7 +44,7 @@ def describe(
         task = bar.add_task("Describing")
         found = describe(
             source,
-            reader=None if reader is None else load_reader(reader),
+            reader=None if reader is None else _reader(reader),
             detector=detector,
             encoder=encoder,
             largest=largest,
@@ -64,6 +65,14 @@ def describe(
         errors.print(f"and {len(found.rejects) - SHOWN} more photos without a description")
     if found.rejects:
         raise typer.Exit(DONE_WITH_REJECTS)
+
+
+def _reader(name):
+    """Return the shipped reader of this name, or that of a file."""
+    from sfumato.readers.describe import shipped_reader, shipped_readers
+    from sfumato.readers.storage import load_reader
+
+    return shipped_reader(name) if name in shipped_readers() else load_reader(name)
 
 
 def _write_csv(rows, path):

@@ -15,7 +15,9 @@ def reproduce(
     name: str = typer.Argument(help="An experiment, or `list` to see all of them."),
     data: Path = typer.Option(None, help="Folder of face tables; default $SFUMATO_DATA/data."),
     cache: Path = typer.Option(None, help="Folder for templates; default the user's cache."),
-    preset: str = typer.Option("quick", help="quick (a sample, under a minute) or full."),
+    preset: str = typer.Option(
+        "quick", help="quick (a sample, under a minute), full, or of some experiments gpu."
+    ),
     seeds: int = typer.Option(None, help="How many seeds; default depends on the preset."),
     detector: str = typer.Option(None, help="dlib, mtcnn or yunet:PATH."),
     encoder: str = typer.Option(None, help="dlib or arcface-onnx:PATH."),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfumato.data.splits import split_identities
+from sfumato.faces.crops import Stack, Subset
 from sfumato.metrics.ordinal import age_errors, n_inconsistencies
 from sfumato.readers.recipes import Architecture, Recipe
 
@@ -19,11 +20,34 @@ MODELS = {
     "CORAL-CNN, weighted": ("coral", True),
     "CORN": ("corn", False),
 }
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network and how it is trained.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    n_epochs, batch_size : int
+    learning_rate : float
+    """
+
+    architecture: Architecture
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+_LITTLE = {"widths": (4, 8, 8, 16), "n_blocks": (1, 1, 1, 1)}
+TINY = Training(Architecture("iresnet", _LITTLE, size=68, crop=64), 1, 64, 1e-3)
 # Small enough for two cores: minutes a network.
-CPU = Architecture("resnet18", {"width": 0.5}, size=68, crop=64)
-TINY = Architecture(
-    "iresnet", {"widths": (4, 8, 8, 16), "n_blocks": (1, 1, 1, 1)}, size=68, crop=64
-)
+CPU = Training(Architecture("resnet18", {"width": 0.5}, size=68, crop=64), 12, 64, 1e-3)
+
+
+def published(backbone):
+    """Return the papers' protocol: 120 of 128 pixels, Adam at 5e-4, batches of 256."""
+    return Training(Architecture(backbone, size=128, crop=120), 200, 256, 5e-4)
 
 
 @dataclass(frozen=True)
@@ -32,27 +56,26 @@ class Ages:
 
     Parameters
     ----------
-    images : ndarray of shape (n_images, size, size, 3), uint8
-        May be memory-mapped.
+    images : Stack
     rows : ndarray of int of shape (n_rows,)
         Those of the right age.
     years : ndarray of int of shape (n_images,)
     names : ndarray of str of shape (n_images,)
     """
 
-    images: np.ndarray
+    images: Stack
     rows: np.ndarray
     years: np.ndarray
     names: np.ndarray
 
     @classmethod
-    def read(cls, context):
+    def read(cls, context, size):
         """Decode the photos, or read them as decoded before; quick keeps a sample."""
-        crops = context.templates.photos("utkface", CPU.size)
-        years = crops.labels[AGE].astype(float).astype(int)
+        images, labels = context.templates.photos("utkface", size)
+        years = labels[AGE].astype(float).astype(int)
         rows = np.flatnonzero((years >= FIRST) & (years <= LAST))
         rows = np.random.default_rng(0).permutation(rows)[: context.pick(240, len(rows))]
-        return cls(crops.images, np.sort(rows), years, crops.labels["image_id"].astype(str))
+        return cls(images, np.sort(rows), years, labels["image_id"].astype(str))
 
     def parts(self, seed):
         """Return the numbers of 72 % of the rows to train on, 8 % to pick by, 20 % to test."""
@@ -63,31 +86,32 @@ class Ages:
         return tuple(self.rows[mask] for mask in masks)
 
 
-def train_age(context, data, model, seed, *, weighted=False):
-    """Return a network trained on the ages, its readings of the test rows and their numbers."""
+def train_age(context, data, training, model, seed, *, weighted=False):
+    """Return what a network trained on the ages reads of the test rows, and their numbers."""
     from sfumato.readers.pixels import train_pixels
 
     train, validation, test = data.parts(seed)
     rows = np.concatenate([train, validation])
     recipe = Recipe(
-        n_epochs=context.pick(1, 20),
-        batch_size=64,
-        learning_rate=1e-3,
+        n_epochs=training.n_epochs,
+        batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
         weight_decay=0.0,
+        precision="auto",
         seed=seed,
     )
     reader, _ = train_pixels(
-        _Some(data.images, rows),
+        Subset(data.images, rows),
         {AGE: data.years[rows].astype(object)},
         np.arange(len(rows)) >= len(train),
-        context.pick(TINY, CPU),
+        training.architecture,
         recipe,
         augmentation="crop",
         age_model=model,
         weighted=weighted,
         progress=lambda done, total, what: context.say(f"{model}: {done}/{total} {what}"),
     )
-    return reader, reader.read(_Some(data.images, test))[AGE], test
+    return reader.read(Subset(data.images, test))[AGE], test
 
 
 def judge(data, reading, test):
@@ -101,17 +125,3 @@ def judge(data, reading, test):
         "faces with an inconsistency": float((wrong > 0).mean()),
         "inconsistencies a face": float(wrong.mean()),
     }
-
-
-class _Some:
-    """Some images of a memory-mapped array, read when asked for."""
-
-    def __init__(self, images, rows):
-        self.images, self.rows = images, rows
-        self.shape = (len(rows), *images.shape[1:])
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, numbers):
-        return self.images[self.rows[numbers]]

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sfumato.audit.plots import AFTER, BEFORE, INK, STYLE
-from sfumato.experiments.ages import MODELS, Ages, judge, train_age
+from sfumato.experiments.ages import CPU, MODELS, TINY, Ages, judge, published, train_age
 from sfumato.experiments.experiment import Experiment
 from sfumato.experiments.result import Findings, rows_of
 from sfumato.metrics.ordinal import n_inconsistencies
@@ -22,13 +22,14 @@ COLUMNS = ("faces with an inconsistency", "inconsistencies a face", "MAE")
 
 def run(context):
     """Measure the figure; see :class:`sfumato.experiments.experiment.Experiment`."""
-    data = Ages.read(context)
+    training = context.pick(TINY, CPU, published("resnet34"))
+    data = Ages.read(context, training.architecture.size)
     first: dict = {}
 
     def measure(seed):
         figures: dict = {}
         for name in SHOWN:
-            _, reading, test = train_age(context, data, MODELS[name][0], seed)
+            reading, test = train_age(context, data, training, MODELS[name][0], seed)
             if seed == context.seeds[0]:
                 first[name] = reading
             found = judge(data, reading, test)
@@ -78,7 +79,7 @@ EXPERIMENT = Experiment(
     source="Cao, Mirjalili, Raschka, Rank-consistent ordinal regression, arXiv:1901.07884v3",
     tables=("utkface",),
     run=run,
-    n_seeds={"quick": 1, "full": 3},
+    n_seeds={"quick": 1, "full": 3, "gpu": 3},
     seconds={"quick": 15, "full": 2400},
     extras=("deep", "faces"),
 )

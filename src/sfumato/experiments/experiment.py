@@ -12,7 +12,7 @@ from sfumato.experiments.result import Findings
 from sfumato.experiments.templates import Templates
 from sfumato.validation import check_choice
 
-PRESETS = ("quick", "full")
+PRESETS = ("quick", "full", "gpu")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Experiment:
     run : callable
         ``run(context) -> Findings``.
     n_seeds : dict
-        Default number of seeds of each preset.
+        Default number of seeds of each preset it has: "quick", "full", some "gpu".
     seconds : dict
         How long each preset took on two cores with the templates at hand.
     extras : tuple of str, default=("deep",)
@@ -58,7 +58,7 @@ class Context:
     ----------
     templates : Templates
         Embedded faces of the data folder.
-    preset : {"quick", "full"}
+    preset : {"quick", "full", "gpu"}
     seeds : tuple of int
         Splits and training take the same seed.
     progress : callable, optional
@@ -77,9 +77,10 @@ class Context:
     def __post_init__(self):
         check_choice(self.preset, PRESETS, "preset")
 
-    def pick(self, quick, full):
-        """Return the value of this run's preset."""
-        return quick if self.preset == "quick" else full
+    def pick(self, quick, full, gpu=None):
+        """Return the value of this run's preset; without one of ``gpu`` that is ``full``."""
+        chosen = {"quick": quick, "full": full, "gpu": full if gpu is None else gpu}
+        return chosen[self.preset]
 
     def over_seeds(self, measure):
         """Measure once a seed and gather the figures.

@@ -15,6 +15,7 @@ EXPERIMENTS = {
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
     "erasers-leaderboard-crossed": "sfumato.experiments.erasers_leaderboard_crossed",
     "erasers-pareto": "sfumato.experiments.erasers_pareto",
+    "gender-resnet101": "sfumato.experiments.gender_resnet101",
     "sensitivenets-figure3": "sfumato.experiments.sensitivenets_figure3",
     "sensitivenets-figure4": "sfumato.experiments.sensitivenets_figure4",
     "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",

@@ -7,6 +7,7 @@ from sfumato.experiments.experiment import Context
 from sfumato.experiments.registry import EXPERIMENTS, load_experiment
 from sfumato.experiments.result import ExperimentResult
 from sfumato.experiments.templates import SOURCES
+from sfumato.validation import check_choice
 
 
 def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
@@ -18,9 +19,10 @@ def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
         Of :data:`sfumato.experiments.registry.EXPERIMENTS`.
     templates : Templates
         The data folder.
-    preset : {"quick", "full"}, default="quick"
+    preset : {"quick", "full", "gpu"}, default="quick"
         Quick takes a sample of the people and trains briefly: it shows that everything works,
-        its figures are not to be quoted.
+        its figures are not to be quoted. Full is for two cores; some experiments have the
+        published networks as "gpu".
     n_seeds : int, optional
         How many seeds, from 0; splits and training vary together. Default: the experiment's.
     progress : callable, optional
@@ -33,11 +35,12 @@ def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
     Raises
     ------
     InputError
-        For an unknown name or preset, fewer than one seed, or missing data.
+        For an unknown name, a preset that it has not, fewer than one seed, or missing data.
     """
     experiment = load_experiment(name)
     if n_seeds is not None and n_seeds < 1:
         raise InputError(f"seeds must be at least 1, got {n_seeds}.")
+    check_choice(preset, tuple(experiment.n_seeds), f"preset of {name}")
     context = Context(templates, preset, (), progress, name)
     context.seeds = tuple(range(n_seeds or experiment.n_seeds[preset]))
     templates.check(experiment.tables)

@@ -135,22 +135,41 @@ class Templates:
         return path
 
     def photos(self, name, size):
-        """Return a table's whole photos, scaled and decoded once, as Crops.
+        """Return a table's whole photos, scaled and decoded once.
 
-        They are kept in ``CACHE/NAME-SIZEpx``, as numbers: delete that folder when you are done.
+        They are kept in ``CACHE/PART-SIZEpx``, as numbers: delete that folder when you are done.
+
+        Returns
+        -------
+        images : Stack
+        labels : dict of str to ndarray of shape (n_images,)
+            ``image_id`` and the table's labels.
         """
+        from sfumato.faces.crops import Stack
+
+        sources = self._sources(name)
+        if not sources:
+            raise _missing(self.folder, name)
+        parts = [self._decoded(source, size) for source in sources]
+        labels = {
+            label: np.concatenate([part.labels[label] for part in parts])
+            for label in parts[0].labels
+        }
+        return Stack([part.images for part in parts]), labels
+
+    def _decoded(self, source, size):
         from sfumato.faces.crops import Crops, crop_faces
 
-        folder = self.cache / f"{name}-{size}px"
+        folder = self.cache / f"{source.stem}-{size}px"
         if not folder.exists():
             started = time.perf_counter()
             self.cache.mkdir(parents=True, exist_ok=True)
 
             def progress(n_done, n_total):
                 if self.progress is not None:
-                    self.progress(n_done, n_total, f"decoding {name}")
+                    self.progress(n_done, n_total, f"decoding {source.stem}")
 
-            crop_faces(self.path(name), folder, size=size, zoom=None, progress=progress)
+            crop_faces(source, folder, size=size, zoom=None, progress=progress)
             self.seconds += time.perf_counter() - started
         return Crops(folder)
 

@@ -121,6 +121,54 @@ class Crops:
         return len(self.images)
 
 
+class Stack:
+    """Images of several arrays as one; they are read when asked for.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray of shape (n_images, size, size, 3), uint8
+        May be memory-mapped.
+    """
+
+    def __init__(self, parts):
+        self.parts = list(parts)
+        self._ends = np.cumsum([0, *map(len, self.parts)])
+        self.shape = (int(self._ends[-1]), *self.parts[0].shape[1:])
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, numbers):
+        """Return the images of these numbers (int64 array), in their order."""
+        found = np.empty((len(numbers), *self.shape[1:]), np.uint8)
+        which = np.searchsorted(self._ends, numbers, side="right") - 1
+        for part in np.unique(which):
+            rows = which == part
+            found[rows] = self.parts[part][numbers[rows] - self._ends[part]]
+        return found
+
+
+class Subset:
+    """Some images of an array or a stack; they are read when asked for.
+
+    Parameters
+    ----------
+    images : ndarray or Stack
+    rows : ndarray of int
+    """
+
+    def __init__(self, images, rows):
+        self.images, self.rows = images, rows
+        self.shape = (len(rows), *images.shape[1:])
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, numbers):
+        """Return the images of these numbers (int64 array) within the subset."""
+        return self.images[self.rows[numbers]]
+
+
 def crop_faces(
     source,
     folder,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sfumato.errors import InputError
+from sfumato.faces.crops import Cropper
 from sfumato.faces.detect import PAD, make_detector
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import MAX_PIXELS
@@ -55,31 +56,41 @@ class Description:
 
 
 class Located:
-    """An encoder whose embeddings go with the face's box and score."""
+    """An encoder, or a cropper, whose embeddings go with the face's box and score."""
 
     def __init__(self, encoder):
         self.encoder = encoder
 
     def encode(self, image, face):
-        """Return the embedding, the box and the score in one row of float64."""
-        return np.concatenate([self.encoder.encode(image, face), face.box, [face.score]])
+        """Return the embedding or the pixels, the box and the score in one row of float64."""
+        return np.concatenate([self.encoder.encode(image, face).ravel(), face.box, [face.score]])
 
 
-def shipped_reader(encoder="dlib"):
-    """Return the reader that comes with sfumato for an encoder's templates.
+def shipped_reader(name="dlib"):
+    """Return a reader that comes with sfumato.
+
+    Parameters
+    ----------
+    name : str, default="dlib"
+        That of an encoder whose templates it reads, or "pixels" (which needs the extra ``deep``).
 
     Raises
     ------
     InputError
         If there is none.
     """
-    path = WEIGHTS / f"{encoder}.safetensors"
+    path = WEIGHTS / f"{name}.safetensors"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors")))
+        known = ", ".join(shipped_readers())
         raise InputError(
-            f"no reader comes with the encoder {encoder}; use one of {known}, or give a reader."
+            f"no reader comes with the encoder {name}; use one of {known}, or give a reader."
         )
     return load_reader(path)
+
+
+def shipped_readers():
+    """Return the names that :func:`shipped_reader` knows."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
 def describe(
@@ -94,14 +105,14 @@ def describe(
     workers=None,
     progress=None,
 ):
-    """Read age, gender, ethnicity, smile and attractiveness off every face.
+    """Read age, gender, ethnicity, smile and more off every face.
 
     Parameters
     ----------
     source : str or Path
         A photo, a folder, a text file of paths, or a face table with images.
-    reader : TemplateReader, optional
-        Default: the shipped one of the encoder.
+    reader : TemplateReader or PixelReader, optional
+        Default: the shipped one of the encoder. One of pixels needs no encoder.
     detector, encoder, max_pixels, pad, workers, progress
         As for :func:`sfumato.faces.embed.embed`.
     largest : bool, default=False
@@ -119,16 +130,11 @@ def describe(
     photos = open_source(source)
     reader = reader or shipped_reader(encoder)
     detector = make_detector(detector, pad=pad) if isinstance(detector, str) else detector
-    encoder = make_encoder(encoder) if isinstance(encoder, str) else encoder
-    about = getattr(reader, "about", {})
-    space = f"{encoder.name} / {encoder.version} / {encoder.dimension}-d"
-    if about.get("encoder", space) != space:
-        raise InputError(f"the reader reads [{about['encoder']}], not [{space}]; give another.")
     embedder = FaceEmbedder(
-        detector, Located(encoder), all_faces=not largest, max_pixels=max_pixels
+        detector, Located(_input(reader, encoder)), all_faces=not largest, max_pixels=max_pixels
     )
     n_workers = min(workers or n_cores(), -(-photos.n_photos // TASK))
-    found = Description(reader=about)
+    found = Description(reader=reader.about)
     n_done = 0
     for task, outcomes in embed_in_order(embedder, photos.batches(TASK), n_workers=n_workers):
         for name, outcome in zip(task.ids, outcomes, strict=True):
@@ -142,9 +148,26 @@ def describe(
     return found
 
 
+def _input(reader, encoder):
+    """Return what makes the reader's input of a face: an encoder, or a cropper."""
+    if reader.kind == "pixels":
+        return Cropper(**reader.crops)
+    encoder = make_encoder(encoder) if isinstance(encoder, str) else encoder
+    space = f"{encoder.name} / {encoder.version} / {encoder.dimension}-d"
+    wanted = reader.about.get("encoder", space)
+    if wanted != space:
+        raise InputError(f"the reader reads [{wanted}], not [{space}]; give another.")
+    return encoder
+
+
 def _faces(name, rows, reader):
     """Return the JSON form of the faces of one photo."""
-    X, boxes, scores = rows[:, :-5].astype(np.float32), rows[:, -5:-1], rows[:, -1]
+    X, boxes, scores = rows[:, :-5], rows[:, -5:-1], rows[:, -1]
+    if reader.kind == "pixels":
+        size = reader.crops["size"]
+        X = X.reshape(-1, size, size, 3).astype(np.uint8)
+    else:
+        X = X.astype(np.float32)
     readings = {attribute: _plain(found) for attribute, found in reader.read(X).items()}
     return [
         {

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from sfumato.errors import InputError
+from sfumato.faces.crops import ZOOM
 from sfumato.nets.backbones import make_backbone
 from sfumato.nets.multitask import MultiTaskNet
 from sfumato.nets.pixels import to_planes
@@ -25,8 +26,8 @@ class PixelTrunk(nn.Module):
     ----------
     architecture : Architecture
     augmentation : {"faces", "crop", "none"}
-        "faces": mirror, turn, move, light, colour, a hidden patch. "crop": mirror and random
-        cuts. Only in training.
+        "faces": mirror, turn, move, light, colour or none, a hidden patch. "crop": mirror and
+        random cuts. Only in training.
     seed : int, default=0
     """
 
@@ -91,6 +92,7 @@ def make_augmentation(name, architecture):
         mirror,
         K.RandomAffine(12.0, (0.06, 0.06), (0.88, 1.12), p=0.8),
         *([K.ColorJiggle(0.25, 0.25, 0.2, 0.02, p=0.7)] if architecture.n_channels == 3 else []),
+        *([K.RandomGrayscale(p=0.1)] if architecture.n_channels == 3 else []),
         K.RandomErasing((0.02, 0.15), p=0.3),
         data_keys=["input"],
     )
@@ -105,11 +107,20 @@ class PixelReader:
         With a PixelTrunk.
     tasks : list of ClassTask or AgeTask
     about : dict, optional
-        What it was trained on and how well it reads: the model card.
+        What it was trained on and how well it reads: the model card. ``crops`` says how its
+        faces were cut out, if not to the network's size as by default.
     """
+
+    kind = "pixels"
 
     def __init__(self, net, tasks, about=None):
         self.net, self.tasks, self.about = net.eval(), tasks, about or {}
+
+    @property
+    def crops(self):
+        """``size`` and ``zoom`` of :func:`sfumato.faces.crops.crop_face`."""
+        default = {"size": self.net.trunk.architecture.size, "zoom": ZOOM}
+        return default | self.about.get("crops", {})
 
     def read(self, images):
         """Return what the faces show.

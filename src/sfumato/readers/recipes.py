@@ -56,7 +56,7 @@ class Recipe:
     patience : int, optional
         Stop after so many epochs that are no better on the validation rows.
     precision : str, default="32-true"
-        Of Lightning Fabric; "bf16-mixed" on a GPU.
+        Of Lightning Fabric; "auto": "bf16-mixed" where the machine is faster so.
     accelerator : str, default="auto"
         Of Lightning Fabric.
     seed : int, default=0

@@ -32,17 +32,17 @@ def save_reader(reader, path, *, about=None):
         What it was trained on and how well it reads; default: the reader's own.
     """
     if isinstance(reader, TemplateReader):
-        kind, arrays, tasks = "templates", reader.network_, reader.tasks_
+        arrays, tasks = reader.network_, reader.tasks_
         more = {"parameters": reader.get_params()}
     else:
-        kind, tasks = "pixels", reader.tasks
+        tasks = reader.tasks
         arrays = {name: t.detach().cpu().numpy() for name, t in reader.net.state_dict().items()}
         more = {"architecture": asdict(reader.net.trunk.architecture)}
     description = {
         "format": FORMAT,
-        "kind": kind,
+        "kind": reader.kind,
         "tasks": [task_to_dict(task) for task in tasks],
-        "about": about if about is not None else getattr(reader, "about", {}),
+        "about": reader.about if about is None else about,
         **more,
     }
     half = {name: np.ascontiguousarray(_half(values)) for name, values in arrays.items()}

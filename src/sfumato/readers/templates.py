@@ -45,6 +45,9 @@ class TemplateReader(BaseEstimator):
     It is a reader: that it fails on a protected template proves nothing.
     """
 
+    kind = "templates"
+    about: dict = {}
+
     def __init__(
         self,
         *,
