@@ -26,17 +26,30 @@ ERASERS = {
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
 }
 
+PERTURBERS = {
+    "privacynet": "sfumato.perturbers.privacynet:PrivacyNetPerturber",
+}
+
 
 def eraser_class(name):
     """Return the eraser class registered under ``name``; a bad name lists the good ones."""
-    check_choice(name, tuple(ERASERS), "method")
-    module, attribute = ERASERS[name].split(":")
+    return _class(name, ERASERS)
+
+
+def perturber_class(name):
+    """Return the perturber class registered under ``name``; a bad name lists the good ones."""
+    return _class(name, PERTURBERS)
+
+
+def _class(name, registry):
+    check_choice(name, tuple(registry), "method")
+    module, attribute = registry[name].split(":")
     return getattr(importlib.import_module(module), attribute)
 
 
-def method_name(estimator):
-    """Return the registered name of an eraser."""
+def method_name(estimator, registry=ERASERS):
+    """Return the registered name of a method."""
     path = f"{type(estimator).__module__}:{type(estimator).__qualname__}"
-    names = {value: key for key, value in ERASERS.items()}
-    check_choice(path, tuple(names), "eraser class")
+    names = {value: key for key, value in registry.items()}
+    check_choice(path, tuple(names), "class")
     return names[path]

@@ -98,7 +98,8 @@ def _is_array(value):
     return isinstance(value, np.ndarray)
 
 
-def _restore(estimator, arrays, scalars):
+def restore(estimator, arrays, scalars):
+    """Give an estimator the fitted attributes of :func:`fitted_state`."""
     for name, value in {**arrays, **scalars}.items():
         attribute, nested, key = name.partition("/")
         if nested:
@@ -153,7 +154,7 @@ def load_model(path):
             "update sfumato."
         )
     eraser = eraser_class(description["method"])(**description["parameters"])
-    _restore(eraser, arrays, description["state"])
+    restore(eraser, arrays, description["state"])
     return SavedModel(
         eraser=eraser,
         attributes=tuple(description["attributes"]),

@@ -1,0 +1,138 @@
+"""What a user wants hidden and kept, and the class that each picture is to show instead."""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+
+from sfumato.errors import InputError
+
+#: Attributes and their classes in the papers' experiments; ages as in PrivacyNet's Eq. 9.
+ATTRIBUTES = {
+    "gender": ("female", "male"),
+    "race": ("black", "white"),
+    "age": ("young", "middle", "old"),
+}
+AGE_ENDS_YEARS = (30, 45)
+
+
+def age_group(years):
+    """Return "young" (up to 30), "middle" (31 to 45) or "old" of ages, PrivacyNet's Eq. 9.
+
+    Parameters
+    ----------
+    years : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of str of shape (n_samples,)
+
+    Examples
+    --------
+    >>> age_group([30, 31, 45, 46]).tolist()
+    ['young', 'middle', 'middle', 'old']
+    """
+    years = np.asarray(years, dtype=float)
+    if np.isnan(years).any():
+        raise InputError("years must be known; leave out rows without an age.")
+    return np.array(ATTRIBUTES["age"])[np.searchsorted(AGE_ENDS_YEARS, years, side="left")]
+
+
+def check_choice_of(attributes, hide, keep=()):
+    """Return what to hide as a dict from attribute to the class to show, None where free.
+
+    Parameters
+    ----------
+    attributes : dict of str to sequence of str
+        What the perturber can change: its attributes and their classes.
+    hide : str, iterable of str, or mapping of str to str or None
+        A mapping names the class to show.
+    keep : str or iterable of str, default=()
+
+    Raises
+    ------
+    InputError
+        For an unknown attribute or class, one both hidden and kept, or nothing to hide.
+    """
+    hide = [hide] if isinstance(hide, str) else hide
+    wanted = dict(hide) if isinstance(hide, Mapping) else dict.fromkeys(hide)
+    keep = [keep] if isinstance(keep, str) else list(keep)
+    known = ", ".join(attributes)
+    for name in (*wanted, *keep):
+        if name not in attributes:
+            raise InputError(f"cannot hide or keep {name!r}; the attributes are {known}.")
+    if not wanted:
+        raise InputError(f"hide must name at least one of {known}.")
+    both = [name for name in wanted if name in keep]
+    if both:
+        raise InputError(f"{', '.join(both)} cannot be both hidden and kept.")
+    for name, shown in wanted.items():
+        if shown is not None and shown not in attributes[name]:
+            raise InputError(
+                f"{name} has no class {shown!r}; it has {', '.join(attributes[name])}."
+            )
+    return wanted
+
+
+def target_codes(codes, n_classes, rng, *, shown=None, at_random=False):
+    """Return the class that each picture is to show.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_images,)
+        Classes now.
+    n_classes : int
+    rng : numpy.random.Generator
+    shown : int, optional
+        The class to show on all pictures.
+    at_random : bool, default=False
+        Draw among all classes, its own too: then nobody can turn the answer round. Else one of
+        the others, with two classes the opposite.
+
+    Returns
+    -------
+    ndarray of int of shape (n_images,)
+    """
+    if shown is not None:
+        return np.full(len(codes), shown)
+    if at_random:
+        return rng.integers(n_classes, size=len(codes))
+    return (codes + rng.integers(1, n_classes, size=len(codes))) % n_classes
+
+
+def every_choice(attributes=None):
+    """Return all ways to hide, by their names in the papers: 15 for the usual attributes.
+
+    Parameters
+    ----------
+    attributes : dict of str to sequence of str, optional
+        Default: :data:`ATTRIBUTES`.
+
+    Returns
+    -------
+    dict of str to dict
+        ``"G"``, ``"R"``, ``"A0"``, ``"G+A2"``, ...: what to give as ``hide``. An attribute of
+        two classes is hidden or not; one of more is not, or shows one of them.
+
+    Examples
+    --------
+    >>> list(every_choice())[:6]
+    ['A0', 'A1', 'A2', 'R', 'R+A0', 'R+A1']
+    >>> every_choice()["G+A2"]
+    {'gender': None, 'age': 'old'}
+    """
+    attributes = ATTRIBUTES if attributes is None else attributes
+    choices = []
+    for name, classes in attributes.items():
+        letter, ways = name[0].upper(), [("", {})]
+        if len(classes) == 2:
+            ways.append((letter, {name: None}))
+        else:
+            ways += [(f"{letter}{n}", {name: shown}) for n, shown in enumerate(classes)]
+        choices.append(ways)
+    found = {}
+    for ways in itertools.product(*choices):
+        names = [name for name, _ in ways if name]
+        if names:
+            found["+".join(names)] = {key: v for _, hide in ways for key, v in hide.items()}
+    return found

@@ -1,0 +1,95 @@
+"""Pictures as the perturbers take them: checked, scaled, read in batches."""
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.validation import need
+
+
+def check_images(images, name="images"):
+    """Return ``images`` as float32 planes.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_images, 3, height, width)
+        RGB in [0, 1].
+    name : str, default="images"
+        The argument's name, for the message.
+
+    Returns
+    -------
+    ndarray of shape (n_images, 3, height, width), float32
+
+    Raises
+    ------
+    InputError
+        For another shape, no image, an integer type, NaN, or a value outside [0, 1].
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+        raise InputError(
+            f"{name} must have shape (n_images, 3, height, width), got {images.shape}."
+        )
+    if images.dtype.kind != "f":
+        raise InputError(f"{name} must be floats in [0, 1], got {images.dtype}.")
+    if not np.isfinite(images).all():
+        row = int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))[0])
+        raise InputError(f"{name} must be finite, image {row} has a NaN or infinite value.")
+    low, high = float(images.min()), float(images.max())
+    if low < 0 or high > 1:
+        raise InputError(f"{name} must lie in [0, 1], got values from {low:g} to {high:g}.")
+    return np.ascontiguousarray(images, dtype=np.float32)
+
+
+def resized(images, height, width):
+    """Return images of another size; bilinear, smoothed before they are made smaller.
+
+    Parameters
+    ----------
+    images : ndarray or Tensor of shape (n_images, 3, height, width)
+    height, width : int
+        Pixels.
+
+    Returns
+    -------
+    Tensor of shape (n_images, 3, height, width), float32
+    """
+    torch = need("torch", "deep")
+    x = torch.as_tensor(images, dtype=torch.float32)
+    if x.shape[-2:] == (height, width):
+        return x
+    return torch.nn.functional.interpolate(
+        x, (height, width), mode="bilinear", align_corners=False, antialias=True
+    )
+
+
+class Pictures:
+    """Training pictures, read in batches as float planes of one size.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_images, 3, height, width), float in [0, 1]
+        Or uint8 of shape (n_images, height, width, 3): an array, memory-mapped or not, or a
+        :class:`~sfumato.faces.crops.Stack` or :class:`~sfumato.faces.crops.Subset`.
+    size : int
+        Pixels a side.
+    """
+
+    def __init__(self, images, size):
+        self.size = size
+        if len(images.shape if hasattr(images, "shape") else np.shape(images)) != 4:
+            raise InputError("images must have four dimensions: faces, and each a picture.")
+        self._bytes = images.shape[-1] == 3 and getattr(images, "dtype", np.uint8) == np.uint8
+        self.images = images if self._bytes else check_images(images)
+
+    def __len__(self):
+        return len(self.images)
+
+    def batch(self, rows):
+        """Return pictures in [0, 1], a float32 Tensor of shape (n_rows, 3, size, size)."""
+        torch = need("torch", "deep")
+        rows = np.asarray(rows)
+        if not self._bytes:
+            return resized(self.images[rows], self.size, self.size)
+        planes = torch.from_numpy(np.ascontiguousarray(self.images[rows])).permute(0, 3, 1, 2)
+        return resized(planes.float() / 255, self.size, self.size)

@@ -1,0 +1,127 @@
+"""What all perturbers share: checks, sizes, and which class a picture is to show."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from sfumato.errors import InputError
+from sfumato.perturbers.choice import check_choice_of, target_codes
+from sfumato.perturbers.images import check_images, resized
+
+BATCH = 32
+
+
+class Perturber(BaseEstimator):
+    """A change of pictures that hides attributes; a method gives ``fit`` and three more.
+
+    A method's ``__init__`` stores at least ``seed``, and its ``fit`` sets
+
+    - ``attributes_`` : dict of str to list of str, what it can hide and the classes;
+    - ``size_`` : int, pixels a side of the pictures it works on,
+
+    and, with a trailing underscore, arrays or dicts of arrays that are all it needs to work
+    again. It has
+
+    - ``_codes(x)`` : dict of str to ndarray of int, the classes that it sees on pictures, used
+      where no labels are given;
+    - ``_perturb(x, now, then, hidden)`` : Tensor, pictures of shape (n, 3, size, size) in [0, 1]
+      that show the classes ``then`` in the place of ``now`` (dicts of int arrays by attribute);
+      ``hidden`` names the attributes to hide.
+    """
+
+    def transform(self, images, *, hide, keep=(), labels=None, at_random=False):
+        """Return pictures on which machines misread the hidden attributes.
+
+        Parameters
+        ----------
+        images : array-like of shape (n_images, 3, height, width)
+            Faces cut out as by :func:`sfumato.faces.crops.crop_face`, RGB in [0, 1], any size.
+        hide : str, iterable of str, or mapping of str to str
+            Attributes; a mapping names the class to show, such as ``{"age": "old"}``. Else
+            another class than the present one, drawn from the seed.
+        keep : str or iterable of str, default=()
+            Attributes that must stay readable. All that are not hidden are kept; naming them
+            makes a method refuse that cannot keep them.
+        labels : dict of str to array-like of shape (n_images,), optional
+            The classes now; default: what the method itself sees.
+        at_random : bool, default=False
+            Draw the class to show among all, the present one too, so that nobody can turn the
+            answer round.
+
+        Returns
+        -------
+        ndarray of shape (n_images, 3, height, width), float32
+            In [0, 1]. The change is computed at the method's size, scaled and added, so that
+            what is finer than that stays as it was.
+
+        Raises
+        ------
+        InputError
+            For bad images, attributes, classes or labels.
+        """
+        check_is_fitted(self)
+        images = check_images(images)
+        wanted = check_choice_of(self.attributes_, hide, keep)
+        given = self._given(labels, len(images))
+        rng = np.random.default_rng(self.seed)
+        draws = {
+            name: int(seed)
+            for name, seed in zip(wanted, rng.integers(2**32, size=len(wanted)), strict=True)
+        }
+        parts = []
+        for start in range(0, len(images), BATCH):
+            rows = slice(start, start + BATCH)
+            parts.append(self._part(images[rows], rows, wanted, given, draws, at_random))
+        return np.concatenate(parts)
+
+    def _part(self, images, rows, wanted, given, draws, at_random):
+        small = resized(images, self.size_, self.size_)
+        now = {name: codes[rows] for name, codes in given.items()}
+        if len(now) < len(self.attributes_):
+            now = self._codes(small) | now
+        then = dict(now)
+        for name, shown in wanted.items():
+            classes = list(self.attributes_[name])
+            then[name] = target_codes(
+                now[name],
+                len(classes),
+                np.random.default_rng([draws[name], rows.start]),
+                shown=None if shown is None else classes.index(shown),
+                at_random=at_random,
+            )
+        change = self._perturb(small, now, then, tuple(wanted)) - small
+        height, width = images.shape[-2:]
+        return np.clip(images + resized(change, height, width).numpy(), 0, 1)
+
+    def _given(self, labels, n_images):
+        """Return the codes of given labels."""
+        found = {}
+        for name, values in (labels or {}).items():
+            if name in self.attributes_:
+                found[name] = class_numbers(values, self.attributes_[name], name)
+                if len(found[name]) != n_images:
+                    raise InputError(
+                        f"labels of {name} must be one an image, {n_images}, got {len(values)}."
+                    )
+        return found
+
+
+def class_numbers(values, classes, name):
+    """Return the numbers of classes; an unknown one is refused with its row.
+
+    Parameters
+    ----------
+    values : array-like of str of shape (n_samples,)
+    classes : sequence of str
+    name : str
+        The attribute, for the message.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,)
+    """
+    number = {value: n for n, value in enumerate(classes)}
+    for row, value in enumerate(values):
+        if value not in number:
+            raise InputError(f"{name}, row {row}: {value!r} is none of {', '.join(classes)}.")
+    return np.array([number[value] for value in values], dtype=np.int64)
