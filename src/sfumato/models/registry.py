@@ -27,6 +27,7 @@ ERASERS = {
 }
 
 PERTURBERS = {
+    "baseline-gan": "sfumato.perturbers.baseline_gan:BaselineGan",
     "privacynet": "sfumato.perturbers.privacynet:PrivacyNetPerturber",
 }
 

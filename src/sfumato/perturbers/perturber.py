@@ -98,15 +98,11 @@ class Perturber(BaseEstimator):
         found = {}
         for name, values in (labels or {}).items():
             if name in self.attributes_:
-                found[name] = class_numbers(values, self.attributes_[name], name)
-                if len(found[name]) != n_images:
-                    raise InputError(
-                        f"labels of {name} must be one an image, {n_images}, got {len(values)}."
-                    )
+                found[name] = class_numbers(values, self.attributes_[name], name, n_images)
         return found
 
 
-def class_numbers(values, classes, name):
+def class_numbers(values, classes, name, n_images):
     """Return the numbers of classes; an unknown one is refused with its row.
 
     Parameters
@@ -115,11 +111,15 @@ def class_numbers(values, classes, name):
     classes : sequence of str
     name : str
         The attribute, for the message.
+    n_images : int
+        How many there must be.
 
     Returns
     -------
     ndarray of int of shape (n_samples,)
     """
+    if len(values) != n_images:
+        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
     number = {value: n for n, value in enumerate(classes)}
     for row, value in enumerate(values):
         if value not in number:

@@ -15,6 +15,7 @@ import torch
 from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
 from sfumato.training.checkpoints import load_state, save_state
+from sfumato.validation import check_choice
 
 CHECKPOINT, BEST, LOG, CURVES = "last.safetensors", "best.safetensors", "log.json", "curves.png"
 
@@ -59,9 +60,18 @@ class Progress:
 
 
 def train_networks(
-    step, validate, parts, n_samples, schedule, *, folder=None, settings=None, progress=None
+    step,
+    validate,
+    parts,
+    n_samples,
+    schedule,
+    *,
+    folder=None,
+    settings=None,
+    progress=None,
+    keep="best",
 ):
-    """Call ``step`` on shuffled batches, epoch after epoch; keep the best weights.
+    """Call ``step`` on shuffled batches, epoch after epoch; keep the best or the last weights.
 
     Parameters
     ----------
@@ -70,10 +80,10 @@ def train_networks(
         ``at`` in [0, 1) is the share of the training done, for learning rates.
     validate : callable
         ``validate() -> dict of str to float`` after each epoch; ``score`` is what should be
-        high.
+        high, not needed to keep the last weights.
     parts : dict of str to object
         Networks and optimizers with ``state_dict`` and ``load_state_dict``: what a checkpoint
-        holds. They end with the weights of the best epoch.
+        holds. Networks end with the weights that ``keep`` says.
     n_samples : int
     schedule : Schedule
     folder : str or Path, optional
@@ -83,6 +93,8 @@ def train_networks(
         Plain values that decide what is trained; others may not go on with the run.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``, batches.
+    keep : {"best", "last"}, default="best"
+        The epoch whose weights stay.
 
     Returns
     -------
@@ -94,6 +106,7 @@ def train_networks(
     InputError
         If the folder holds a run of other settings, or the training diverges.
     """
+    check_choice(keep, ("best", "last"), "keep")
     settings = {"schedule": vars(schedule) | {"seconds_a_checkpoint": None}} | (settings or {})
     run = _Run(parts, folder, json.loads(json.dumps(settings)))
     state = run.load()
@@ -115,17 +128,18 @@ def train_networks(
                 if time.monotonic() - saved > schedule.seconds_a_checkpoint:
                     run.save(state)
                     saved = time.monotonic()
-            _close_epoch(state, validate(), n_samples, run)
+            _close_epoch(state, validate(), n_samples, run, keep)
             saved = time.monotonic()
-    run.restore_best()
+    if keep == "best":
+        run.restore_best()
     return state.history
 
 
-def _close_epoch(state, found, n_samples, run):
+def _close_epoch(state, found, n_samples, run, keep):
     means = {name: value / n_samples for name, value in state.sums.items()}
     state.history.append({"epoch": state.epoch, **means, **found})
     state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
-    if state.best is None or found["score"] > state.best:
+    if keep == "best" and (state.best is None or found["score"] > state.best):
         state.best, state.best_epoch = found["score"], state.epoch - 1
         run.keep_best()
     run.save(state)
@@ -154,7 +168,8 @@ def _text(history):
     if not history:
         return ""
     last = history[-1]
-    return f"epoch {last['epoch'] + 1}: score {last['score']:.4f}"
+    name = "score" if "score" in last else list(last)[-1]
+    return f"epoch {last['epoch'] + 1}: {name} {last[name]:.4f}"
 
 
 class _Run:

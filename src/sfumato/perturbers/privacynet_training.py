@@ -1,0 +1,298 @@
+"""The game of PrivacyNet: its networks, one step, and the loop."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sfumato.errors import InputError
+from sfumato.losses.gan import (
+    attribute_loss,
+    critic_loss,
+    generator_source_loss,
+    gradient_penalty,
+    matching_loss,
+    reconstruction_loss,
+)
+from sfumato.nets.privacynet import (
+    Discriminator,
+    Generator,
+    label_layout,
+    label_planes,
+    read_labels,
+)
+from sfumato.training.loop import make_fabric
+from sfumato.training.networks import Schedule, train_networks
+
+PENALTY = 10.0
+BETAS = (0.5, 0.999)
+AVERAGE = 0.999
+LABELLER_WIDTH = 16
+N_SHOWN = 64
+
+
+@dataclass
+class Nets:
+    """Everything that learns, or is learnt from, in one training."""
+
+    generator: Any
+    discriminator: Any
+    labeller: Any
+    critic: Any = None
+    matcher: Any = None
+    wanted: Any = None
+
+
+@dataclass
+class Optimizers:
+    """One for each network that learns."""
+
+    generator: Any
+    discriminator: Any
+    labeller: Any
+
+
+@dataclass
+class Batch:
+    """Pictures in [-1, 1], their classes, and those to show."""
+
+    x: torch.Tensor
+    now: dict
+    then: dict
+
+
+def discriminator_step(nets, batch, optimizers, layout, descend):
+    """Update D (Eq. 1), and the small network that will read labels; return the losses."""
+    with torch.no_grad():
+        fake = nets.generator(batch.x, label_planes(batch.then, layout))
+    real_scores, logits = nets.discriminator(batch.x)
+    fake_scores, _ = nets.discriminator(fake)
+    source = critic_loss(real_scores, fake_scores)
+    mix = torch.rand(len(batch.x), device=batch.x.device)
+    penalty = gradient_penalty(nets.critic, batch.x, fake, mix)
+    attribute = attribute_loss(logits, batch.now, layout)
+    descend(source + PENALTY * penalty + attribute, optimizers.discriminator)
+    reading = attribute_loss(nets.labeller(batch.x)[1], batch.now, layout)
+    descend(reading, optimizers.labeller)
+    return {"D source": source, "D attribute": attribute, "penalty": penalty}
+
+
+def generator_step(nets, batch, optimizers, layout, descend, weights):
+    """Update G (Eq. 2); return the losses."""
+    changed = nets.generator(batch.x, label_planes(batch.then, layout))
+    scores, logits = nets.discriminator(changed)
+    source = generator_source_loss(scores)
+    attribute = attribute_loss(logits, batch.then, layout)
+    again = nets.generator(changed, label_planes(batch.now, layout))
+    reconstruction = reconstruction_loss(batch.x, again)
+    total = (
+        source
+        + weights.attribute_weight * attribute
+        + weights.reconstruction_weight * reconstruction
+    )
+    found = {"G source": source, "G attribute": attribute, "reconstruction": reconstruction}
+    if nets.matcher is not None and weights.matching_weight:
+        with torch.no_grad():
+            templates = nets.matcher((batch.x + 1) / 2)
+            if nets.wanted is not None:
+                templates = _wanted(nets.wanted, templates)
+        matching = matching_loss(nets.matcher((changed + 1) / 2), templates)
+        total = total + weights.matching_weight * matching
+        found["matching"] = matching
+    descend(total, optimizers.generator)
+    return found
+
+
+def _wanted(wanted, templates):
+    """Return a function of NumPy on templates, scaled to unit length."""
+    found = wanted(templates.float().cpu().numpy())
+    found = torch.as_tensor(np.asarray(found), dtype=torch.float32, device=templates.device)
+    return torch.nn.functional.normalize(found, dim=1)
+
+
+def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, progress):
+    """Return weights of the generator and the labeller, and the history.
+
+    Parameters
+    ----------
+    method : PrivacyNetPerturber
+        Its parameters.
+    pictures : Pictures
+    codes : dict of str to ndarray of int of shape (n_images,)
+    attributes : dict of str to list of str
+    matcher, wanted, recipe, folder, progress
+        As for :meth:`sfumato.perturbers.privacynet.PrivacyNetPerturber.fit`.
+    """
+    fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
+    layout, n_planes = label_layout(attributes)
+    nets = _nets(method, n_planes)
+    average = deepcopy(nets.generator)
+    names = ("generator", "discriminator", "labeller")
+    parts: dict[str, Any] = {name: getattr(nets, name) for name in names} | {"average": average}
+    wrapped, optimizers = Nets(*[None] * 3, wanted=wanted), {}
+    for name in names:
+        made = torch.optim.Adam(parts[name].parameters(), recipe.learning_rate, betas=BETAS)
+        net, optimizers[name] = fabric.setup(parts[name], made)
+        setattr(wrapped, name, net)
+        parts[f"{name} optimizer"] = optimizers[name]
+
+    def critic(x):
+        # Fabric's wrapper forbids a gradient of a gradient.
+        with fabric.autocast():
+            return nets.discriminator(x)[0].float()
+
+    def templates(x):
+        with fabric.autocast():
+            return matcher(x).float()
+
+    wrapped.critic = critic
+    if matcher is not None:
+        matcher.to(fabric.device)
+        wrapped.matcher = templates
+    average.to(fabric.device)
+    draw = _Draws(pictures, codes, fabric)
+    optimizers = Optimizers(**optimizers)
+    n_total = recipe.n_rounds * recipe.round_iterations
+
+    def descend(loss, optimizer):
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        _check_gradients(optimizer)
+        optimizer.step()
+
+    def step(rows, at):
+        number = round(at * n_total)
+        batch = draw(len(rows))
+        losses = discriminator_step(wrapped, batch, optimizers, layout, descend)
+        # A figure of every step: G's are those of its own steps, spread over the others.
+        found = dict.fromkeys(GENERATOR_LOSSES[: 4 if matcher is not None else 3], 0.0)
+        if number >= method.warm_up * n_total and number % method.n_critic == 0:
+            own = generator_step(wrapped, batch, optimizers, layout, descend, method)
+            found = {name: method.n_critic * float(own[name].detach()) for name in found}
+            _average(average, nets.generator, number)
+        return {name: float(loss.detach()) for name, loss in losses.items()} | found
+
+    def validate():
+        return _validated(average, wrapped, draw.shown(N_SHOWN), layout)
+
+    schedule = Schedule(recipe.n_rounds, recipe.batch_size, seed=method.seed)
+    settings = {"method": method.get_params(), "recipe": vars(recipe), "rows": len(pictures)}
+    history = train_networks(
+        step,
+        validate,
+        parts,
+        recipe.round_iterations * recipe.batch_size,
+        schedule,
+        folder=folder,
+        settings=settings,
+        progress=progress,
+        keep="last",
+    )
+    return _arrays(average), _arrays(nets.labeller), history
+
+
+GENERATOR_LOSSES = ("G source", "G attribute", "reconstruction", "matching")
+
+
+def _nets(method, n_planes):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(method.seed)
+        return Nets(
+            Generator(n_planes, method.width, residual=method.residual),
+            Discriminator(method.size, n_planes, method.width),
+            _labeller(method.size, n_planes),
+        )
+
+
+def _labeller(size, n_planes):
+    return Discriminator(size, n_planes, LABELLER_WIDTH, max_width=8 * LABELLER_WIDTH)
+
+
+def rebuild(method):
+    """Return generator, labeller and layout of a fitted PrivacyNetPerturber."""
+    layout, n_planes = label_layout(method.attributes_)
+    generator = Generator(n_planes, method.width, residual=method.residual)
+    labeller = _labeller(method.size_, n_planes)
+    for net, arrays in ((generator, method.generator_), (labeller, method.labeller_)):
+        net.load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
+        net.eval().requires_grad_(False)
+    return generator, labeller, layout
+
+
+class _Draws:
+    """Batches drawn by torch's generator, which the loop seeds for each batch."""
+
+    def __init__(self, pictures, codes, fabric):
+        self.pictures, self.fabric = pictures, fabric
+        self.codes = {name: torch.from_numpy(values) for name, values in codes.items()}
+        self.n_classes = {name: int(values.max()) + 1 for name, values in codes.items()}
+        cells = np.stack(list(codes.values()), axis=1)
+        _, cell, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+        self.weights = torch.from_numpy(count[cell.ravel()] ** -0.5)
+
+    def __call__(self, n):
+        """Return a batch of n."""
+        return self._batch(torch.multinomial(self.weights, n, replacement=True))
+
+    def shown(self, n):
+        """Return the batch by which every round is judged."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self(n)
+
+    def _batch(self, rows):
+        now = {name: values[rows] for name, values in self.codes.items()}
+        then = {}
+        for name, own in now.items():
+            n_classes = self.n_classes[name]
+            step = torch.randint(1, max(n_classes, 2), own.shape)
+            changed = torch.rand(own.shape) < 0.5
+            then[name] = torch.where(changed, (own + step) % n_classes, own)
+        x = 2 * self.pictures.batch(rows.numpy()) - 1
+        if torch.rand(()) < 0.5:
+            x = x.flip(-1)
+        to = self.fabric.to_device
+        return Batch(
+            to(x), {k: to(v) for k, v in now.items()}, {k: to(v) for k, v in then.items()}
+        )
+
+
+def _check_gradients(optimizer):
+    """Stop before a step that would spoil the weights."""
+    for group in optimizer.param_groups:
+        gradients = [p.grad for p in group["params"] if p.grad is not None]
+        norm = torch.stack(torch._foreach_norm(gradients)).norm()
+        if not torch.isfinite(norm):
+            raise InputError(f"the training diverged (a gradient is {norm}); lower its rate.")
+
+
+def _average(average, net, number):
+    """Move the average towards the weights; faster at the start."""
+    decay = min(AVERAGE, (1 + number) / (10 + number))
+    with torch.no_grad():
+        for mean, value in zip(
+            average.state_dict().values(), net.state_dict().values(), strict=True
+        ):
+            mean.lerp_(value, 1 - decay)
+
+
+@torch.no_grad()
+def _validated(average, nets, batch, layout):
+    """Return what D reads on pictures of the average, and how like the originals they are."""
+    changed = average(batch.x, label_planes(batch.then, layout))
+    said = read_labels(nets.discriminator(changed)[1], layout)
+    moved = {n: batch.now[n] != batch.then[n] for n in layout}
+    shown = torch.cat([(said[n] == batch.then[n])[moved[n]] for n in layout]).float().mean()
+    kept = torch.cat([(said[n] == batch.then[n])[~moved[n]] for n in layout]).float().mean()
+    found = {"shown": float(shown), "kept": float(kept)}
+    found["change"] = float((changed - batch.x).abs().mean()) / 2
+    if nets.matcher is not None:
+        a, b = (nets.matcher((x + 1) / 2) for x in (batch.x, changed))
+        found["cosine"] = float((a * b).sum(dim=1).mean())
+    return found
+
+
+def _arrays(net):
+    return {name: t.detach().float().cpu().numpy().copy() for name, t in net.state_dict().items()}

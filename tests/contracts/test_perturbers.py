@@ -1,0 +1,123 @@
+"""What every registered perturber must do."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sfumato.errors import InputError
+from sfumato.models.pictures import load_perturber, save_perturber
+from sfumato.models.registry import PERTURBERS, method_name, perturber_class
+from sfumato.perturbers.choice import ATTRIBUTES
+from sfumato.perturbers.recipes import Recipe
+
+torch = pytest.importorskip("torch", reason="needs the extra deep")
+
+# Small enough for seconds; the defaults are those of the papers.
+SMALL = {
+    "privacynet": {"size": 32, "width": 4, "n_critic": 1},
+    "baseline-gan": {"size": 32, "width": 4, "n_critic": 1},
+}
+RECIPE = Recipe(4, 8, n_rounds=2)
+
+
+def draw(n=24, size=32, seed=0):
+    """Return noisy pictures with labels of all three attributes."""
+    rng = np.random.default_rng(seed)
+    labels = {name: np.resize(classes, n) for name, classes in ATTRIBUTES.items()}
+    labels = {name: rng.permutation(values) for name, values in labels.items()}
+    images = rng.random((n, 3, size, size), dtype=np.float32)
+    images[labels["gender"] == "male", 0] *= 0.3
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Return a function from a name to the perturber fitted on drawn pictures, once."""
+    found: dict = {}
+
+    def fit(name):
+        if name not in found:
+            found[name] = perturber_class(name)(**SMALL[name]).fit(*draw(), recipe=RECIPE)
+        return found[name]
+
+    return fit
+
+
+@pytest.mark.parametrize("name", PERTURBERS)
+class TestPerturber:
+    def test_it_is_cloned_and_named(self, name):
+        method = perturber_class(name)(**SMALL[name])
+        assert clone(method).get_params() == method.get_params()
+        assert method_name(method, PERTURBERS) == name
+
+    def test_same_seed_same_pictures(self, name, fitted):
+        images, labels = draw()
+        again = perturber_class(name)(**SMALL[name]).fit(images, labels, recipe=RECIPE)
+        expected = fitted(name).transform(images, hide="gender", labels=labels)
+        np.testing.assert_array_equal(
+            again.transform(images, hide="gender", labels=labels), expected
+        )
+
+    def test_pictures_come_back_in_shape_and_range(self, name, fitted):
+        for size in (32, 41):
+            images, labels = draw(5, size, 1)
+            copy = images.copy()
+            found = fitted(name).transform(images, hide="gender", labels=labels)
+            assert found.shape == images.shape and found.dtype == np.float32
+            assert found.min() >= 0 and found.max() <= 1 and np.isfinite(found).all()
+            np.testing.assert_array_equal(images, copy)
+            assert not np.array_equal(found, images)
+
+    def test_a_picture_does_not_depend_on_its_neighbours(self, name, fitted):
+        images, labels = draw(6, 32, 2)
+        hide = {"gender": "male"}
+        whole = fitted(name).transform(images, hide=hide, labels=labels)
+        one = {key: values[:1] for key, values in labels.items()}
+        alone = fitted(name).transform(images[:1], hide=hide, labels=one)
+        np.testing.assert_allclose(alone, whole[:1], atol=1e-4)
+
+    def test_without_labels_it_reads_them_itself(self, name, fitted):
+        images, _ = draw(3, 32, 3)
+        assert fitted(name).transform(images, hide="gender").shape == images.shape
+
+    def test_saved_and_loaded_it_is_the_same(self, name, fitted, tmp_path):
+        images, labels = draw(4, 32, 4)
+        method = fitted(name)
+        save_perturber(method, tmp_path / "p.safetensors", about={"data": "drawn"})
+        again, about = load_perturber(tmp_path / "p.safetensors")
+        assert type(again) is type(method) and again.get_params() == method.get_params()
+        assert about == {"data": "drawn"}
+        found = again.transform(images, hide="gender", labels=labels)
+        expected = method.transform(images, hide="gender", labels=labels)
+        np.testing.assert_allclose(found, expected, atol=0.02)
+
+    def test_bad_input(self, name, fitted):
+        images, labels = draw(4, 32, 5)
+        method = fitted(name)
+        for arguments, match in (
+            ({"hide": "mood"}, "cannot hide or keep 'mood'"),
+            ({"hide": "gender", "keep": "gender"}, "both hidden and kept"),
+            ({"hide": []}, "at least one"),
+            ({"hide": "gender", "labels": {"gender": ["male"]}}, "one label an image, 4, got 1"),
+            ({"hide": "gender", "labels": {"gender": ["x"] * 4}}, "gender, row 0: 'x' is none of"),
+        ):
+            with pytest.raises(InputError, match=match):
+                method.transform(images, **arguments)
+        with pytest.raises(InputError, match=r"in \[0, 1\]"):
+            method.transform(images * 255, hide="gender")
+        with pytest.raises(Exception, match="not fitted"):
+            perturber_class(name)().transform(images, hide="gender")
+        with pytest.raises(InputError, match="one label an image"):
+            short = {key: values[:-1] for key, values in labels.items()}
+            clone(method).fit(images, short, recipe=RECIPE)
+
+
+def test_foreign_and_newer_files_are_refused(fitted, tmp_path):
+    path = tmp_path / "p.safetensors"
+    path.write_bytes(b"no model")
+    with pytest.raises(InputError, match="not a readable safetensors"):
+        load_perturber(path)
+    with pytest.raises(InputError, match="not fitted"):
+        save_perturber(perturber_class("privacynet")(), path)
+    with pytest.raises(InputError, match="method must be one of"):
+        perturber_class("blur")

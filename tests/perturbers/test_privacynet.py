@@ -1,0 +1,147 @@
+"""PrivacyNet: it learns what it should on drawn pictures, goes on, and stops at a NaN."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra deep")
+
+from sfumato.errors import InputError  # noqa: E402
+from sfumato.perturbers.privacynet import PrivacyNetPerturber, classes_of  # noqa: E402
+from sfumato.perturbers.recipes import Recipe  # noqa: E402
+
+SIZE = 32
+
+
+# Along the rows, so that a mirrored picture has the same.
+STRIPES = 0.15 * np.sign(np.sin(np.arange(SIZE) * np.pi / 2 + 0.1))[:, None]
+
+
+class Blobs(torch.nn.Module):
+    """A matcher that sees eight by eight pixels at a time: blobs, no stripes."""
+
+    def forward(self, x):
+        cells = torch.nn.functional.avg_pool2d(x, 8).flatten(1)
+        return torch.nn.functional.normalize(cells - cells.mean(dim=1, keepdim=True), dim=1)
+
+
+def draw(n, seed=0):
+    """Return pictures: the stripes' sign is the gender, the blobs are the person."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(2, size=n)
+    blobs = np.kron(rng.random((n, 3, 4, 4)), np.ones((8, 8)))
+    images = 0.3 + 0.4 * blobs + 0.02 * rng.normal(size=(n, 3, SIZE, SIZE))
+    images += np.where(y == 1, 1, -1)[:, None, None, None] * STRIPES
+    return images.clip(0, 1).astype(np.float32), {"gender": np.array(["female", "male"])[y]}
+
+
+def said(images):
+    """Return what an unseen classifier says: it looks at the sign of the stripes."""
+    return np.where((images * STRIPES).sum(axis=(1, 2, 3)) > 0, "male", "female")
+
+
+def fit(recipe=None, folder=None, progress=None, **parameters):
+    parameters = {"size": SIZE, "width": 8, "residual": True, "n_critic": 1} | parameters
+    return PrivacyNetPerturber(**parameters).fit(
+        *draw(256), matcher=Blobs(), recipe=recipe or Recipe(6, 8, n_rounds=3),
+        folder=folder, progress=progress,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained():
+    recipe = Recipe(120, 16, learning_rate=2e-3, n_rounds=2)
+    return fit(recipe, attribute_weight=4.0, matching_weight=4.0)
+
+
+def test_hidden_it_is_misread_kept_it_is_read(trained):
+    images, labels = draw(200, 1)
+    truth = labels["gender"]
+    assert (said(images) == truth).mean() > 0.99
+    hidden = trained.transform(images, hide="gender", labels=labels)
+    assert (said(hidden) == truth).mean() < 0.2
+    shown = trained.transform(images, hide={"gender": "male"}, labels=labels)
+    assert (said(shown)[truth == "male"] == "male").mean() > 0.95
+
+
+def test_the_person_stays(trained):
+    images, labels = draw(100, 2)
+    hidden = trained.transform(images, hide="gender", labels=labels)
+    with torch.no_grad():
+        a, b = (Blobs()(torch.from_numpy(x)).numpy() for x in (images, hidden))
+    assert (a * b).sum(axis=1).mean() > 0.9
+
+
+def test_it_reads_labels_itself(trained):
+    images, labels = draw(200, 3)
+    hidden = trained.transform(images, hide="gender")
+    assert (said(hidden) == labels["gender"]).mean() < 0.3
+
+
+def test_drawn_among_all_half_stay(trained):
+    images, labels = draw(400, 4)
+    found = trained.transform(images, hide="gender", labels=labels, at_random=True)
+    assert 0.35 < (said(found) == labels["gender"]).mean() < 0.65
+
+
+def test_interrupted_it_ends_with_the_same_weights(tmp_path):
+    whole = fit()
+
+    def cut_off(done, total, what):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(folder=tmp_path, progress=cut_off)
+    again = fit(folder=tmp_path)
+    for name, values in whole.generator_.items():
+        np.testing.assert_array_equal(again.generator_[name], values)
+    assert again.history_ == whole.history_
+    assert (tmp_path / "curves.png").is_file() and (tmp_path / "log.json").is_file()
+
+
+def test_a_nan_stops_it_and_the_last_good_checkpoint_stays(tmp_path):
+    images, labels = draw(64)
+
+    class Broken(Blobs):
+        calls = 0
+
+        def forward(self, x):
+            Broken.calls += 1
+            found = super().forward(x)
+            return found * float("nan") if Broken.calls > 20 else found
+
+    recipe, kept = Recipe(12, 8, n_rounds=4), {"size": SIZE, "width": 4, "n_critic": 1}
+    with pytest.raises(InputError, match="the training diverged"):
+        PrivacyNetPerturber(**kept).fit(
+            images, labels, matcher=Broken(), recipe=recipe, folder=tmp_path
+        )
+    # Mended, the run goes on from there.
+    found = PrivacyNetPerturber(**kept).fit(
+        images, labels, matcher=Blobs(), recipe=recipe, folder=tmp_path
+    )
+    assert all(np.isfinite(values).all() for values in found.generator_.values())
+    assert len(found.history_) == 4
+
+
+def test_the_wanted_template_is_another():
+    seen = []
+
+    def wanted(templates):
+        seen.append(templates)
+        return -3 * templates
+
+    images, labels = draw(64)
+    method = PrivacyNetPerturber(size=SIZE, width=4, n_critic=1)
+    recipe = Recipe(3, 8, n_rounds=1)
+    method.fit(images, labels, matcher=Blobs(), wanted=wanted, recipe=recipe)
+    np.testing.assert_allclose(np.linalg.norm(seen[0], axis=1), 1, rtol=1e-5)
+    plain = PrivacyNetPerturber(size=SIZE, width=4, n_critic=1)
+    plain.fit(images, labels, matcher=Blobs(), recipe=recipe)
+    # |R(X') - R(X)|^2 and |R(X') + R(X)|^2 of unit vectors add up to 4, at the first step.
+    assert method.history_[0]["matching"] > plain.history_[0]["matching"]
+
+
+def test_classes_have_the_usual_order():
+    assert classes_of("age", ["old", "young"]) == ["young", "middle", "old"]
+    assert classes_of("hat", ["yes", "no"]) == ["no", "yes"]
+    assert classes_of("race", ["b", "a"]) == ["a", "b"]
