@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from sfumato.errors import InputError  # noqa: E402
+from sfumato.perturbers.baseline_gan import BaselineGan  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber, classes_of  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 
@@ -145,3 +146,8 @@ def test_classes_have_the_usual_order():
     assert classes_of("age", ["old", "young"]) == ["young", "middle", "old"]
     assert classes_of("hat", ["yes", "no"]) == ["no", "yes"]
     assert classes_of("race", ["b", "a"]) == ["a", "b"]
+
+
+def test_the_control_takes_no_matcher():
+    with pytest.raises(InputError, match="takes no matcher; use privacynet"):
+        BaselineGan(size=SIZE, width=4).fit(*draw(16), matcher=Blobs(), recipe=Recipe(1))

@@ -24,7 +24,7 @@ from sfumato.experiments.experiment import Experiment
 from sfumato.experiments.result import Findings, rows_of
 
 # Three seeds each; MAE and RMSE.
-PUBLISHED = {
+PUBLISHED: dict[str, dict[str, tuple]] = {
     "ResNet-34": {
         "CE-CNN": (6.37, 8.88),
         "OR-CNN": (5.74, 8.08),
@@ -70,7 +70,7 @@ def _measure(context, data, training, name, seed):
 
 def _published(trainings):
     """Return published figures; a small network is put beside ResNet-34's."""
-    found = {}
+    found: dict = {}
     for section in trainings:
         rows = PUBLISHED.get(section, PUBLISHED["ResNet-34"])
         for name, values in rows.items():

@@ -133,10 +133,9 @@ class Generator(nn.Module):
             *_block(nn.ConvTranspose2d(middle, width, 4, 2, 1, bias=False), width),
             *_block(nn.ConvTranspose2d(width, width, 4, 2, 1, bias=False), width),
         )
-        self.last = nn.Conv2d(width, 3, 1)
+        self.last = nn.Conv2d(width, 3, 1, bias=not residual)
         if residual:
             nn.init.normal_(self.last.weight, std=1e-3)
-            nn.init.zeros_(self.last.bias)
 
     def forward(self, x, planes):
         """Return pictures.

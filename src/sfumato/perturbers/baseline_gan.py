@@ -1,5 +1,6 @@
 """The control of PrivacyNet's paper: the same game without a matcher [1]_, Sect. 4."""
 
+from sfumato.errors import InputError
 from sfumato.perturbers.privacynet import PrivacyNetPerturber
 
 
@@ -16,6 +17,18 @@ class BaselineGan(PrivacyNetPerturber):
        CVPR 2018.
     """
 
-    def fit(self, images, labels, *, recipe=None, folder=None, progress=None):
-        """Train the generator; see :meth:`PrivacyNetPerturber.fit`."""
+    def fit(
+        self,
+        images,
+        labels,
+        *,
+        matcher=None,
+        wanted=None,
+        recipe=None,
+        folder=None,
+        progress=None,
+    ):
+        """Train the generator; see :meth:`PrivacyNetPerturber.fit`, but it takes no matcher."""
+        if matcher is not None or wanted is not None:
+            raise InputError("baseline-gan takes no matcher; use privacynet.")
         return super().fit(images, labels, recipe=recipe, folder=folder, progress=progress)

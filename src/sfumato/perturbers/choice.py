@@ -124,15 +124,16 @@ def every_choice(attributes=None):
     attributes = ATTRIBUTES if attributes is None else attributes
     choices = []
     for name, classes in attributes.items():
-        letter, ways = name[0].upper(), [("", {})]
+        letter = name[0].upper()
+        ways: list[tuple[str, dict]] = [("", {})]
         if len(classes) == 2:
             ways.append((letter, {name: None}))
         else:
             ways += [(f"{letter}{n}", {name: shown}) for n, shown in enumerate(classes)]
         choices.append(ways)
     found = {}
-    for ways in itertools.product(*choices):
-        names = [name for name, _ in ways if name]
+    for chosen in itertools.product(*choices):
+        names = [name for name, _ in chosen if name]
         if names:
-            found["+".join(names)] = {key: v for _, hide in ways for key, v in hide.items()}
+            found["+".join(names)] = {key: v for _, hide in chosen for key, v in hide.items()}
     return found

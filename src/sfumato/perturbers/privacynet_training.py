@@ -131,12 +131,13 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
     average = deepcopy(nets.generator)
     names = ("generator", "discriminator", "labeller")
     parts: dict[str, Any] = {name: getattr(nets, name) for name in names} | {"average": average}
-    wrapped, optimizers = Nets(*[None] * 3, wanted=wanted), {}
+    wrapped, made = Nets(None, None, None, wanted=wanted), Optimizers(None, None, None)
     for name in names:
-        made = torch.optim.Adam(parts[name].parameters(), recipe.learning_rate, betas=BETAS)
-        net, optimizers[name] = fabric.setup(parts[name], made)
+        adam = torch.optim.Adam(parts[name].parameters(), recipe.learning_rate, betas=BETAS)
+        net, adam = fabric.setup(parts[name], adam)
         setattr(wrapped, name, net)
-        parts[f"{name} optimizer"] = optimizers[name]
+        setattr(made, name, adam)
+        parts[f"{name} optimizer"] = adam
 
     def critic(x):
         # Fabric's wrapper forbids a gradient of a gradient.
@@ -153,7 +154,6 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
         wrapped.matcher = templates
     average.to(fabric.device)
     draw = _Draws(pictures, codes, fabric)
-    optimizers = Optimizers(**optimizers)
     n_total = recipe.n_rounds * recipe.round_iterations
 
     def descend(loss, optimizer):
@@ -165,11 +165,11 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
     def step(rows, at):
         number = round(at * n_total)
         batch = draw(len(rows))
-        losses = discriminator_step(wrapped, batch, optimizers, layout, descend)
+        losses = discriminator_step(wrapped, batch, made, layout, descend)
         # A figure of every step: G's are those of its own steps, spread over the others.
         found = dict.fromkeys(GENERATOR_LOSSES[: 4 if matcher is not None else 3], 0.0)
         if number >= method.warm_up * n_total and number % method.n_critic == 0:
-            own = generator_step(wrapped, batch, optimizers, layout, descend, method)
+            own = generator_step(wrapped, batch, made, layout, descend, method)
             found = {name: method.n_critic * float(own[name].detach()) for name in found}
             _average(average, nets.generator, number)
         return {name: float(loss.detach()) for name, loss in losses.items()} | found
