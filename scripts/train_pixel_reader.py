@@ -10,14 +10,13 @@ checkpoints, so that a run that was cut off goes on.
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from train_template_reader import Data, by_group, save_measured, yes_no
 
 from sfumato.data.splits import split_identities
 from sfumato.experiments.templates import Faces, Templates
-from sfumato.faces.crops import Crops, Stack, Subset, crop_faces
+from sfumato.faces.crops import ZOOM, Stack, Subset
 from sfumato.readers.pixels import train_pixels
 from sfumato.readers.recipes import Architecture, Recipe
 
@@ -31,13 +30,13 @@ EXPRESSIONS = ("jaffe", "ckplus48")
 def main(cache, output, folder, n_epochs=12):
     """Train, measure and write both files."""
     templates = Templates(cache=cache, encoder="dlib", detector="dlib")
-    store = Store()
+    store = Store(templates)
     data = PixelData.read(templates, store)
     rows, labels, validation = data.training()
     recipe = Recipe(
         int(n_epochs), batch_size=128, learning_rate=2e-3, weight_decay=0.02, precision="auto"
     )
-    about = {"crops": {"size": SIZE, "zoom": store.zoom}, "epochs": recipe.n_epochs}
+    about = {"crops": {"size": SIZE, "zoom": ZOOM}, "epochs": recipe.n_epochs}
     reader, _ = train_pixels(
         store.images(rows), labels, validation, NETWORK, recipe, folder=folder, progress=show
     )
@@ -55,11 +54,11 @@ class PixelData(Data):
         """Read the tables, and cut out the faces where that was not done yet."""
         data = Data.read(templates, *MORE)
         names = ("celeba", "utkface", "lfw")
-        found = {name: store.add(templates, name, getattr(data, name)) for name in names}
+        found = {name: store.add(name, getattr(data, name)) for name in names}
         kept = np.isin(data.utkface["image_id"], found["utkface"]["image_id"])
         masks = {name: getattr(data, name)[kept] for name in ("test", "validation", "train")}
         tables = [templates.faces(name, "identity", "expression") for name in EXPRESSIONS]
-        parts = [store.add(templates, *both) for both in zip(EXPRESSIONS, tables, strict=True)]
+        parts = [store.add(*both) for both in zip(EXPRESSIONS, tables, strict=True)]
         who = [f"{n} {i}" for n, p in zip(EXPRESSIONS, parts, strict=True) for i in p["identity"]]
         labels = {"identity": np.array(who)}
         labels["expression"] = np.concatenate([part["expression"] for part in parts]).astype(str)
@@ -110,23 +109,17 @@ class PixelData(Data):
 class Store:
     """Cut-out faces of several tables, by number."""
 
-    def __init__(self):
-        self.parts, self.zoom = [], None
+    def __init__(self, templates):
+        # The templates' own detector serves the encoder; crops need five good landmarks.
+        self.templates = Templates(templates.folder, templates.cache, encoder="dlib")
+        self.parts = []
 
-    def add(self, templates, name, faces):
+    def add(self, name, faces):
         """Cut a table's faces out, once; return its labels with numbers in the place of X."""
-        places = {}
-        root = templates.folder
-        for source in sorted([*root.glob(f"{name}.parquet"), *root.glob(f"{name}-[0-9].parquet")]):
-            folder = Path(templates.cache) / f"{source.stem}-faces-{SIZE}px"
-            if folder.exists():
-                crops = Crops(folder)
-            else:
-                crops = crop_faces(source, folder, size=SIZE, detector=detector(templates))
-            start = sum(map(len, self.parts))
-            places |= {str(i): start + n for n, i in enumerate(crops.labels["image_id"])}
-            self.zoom = crops.about["zoom"]
-            self.parts.append(crops.images)
+        images, labels = self.templates.crops(name, SIZE)
+        start = sum(map(len, self.parts))
+        places = {str(i): start + n for n, i in enumerate(labels["image_id"])}
+        self.parts.append(images)
         known = faces.take(np.isin(faces["image_id"].astype(str), list(places)))
         numbers = np.array([places[str(i)] for i in known["image_id"]])
         return Faces(numbers, known.labels, known.metric)
@@ -134,12 +127,6 @@ class Store:
     def images(self, numbers):
         """Return the faces of these numbers, read when asked for."""
         return Subset(Stack(self.parts), numbers)
-
-
-def detector(templates):
-    """Return YuNet if its file lies in the models folder beside the data, else dlib."""
-    path = templates.folder.parent / "models" / "yunet_n_640_640.onnx"
-    return f"yunet:{path}" if path.is_file() else "dlib"
 
 
 def show(done, total, what):

@@ -145,22 +145,32 @@ class Templates:
         labels : dict of str to ndarray of shape (n_images,)
             ``image_id`` and the table's labels.
         """
+        return self._pictures(name, f"{size}px", size=size, zoom=None)
+
+    def crops(self, name, size):
+        """Return the largest face of each of a table's photos, cut out once.
+
+        As :meth:`photos`; kept in ``CACHE/PART-faces-SIZEpx``; photos without a face are missing.
+        """
+        return self._pictures(name, f"faces-{size}px", size=size, detector=self.detector)
+
+    def _pictures(self, name, kind, **options):
         from sfumato.faces.crops import Stack
 
         sources = self._sources(name)
         if not sources:
             raise _missing(self.folder, name)
-        parts = [self._decoded(source, size) for source in sources]
+        parts = [self._decoded(source, kind, **options) for source in sources]
         labels = {
             label: np.concatenate([part.labels[label] for part in parts])
             for label in parts[0].labels
         }
         return Stack([part.images for part in parts]), labels
 
-    def _decoded(self, source, size):
+    def _decoded(self, source, kind, **options):
         from sfumato.faces.crops import Crops, crop_faces
 
-        folder = self.cache / f"{source.stem}-{size}px"
+        folder = self.cache / f"{source.stem}-{kind}"
         if not folder.exists():
             started = time.perf_counter()
             self.cache.mkdir(parents=True, exist_ok=True)
@@ -169,7 +179,7 @@ class Templates:
                 if self.progress is not None:
                     self.progress(n_done, n_total, f"decoding {source.stem}")
 
-            crop_faces(source, folder, size=size, zoom=None, progress=progress)
+            crop_faces(source, folder, progress=progress, **options)
             self.seconds += time.perf_counter() - started
         return Crops(folder)
 

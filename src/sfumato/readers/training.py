@@ -24,6 +24,8 @@ LOSSES: dict[str, Callable] = {
     "corn": corn_loss,
 }
 EVALUATION_BATCH = 256
+#: An attribute with fewer labelled rows in a batch counts less: its gradient is mostly noise.
+ENOUGH_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -176,18 +178,38 @@ def logits_of(net, rows, fabric=None):
     return {name: np.concatenate(logits) for name, logits in parts.items()}
 
 
+def task_weight(codes, batch_size):
+    """Return how much an attribute's loss counts: less where a batch has few labels of it.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_samples,)
+        Of the training rows, -1 where there is no label.
+    batch_size : int
+
+    Returns
+    -------
+    float in [0, 1]
+        The expected number of labels in a batch over :data:`ENOUGH_ROWS`, at most 1.
+    """
+    return min(1.0, float((codes != MISSING).mean()) * batch_size / ENOUGH_ROWS)
+
+
 def _loss(task, codes, recipe, fabric):
     """Return ``loss(logits, codes)`` of a task, weighted as the training rows want it."""
     known = codes[codes != MISSING]
     if not len(known):
         raise InputError(f"{task.name} has no label in the training rows.")
+    part = task_weight(codes, recipe.batch_size)
     if isinstance(task, ClassTask):
         counts = np.bincount(known, minlength=len(task.classes)).clip(min=1)
         weights = (counts / counts.sum()) ** -recipe.balance
         weights = weights / (weights * counts / counts.sum()).sum()
         weights = fabric.to_device(torch.from_numpy(weights).float())
         smoothing = recipe.label_smoothing
-        return lambda logits, y: cross_entropy(logits, y, weights, label_smoothing=smoothing)
+        return lambda logits, y: (
+            part * cross_entropy(logits, y, weights, label_smoothing=smoothing)
+        )
     importance = None
     if task.weighted:
         ranks = Ranks(task.ages_years)
@@ -195,7 +217,7 @@ def _loss(task, codes, recipe, fabric):
     loss, n_ranks = LOSSES[task.model], len(task.ages_years)
     # OR-CNN's and CORAL's are sums over the levels; brought to the size of a cross-entropy.
     factor = math.log(n_ranks) / (n_ranks - 1) if task.model in ("or", "coral") else 1.0
-    return lambda logits, y: factor * loss(logits, y, importance)
+    return lambda logits, y: part * factor * loss(logits, y, importance)
 
 
 def _scores(tasks, logits, codes):
