@@ -45,9 +45,13 @@ def crop_face(image, landmarks, size=128, zoom=ZOOM):
     ndarray of shape (size, size, 3), uint8
         Black outside the photo.
     """
+    return warp(image, similarity(landmarks, crop_landmarks(size, zoom)), size)
+
+
+def crop_landmarks(size=128, zoom=ZOOM):
+    """Return where :func:`crop_face` puts the five landmarks, an array of shape (5, 2)."""
     middle = (size - 1) / 2
-    template = (ARCFACE * (size / 112) - middle) * zoom + middle
-    return warp(image, similarity(landmarks, template), size)
+    return (ARCFACE * (size / 112) - middle) * zoom + middle
 
 
 class Cropper:
