@@ -59,6 +59,41 @@ def check_embeddings(X, name="X"):
     return X
 
 
+def check_images(images, name="images"):
+    """Return ``images`` as float32 planes.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_images, 3, height, width)
+        RGB in [0, 1].
+    name : str, default="images"
+        The argument's name, for the message.
+
+    Returns
+    -------
+    ndarray of shape (n_images, 3, height, width), float32
+
+    Raises
+    ------
+    InputError
+        For another shape, no image, an integer type, NaN, or a value outside [0, 1].
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+        raise InputError(
+            f"{name} must have shape (n_images, 3, height, width), got {images.shape}."
+        )
+    if images.dtype.kind != "f":
+        raise InputError(f"{name} must be floats in [0, 1], got {images.dtype}.")
+    if not np.isfinite(images).all():
+        row = int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))[0])
+        raise InputError(f"{name} must be finite, image {row} has a NaN or infinite value.")
+    low, high = float(images.min()), float(images.max())
+    if low < 0 or high > 1:
+        raise InputError(f"{name} must lie in [0, 1], got values from {low:g} to {high:g}.")
+    return np.ascontiguousarray(images, dtype=np.float32)
+
+
 def class_codes(y, name="y"):
     """Return the classes of one attribute, or of several crossed, as numbers.
 

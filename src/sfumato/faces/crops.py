@@ -28,6 +28,11 @@ TASK = 16
 ZOOM = 0.72
 
 
+def crop_matrix(landmarks, size=128, zoom=ZOOM):
+    """Return the transform of :func:`crop_face`, from photo to crop coordinates, (2, 3)."""
+    return similarity(landmarks, crop_landmarks(size, zoom))
+
+
 def crop_face(image, landmarks, size=128, zoom=ZOOM):
     """Return the upright face with hair and chin.
 
@@ -45,7 +50,7 @@ def crop_face(image, landmarks, size=128, zoom=ZOOM):
     ndarray of shape (size, size, 3), uint8
         Black outside the photo.
     """
-    return warp(image, similarity(landmarks, crop_landmarks(size, zoom)), size)
+    return warp(image, crop_matrix(landmarks, size, zoom), size)
 
 
 def crop_landmarks(size=128, zoom=ZOOM):

@@ -6,7 +6,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfumato.errors import InputError
 from sfumato.perturbers.choice import check_choice_of, target_codes
-from sfumato.perturbers.images import check_images, resized
+from sfumato.perturbers.images import resized
+from sfumato.validation import check_images
 
 BATCH = 32
 
@@ -29,7 +30,7 @@ class Perturber(BaseEstimator):
       ``hidden`` names the attributes to hide.
     """
 
-    def transform(self, images, *, hide, keep=(), labels=None, at_random=False):
+    def transform(self, images, *, hide, keep=(), labels=None, at_random=False, seed=None):
         """Return pictures on which machines misread the hidden attributes.
 
         Parameters
@@ -47,6 +48,8 @@ class Perturber(BaseEstimator):
         at_random : bool, default=False
             Draw the class to show among all, the present one too, so that nobody can turn the
             answer round.
+        seed : int or sequence of int, optional
+            Of this call's draws, in the place of the perturber's own.
 
         Returns
         -------
@@ -63,7 +66,7 @@ class Perturber(BaseEstimator):
         images = check_images(images)
         wanted = check_choice_of(self.attributes_, hide, keep)
         given = self._given(labels, len(images))
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed if seed is None else seed)
         draws = {
             name: int(seed)
             for name, seed in zip(wanted, rng.integers(2**32, size=len(wanted)), strict=True)
