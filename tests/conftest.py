@@ -1,5 +1,6 @@
 """Shared fixtures: where the real faces and models lie, and small planted data sets."""
 
+import importlib
 import os
 from pathlib import Path
 
@@ -25,3 +26,25 @@ def shared():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def brighten(monkeypatch):
+    """Return the module of a fake perturber and detector, which worker processes find too."""
+    for module in ("torch", "cv2", "PIL"):
+        pytest.importorskip(module, reason="needs the extras deep and faces")
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return importlib.import_module("brighten")
+
+
+@pytest.fixture
+def photo_of():
+    """Return a function that gives a grey photo with red squares at (left, top, side)."""
+
+    def make(*squares, height=240, width=320):
+        image = np.full((height, width, 3), 100, np.uint8)
+        for left, top, side in squares:
+            image[top : top + side, left : left + side] = (200, 20, 20)
+        return image
+
+    return make

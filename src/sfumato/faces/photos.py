@@ -57,6 +57,22 @@ def read_photo(source, *, max_pixels=MAX_PIXELS, name=None):
     PhotoError
         An InputError: no such file, empty, no image, broken, truncated or too large.
     """
+    with open_photo(source, max_pixels=max_pixels, name=name) as (image, name):
+        try:
+            return _to_rgb(upright(image), name)
+        except PhotoError:
+            raise
+        # A damaged file makes Pillow's readers raise nearly anything.
+        except Exception as error:
+            raise PhotoError(name, _damage(image.format, error)) from error
+
+
+@contextlib.contextmanager
+def open_photo(source, *, max_pixels=MAX_PIXELS, name=None):
+    """Give ``(image, name)``: a Pillow image that is not decoded yet, and what to call it.
+
+    Parameters and errors are those of :func:`read_photo`.
+    """
     raw = isinstance(source, bytes | bytearray | memoryview)
     name = name or ("photo" if raw else str(source))
     image_module = need("PIL.Image", "faces")
@@ -71,13 +87,7 @@ def read_photo(source, *, max_pixels=MAX_PIXELS, name=None):
                     f"{image.width} x {image.height} pixels are more than the limit of "
                     f"{max_pixels} (max_pixels)",
                 )
-            try:
-                return _to_rgb(_upright(image), name)
-            except PhotoError:
-                raise
-            # A damaged file makes Pillow's readers raise nearly anything.
-            except Exception as error:
-                raise PhotoError(name, _damage(image.format, error)) from error
+            yield image, name
 
 
 @contextlib.contextmanager
@@ -125,7 +135,8 @@ def _damage(kind, error):
     return f"the {kind} file is damaged ({' '.join(str(error).split()) or type(error).__name__})"
 
 
-def _upright(image):
+def upright(image):
+    """Decode a Pillow image and turn it as its EXIF orientation says, in place; return it."""
     image.load()
     # A damaged EXIF block is no reason to refuse sound pixels.
     with contextlib.suppress(Exception):
@@ -133,12 +144,17 @@ def _upright(image):
     return image
 
 
+def has_alpha(image):
+    """Return whether a Pillow image may have transparent parts."""
+    return image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info
+
+
 def _to_rgb(image, name):
     if image.mode.startswith("I"):
         return _grey_16_bit(np.asarray(image), name)
     if image.mode == "F":
         raise PhotoError(name, "floating-point pixels have no fixed range; save it as 8 bits")
-    if image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info:
+    if has_alpha(image):
         rgba = np.array(image.convert("RGBA"))
         if (rgba[..., 3] == 255).all():
             return np.ascontiguousarray(rgba[..., :3])

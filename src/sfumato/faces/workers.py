@@ -70,6 +70,7 @@ def embed_in_order(embedder, tasks, *, n_workers):
     Parameters
     ----------
     embedder : FaceEmbedder
+        Or another callable of one photo; picklable for more than one worker.
     tasks : iterable
         Each has ``photos``, a list.
     n_workers : int
@@ -190,7 +191,9 @@ def _prepare_worker(embedder):
     # Ctrl-C goes to the whole group; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    # Processes are the parallelism; threads under them would fight for the cores.
+    # Processes are the parallelism; threads under them would fight for the cores. The variable
+    # is for libraries that are loaded later, such as torch.
+    os.environ["OMP_NUM_THREADS"] = "1"
     with contextlib.suppress(ImportError):
         import cv2
 
