@@ -7,7 +7,14 @@ import typer
 from rich.table import Table
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, progress_bar, results
+from sfumato.cli.output import (
+    DONE_WITH_REJECTS,
+    errors,
+    print_json,
+    progress_bar,
+    reading_text,
+    results,
+)
 
 SHOWN = 50
 
@@ -88,16 +95,12 @@ def _print_faces(found):
     attributes = [name for name in (found.faces or [{}])[0] if name not in ABOUT_FACE]
     view = Table("photo", "face", *attributes)
     for face in found.faces[:SHOWN]:
-        view.add_row(face["image_id"], str(face["face"]), *(_text(face[a]) for a in attributes))
+        view.add_row(
+            face["image_id"], str(face["face"]), *(reading_text(face[a]) for a in attributes)
+        )
     results.print(view)
     if len(found.faces) > SHOWN:
         results.print(f"{len(found.faces)} faces, the first {SHOWN} shown; --csv writes all.")
 
 
 ABOUT_FACE = ("image_id", "face", "box", "score")
-
-
-def _text(value):
-    if "years" in value:
-        return f"{value['years']} ({value['low']}-{value['high']})"
-    return f"{value['label']} {value['probability']:.2f}"

@@ -1,4 +1,4 @@
-"""``sfumato fit`` and ``sfumato protect``."""
+"""``sfumato fit`` and ``sfumato protect`` of templates."""
 
 import json
 import tomllib
@@ -84,21 +84,58 @@ def read_parameters(pairs, config):
 
 @app.command()
 def protect(
-    model: Path = typer.Argument(help="Model that `sfumato fit` wrote."),
-    table: Path = typer.Argument(help="Face table with embeddings of the same encoder."),
-    output: Path = typer.Option(..., "--output", "-o", help="Protected table to write."),
-    force: bool = typer.Option(False, help="Replace an existing table."),
+    source: Path = typer.Argument(
+        help="Templates: the model that `sfumato fit` wrote. Photos: a photo or a folder."
+    ),
+    table: Path | None = typer.Argument(
+        None, help="Templates: a face table with embeddings of the same encoder. Photos: nothing."
+    ),
+    output: Path = typer.Option(
+        ..., "--output", "-o", help="Table, photo (.png, .webp, .jpg) or folder to write."
+    ),
+    hide: str | None = typer.Option(
+        None, help="Photos: what to hide, gender,age; age=old names the class to show."
+    ),
+    keep: str | None = typer.Option(None, help="Photos: what must stay readable, race."),
+    perturber: Path | None = typer.Option(None, help="Photos: a saved perturber's file."),
+    face: int | None = typer.Option(None, help="Photos: this face alone, 0 is the largest."),
+    check: bool = typer.Option(
+        False, "--check", help="Photos: ask unseen readers and an unseen matcher."
+    ),
+    keep_metadata: bool = typer.Option(
+        False, "--keep-metadata", help="Photos: keep EXIF, but no thumbnail or maker's note."
+    ),
+    detector: str = typer.Option("dlib", help="Photos: dlib, mtcnn or yunet:PATH."),
+    workers: int | None = typer.Option(None, help="Photos: processes; by default one a core."),
+    force: bool = typer.Option(
+        False, "--force", help="Replace the output; go on in a folder, every photo anew."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ):
-    """Take the attributes out of every embedding of a face table."""
-    from sfumato.models.tables import protect_table
+    """Take attributes out of templates, or hide them in photos.
 
-    with track("protect") as progress:
-        summary = protect_table(model, table, output, overwrite=force, progress=progress)
-    if as_json:
-        print_json(summary)
+    Templates: sfumato protect MODEL TABLE -o TABLE
+
+    Photos: sfumato protect PHOTO|FOLDER --hide gender,age -o PHOTO|FOLDER
+
+    Every face that is found is perturbed; pixels away from faces stay as they are (exactly, in a
+    PNG), metadata go. A face that the detector misses stays readable: look at the result. So does
+    one below 40 pixels' width, which is named. Exit code 1 says that a photo was not written or a
+    face was left. Readers trained on such pictures may still read them: audit before you rely on
+    it.
+    """
+    from sfumato.cli.pictures import protect_pictures, protect_templates
+
+    photo_options = {
+        "hide": hide,
+        "keep": keep,
+        "perturber": perturber,
+        "face": face,
+        "check": check,
+        "keep_metadata": keep_metadata,
+    }
+    if table is None:
+        more = {"detector": detector, "workers": workers, "force": force, "as_json": as_json}
+        protect_pictures(source, output, **photo_options, **more)
     else:
-        results.print(
-            f"{output}: {summary['n_rows']:,} protected embeddings; photos and "
-            "the erased labels are left out."
-        )
+        protect_templates(source, table, output, photo_options, force=force, as_json=as_json)

@@ -31,6 +31,13 @@ def _plain(value):
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+def reading_text(value):
+    """Return a reading's label and probability, or the age and its interval, in a few words."""
+    if "years" in value:
+        return f"{value['years']} ({value['low']}-{value['high']})"
+    return f"{value['label']} {value['probability']:.2f}"
+
+
 def progress_bar():
     """Return a Rich progress bar on stderr with counts, elapsed and remaining time."""
     return Progress(

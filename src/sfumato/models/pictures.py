@@ -5,10 +5,12 @@ that can be seen.
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
+import sfumato.perturbers
 from sfumato import __version__
 from sfumato.data.tables import atomic_path
 from sfumato.data.tensors import read_tensors
@@ -17,6 +19,7 @@ from sfumato.models.registry import PERTURBERS, method_name, perturber_class
 from sfumato.models.storage import fitted_state, restore
 
 FORMAT, KEY = 1, "sfumato_perturber"
+WEIGHTS = Path(sfumato.perturbers.__file__).parent / "weights"
 
 
 def save_perturber(perturber, path, *, about=None):
@@ -69,6 +72,39 @@ def load_perturber(path):
     single = {name: _single(values) for name, values in arrays.items()}
     restore(perturber, single, description["state"])
     return perturber, description["about"]
+
+
+def shipped_perturber(name="privacynet"):
+    """Return a perturber that comes with sfumato.
+
+    Parameters
+    ----------
+    name : str, default="privacynet"
+
+    Returns
+    -------
+    perturber : Perturber
+    about : dict
+        What it was trained on and what was measured.
+
+    Raises
+    ------
+    InputError
+        If none of this name comes along.
+    """
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.is_file():
+        known = ", ".join(shipped_perturbers()) or "none"
+        raise InputError(
+            f"no perturber {name} comes with sfumato (those that do: {known}); give the file "
+            "of one."
+        )
+    return load_perturber(path)
+
+
+def shipped_perturbers():
+    """Return the names that :func:`shipped_perturber` knows."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
 def _half(values):

@@ -168,7 +168,7 @@ def _faces(name, rows, reader):
         X = X.reshape(-1, size, size, 3).astype(np.uint8)
     else:
         X = X.astype(np.float32)
-    readings = {attribute: _plain(found) for attribute, found in reader.read(X).items()}
+    readings = {attribute: plain_reading(found) for attribute, found in reader.read(X).items()}
     return [
         {
             "image_id": name,
@@ -181,8 +181,8 @@ def _faces(name, rows, reader):
     ]
 
 
-def _plain(reading):
-    """Return one dict a face."""
+def plain_reading(reading):
+    """Return a reading's JSON form, one dict a face, as in :class:`Description`."""
     if isinstance(reading.task, AgeTask):
         low, high = reading.interval(0.9)
         return [

@@ -1,0 +1,270 @@
+"""Protect photos: from files to files, on all cores, one photo at a time in each process."""
+
+import contextlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from sfumato.errors import InputError
+from sfumato.faces.detect import PAD, DlibDetector, make_detector
+from sfumato.faces.photos import MAX_PIXELS, PhotoError, read_photo
+from sfumato.faces.saving import KINDS, check_ending, read_extras, save_photo
+from sfumato.faces.sources import FileSource, open_source
+from sfumato.faces.workers import embed_in_order, n_cores
+from sfumato.perturbers.choice import check_choice_of
+from sfumato.perturbers.photos import choose_faces, protect_face
+
+TASK = 2
+#: Longest side at which dlib searches a photo: twice its usual one, as a face that is missed
+#: stays readable. It finds faces of 80 pixels and more at that size, then smaller ones if none.
+MAX_SIDE = 2048
+BOX = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True)
+class ProtectedPhotos:
+    """What was done to some photos.
+
+    Parameters
+    ----------
+    photos : list of dict
+        One a written photo: ``image_id``, ``output``, ``faces`` (of each its number ``face``, 0
+        the largest, its ``box``, the pixels of a side of its ``crop``, and the ``check``, if
+        asked for, see :class:`sfumato.readers.check.FaceCheck`), ``skipped`` (``face`` and
+        ``reason`` of faces left as they were) and ``left_out`` (metadata asked for that cannot
+        be kept).
+    rejects : list of dict
+        ``image_id`` and ``reason`` of photos that were not written.
+    hide : dict
+        The class to show of each hidden attribute, None where free.
+    """
+
+    photos: list = field(default_factory=list)
+    rejects: list = field(default_factory=list)
+    hide: dict = field(default_factory=dict)
+
+    @property
+    def complete(self):
+        """Whether every photo was written and no asked-for face was left as it was."""
+        return not self.rejects and not any(photo["skipped"] for photo in self.photos)
+
+    def to_dict(self):
+        """Return the JSON form."""
+        return asdict(self)
+
+
+@dataclass
+class PhotoTask:
+    """Photos for one worker: pairs of an input and an output file."""
+
+    ids: list
+    photos: list
+
+
+class PhotoProtector:
+    """Read, find, perturb, write and check one photo; picklable if its parts are."""
+
+    def __init__(self, detector, perturber, *, hide, keep, face, check, options):
+        self.detector, self.perturber, self.check = detector, perturber, check
+        self.hide, self.keep, self.face = hide, keep, face
+        self.options = options
+
+    def __call__(self, files):
+        """Return a photo's entry of :class:`ProtectedPhotos`, or the reason of its rejection."""
+        source, output = files
+        try:
+            return self._protect(source, Path(output))
+        except PhotoError as error:
+            return error.reason
+        except InputError as error:
+            return str(error)
+        # One photo's failure must not end the other million.
+        except Exception as error:
+            return f"failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+    def _protect(self, source, output):
+        if self.check is not None:
+            self.check.load()
+        _check_target(source, output, self.options["overwrite"])
+        limit = {"max_pixels": self.options["max_pixels"]}
+        image = read_photo(source, **limit)
+        chosen, too_small = choose_faces(self.detector.detect(image), self.face)
+        photo, faces = image.copy(), []
+        for number, face in chosen:
+            size = protect_face(photo, image, face, self.perturber, hide=self.hide, keep=self.keep)
+            box = (round(float(value), 1) for value in face.box)
+            faces.append({"face": number, "box": dict(zip(BOX, box, strict=True)), "crop": size})
+        extras = read_extras(source, keep_metadata=self.options["keep_metadata"], **limit)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_photo(photo, output, original=image, extras=extras)
+        if self.check is not None:
+            # What was written is judged: a JPEG is not quite what went into it.
+            written = read_photo(output, **limit)
+            for entry, (_, face) in zip(faces, chosen, strict=True):
+                entry["check"] = self.check.compare(image, written, face)
+        skipped = [{"face": number, "reason": text} for number, text in too_small.items()]
+        return {"faces": faces, "skipped": skipped, "left_out": extras.left_out}
+
+
+def protect_photos(
+    source,
+    output,
+    perturber,
+    *,
+    hide,
+    keep=(),
+    face=None,
+    detector="dlib",
+    check=None,
+    keep_metadata=False,
+    overwrite=False,
+    max_pixels=MAX_PIXELS,
+    pad=PAD,
+    workers=None,
+    progress=None,
+):
+    """Perturb the faces of a photo, or of every photo of a folder.
+
+    Parameters
+    ----------
+    source : str or Path
+        A photo, or a folder, which is searched through.
+    output : str or Path
+        The photo to write (``.png``, ``.webp``, ``.jpg``), or the folder to fill with photos of
+        the same names; where an ending cannot be written, ``.png`` is added to it.
+    perturber : Perturber
+        Fitted; picklable for more than one worker.
+    hide, keep
+        As for :meth:`sfumato.perturbers.perturber.Perturber.transform`.
+    face : int, optional
+        Protect this face alone, 0 is the largest; default: all of at least 40 pixels' width.
+    detector, max_pixels, pad, workers
+        As for :func:`sfumato.faces.embed.embed`, but "dlib" searches photos of up to 2,048
+        pixels a side at their own size.
+    check : FaceCheck, optional
+        Ask unseen readers and an unseen matcher about each face before and after.
+    keep_metadata : bool, default=False
+        See :func:`sfumato.faces.saving.read_extras`.
+    overwrite : bool, default=False
+        Replace an existing photo; go on in a folder that is not empty, where every photo is
+        made anew. The source itself is never written to.
+    progress : callable, optional
+        Called with the number of photos done and in all.
+
+    Returns
+    -------
+    ProtectedPhotos
+
+    Raises
+    ------
+    InputError
+        For a missing source, an existing output, one that is or lies in the source, an ending
+        that cannot be written, or an attribute that the perturber does not know.
+
+    Notes
+    -----
+    Pixels that no face's crop covers are the photo's own, bit for bit, in a PNG or WebP. It
+    misleads machines that were not trained on such pictures; what one reads that was, an audit
+    tells.
+    """
+    wanted = check_choice_of(perturber.attributes_, hide, keep)
+    source, output = Path(source), Path(output)
+    photos = _open(source)
+    named = dict(_targets(source, output, photos, overwrite))
+    options = {
+        "keep_metadata": keep_metadata,
+        "overwrite": overwrite,
+        "max_pixels": max_pixels,
+    }
+    protector = PhotoProtector(
+        _detector(detector, pad),
+        perturber,
+        hide=wanted,
+        keep=keep,
+        face=face,
+        check=check,
+        options=options,
+    )
+    n_workers = min(workers or n_cores(), -(-photos.n_photos // TASK))
+    done = ProtectedPhotos(hide=wanted)
+    with contextlib.closing(
+        embed_in_order(protector, _tasks(photos, named), n_workers=n_workers)
+    ) as results:
+        for task, outcomes in results:
+            _record(done, task, outcomes)
+            if progress is not None:
+                progress(len(done.photos) + len(done.rejects), photos.n_photos)
+    return done
+
+
+def _detector(detector, pad):
+    if detector == "dlib":
+        return DlibDetector(max_side=MAX_SIDE, pad=pad)
+    return make_detector(detector, pad=pad) if isinstance(detector, str) else detector
+
+
+def _tasks(photos, named):
+    for batch in photos.batches(TASK):
+        files = [(str(file), str(named[str(file)])) for file in batch.photos]
+        yield PhotoTask(batch.ids, files)
+
+
+def _record(done, task, outcomes):
+    for name, (_, output), outcome in zip(task.ids, task.photos, outcomes, strict=True):
+        if isinstance(outcome, str):
+            done.rejects.append({"image_id": name, "reason": outcome.rstrip(".")})
+        else:
+            done.photos.append({"image_id": name, "output": output} | outcome)
+
+
+def _open(source):
+    photos = None if source.suffix.lower() in (".parquet", ".txt") else open_source(source)
+    if not isinstance(photos, FileSource):
+        raise InputError(f"{source}: give a photo or a folder of photos.")
+    return photos
+
+
+def _targets(source, output, photos, overwrite):
+    """Yield each photo's file with the file to write, after a look at both places."""
+    if not source.is_dir():
+        if output.is_dir():
+            raise InputError(f"{output}: is a folder; name the photo to write.")
+        _check_target(source, check_ending(output), overwrite)
+        if not output.parent.is_dir():
+            raise InputError(f"{output}: the folder {output.parent} does not exist.")
+        yield str(source), output
+        return
+    _check_folder(source.resolve(), output, overwrite)
+    taken: dict[str, str] = {}
+    for batch in photos.batches(TASK):
+        for file in batch.photos:
+            target = output / Path(file).relative_to(source)
+            if target.suffix.lower() not in KINDS:
+                target = target.with_name(f"{target.name}.png")
+            if taken.setdefault(str(target), file) != file:
+                raise InputError(
+                    f"{file} and {taken[str(target)]} would both be written as {target}; "
+                    "rename one."
+                )
+            yield file, target
+
+
+def _check_folder(source, output, overwrite):
+    if output.is_file():
+        raise InputError(f"{output}: is a file; the photos of a folder go into a folder.")
+    place = output.resolve()
+    if place == source or source in place.parents or place in source.parents:
+        raise InputError(f"{output} and {source} lie in one another; write elsewhere.")
+    if output.is_dir() and any(output.iterdir()) and not overwrite:
+        raise InputError(
+            f"{output} is not empty; name another folder, or go on in it with --force "
+            "(overwrite=True)."
+        )
+    output.mkdir(parents=True, exist_ok=True)
+
+
+def _check_target(source, output, overwrite):
+    """Refuse to write onto the source, or onto another file unless it may be replaced."""
+    if output.exists() and output.samefile(source):
+        raise InputError(f"{output} is the photo itself; give another name.")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists already; give another name or --force.")

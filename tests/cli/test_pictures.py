@@ -1,0 +1,157 @@
+"""``sfumato protect`` of photos: options, exit codes, JSON alone on stdout, the check."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from sfumato.cli import app, commands, output  # noqa: F401  (registers every command)
+from sfumato.cli.pictures import print_check, read_hide, read_keep
+from sfumato.errors import InputError
+from sfumato.faces.photos import read_photo
+from sfumato.models import photos, pictures, registry
+from sfumato.models.pictures import save_perturber
+
+Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
+
+
+@pytest.fixture
+def call(brighten, monkeypatch, tmp_path):
+    """Return a function that runs ``sfumato protect`` with a saved fake perturber."""
+    monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
+    monkeypatch.setattr(photos, "make_detector", lambda spec, pad: brighten.RedDetector())
+    save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "model")
+
+    def run(*arguments, perturber=tmp_path / "model"):
+        arguments = ["protect", *map(str, arguments), "--detector", "mtcnn", "--workers", "1"]
+        if perturber is not None:
+            arguments += ["--perturber", str(perturber)]
+        done = CliRunner().invoke(app, arguments)
+        if isinstance(done.exception, InputError):
+            raise done.exception
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
+    return run
+
+
+@pytest.fixture
+def photo(photo_of, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(photo_of((40, 60, 80), (220, 120, 50))).save(path)
+    return path
+
+
+def test_protect_a_photo(call, photo, tmp_path):
+    done = call(photo, "--hide", "gender=male,age=old", "--face", "0", "-o", tmp_path / "b.png")
+    assert done.exit_code == 0
+    assert "b.png: gender=male, age=old hidden in 1 face of 1 photo." in done.stdout
+    # One class further for gender, two for age: three steps of 51; red was 200.
+    before, after = read_photo(photo), read_photo(tmp_path / "b.png")
+    np.testing.assert_array_equal(after[100, 80], [255, 173, 173])
+    np.testing.assert_array_equal(after[110:, 209:], before[110:, 209:])
+    with pytest.raises(InputError, match="exists already"):
+        call(photo, "--hide", "gender", "-o", tmp_path / "b.png")
+    assert call(photo, "--hide", "gender", "-o", tmp_path / "b.png", "--force").exit_code == 0
+
+
+def test_protect_a_folder_as_json(call, photo, photo_of, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo.rename(folder / "a.png")
+    Image.fromarray(photo_of((40, 60, 80), (220, 120, 31))).save(folder / "b.png")
+    (folder / "c.jpg").write_bytes(b"")
+    done = call(folder, "--hide", "gender", "-o", tmp_path / "out", "--json")
+    found = json.loads(done.stdout)
+    assert done.exit_code == 1 and found["hide"] == {"gender": None}
+    assert [p["image_id"] for p in found["photos"]] == ["a.png", "b.png"]
+    assert found["rejects"] == [{"image_id": "c.jpg", "reason": "the file is empty"}]
+    assert "c.jpg: the file is empty" in done.stderr
+    assert "b.png: face 1 stays as it was: the face is 31 pixels wide" in done.stderr
+
+
+def test_metadata_left_out_are_named(call, photo, tmp_path):
+    exif = Image.Exif()
+    exif[0x8769] = {0x927C: b"a note of the maker"}
+    with Image.open(photo) as image:
+        image.save(tmp_path / "c.jpg", quality=95, exif=exif)
+    out = tmp_path / "d.jpg"
+    done = call(tmp_path / "c.jpg", "--hide", "gender", "--keep-metadata", "-o", out)
+    assert done.exit_code == 0 and "c.jpg: the maker's note is left out" in done.stderr
+
+
+def test_bad_options(call, photo, tmp_path, monkeypatch):
+    out = ("-o", tmp_path / "b.png")
+    with pytest.raises(InputError, match="give --hide, such as --hide gender,age"):
+        call(photo, *out)
+    with pytest.raises(InputError, match="cannot hide or keep 'race'; .* are gender, age"):
+        call(photo, "--hide", "gender", "--keep", "race", *out)
+    with pytest.raises(InputError, match="--hide, --face: for photos only"):
+        call("model", "table.parquet", "--hide", "gender", "--face", "0", *out, perturber=None)
+    with pytest.raises(InputError, match="--perturber: for photos only"):
+        call("model", "table.parquet", *out)
+    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path / "none")
+    with pytest.raises(InputError, match="no perturber privacynet comes with sfumato .*: none"):
+        call(photo, "--hide", "gender", *out, perturber=None)
+
+
+def test_hide_and_keep_are_lists():
+    assert read_hide("gender, age=old") == {"gender": None, "age": "old"}
+    assert read_keep("race,age ") == ["race", "age"] and read_keep(None) == []
+    for bad in ("", "gender,", "=old", "age="):
+        with pytest.raises(InputError, match="--hide takes attributes"):
+            read_hide(bad)
+    with pytest.raises(InputError, match="age twice"):
+        read_hide("age,age=old")
+    with pytest.raises(InputError, match="--keep takes attributes"):
+        read_keep("race,,age")
+
+
+def test_a_check_is_a_table(capsys, monkeypatch):
+    monkeypatch.setattr(output.results, "width", 160)
+    said = {"label": "female", "probability": 0.98}, {"label": "male", "probability": 0.61}
+    years = {"years": 30, "low": 24, "high": 37}, {"years": 52, "low": 40, "high": 60}
+    match = {
+        "encoder": "dlib-resnet / 1",
+        "metric": "euclidean",
+        "score": -0.4123,
+        "threshold": -0.541,
+        "fmr": 1e-3,
+        "accepted": True,
+    }
+    readings = {
+        "gender": dict(zip(("before", "after"), said, strict=True)),
+        "age_years": dict(zip(("before", "after"), years, strict=True)),
+    }
+    check = {"readings": {"dlib": readings}, "match": match, "ssim": 0.91234, "psnr_db": 31.26}
+    print_check([("a.png", {"face": 0, "check": check})])
+    shown = " ".join(capsys.readouterr().out.split())
+    for piece in ("female 0.98", "male 0.61", "30 (24-37)", "52 (40-60)", "accepted, -0.412"):
+        assert piece in shown, piece
+    assert "SSIM 0.912, 31.3 dB" in shown
+
+
+def test_check_of_a_real_face(call, shared, tmp_path, brighten, monkeypatch):
+    pq = pytest.importorskip("pyarrow.parquet")
+    for module in ("dlib", "onnxruntime", "face_recognition_models"):
+        pytest.importorskip(module, reason="needs the extra faces")
+    table = pq.ParquetFile(shared("data/lfw.parquet")).read_row_group(0, columns=["image"])
+    row = table.slice(0, 1).to_pylist()[0]
+    (tmp_path / "f.webp").write_bytes(row["image"]["bytes"])
+    monkeypatch.undo()
+    model = tmp_path / "model"
+    monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
+    arguments = ["protect", tmp_path / "f.webp", "--hide", "gender", "--perturber", model]
+    arguments += ["-o", tmp_path / "g.png", "--check", "--json", "--workers", "1"]
+    done = CliRunner().invoke(app, list(map(str, arguments)))
+    assert done.exit_code == 0, done.output
+    assert "AI Act" in done.stderr
+    (face,) = json.loads(done.stdout)["photos"][0]["faces"]
+    check = face["check"]
+    assert {"gender", "age_years"} <= set(check["readings"]["dlib"])
+    # Light alone hides neither gender nor person.
+    said = check["readings"]["dlib"]["gender"]
+    assert said["before"]["label"] == said["after"]["label"]
+    assert check["match"]["accepted"] and check["match"]["fmr"] == 1e-3
+    assert 0.5 < check["ssim"] < 1 and 10 < check["psnr_db"] < 30

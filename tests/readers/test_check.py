@@ -1,0 +1,107 @@
+"""What unseen machines say before and after, with machines that say simple things."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from sfumato.errors import InputError
+from sfumato.faces.align import ARCFACE
+from sfumato.faces.detect import Face
+from sfumato.readers.check import THRESHOLDS, FaceCheck, Threshold
+from sfumato.readers.tasks import AgeTask, ClassTask, reading_of
+
+pytest.importorskip("cv2", reason="needs the extra faces")
+
+FACE = Face((44, 44, 156, 156), 1.0, ARCFACE + 44)
+
+
+class MeanEncoder:
+    """A template of two: the photo's mean red and green, as shares."""
+
+    name, version, metric = "mean", "1", "euclidean"
+
+    def encode(self, image, face):
+        return (image[..., :2].mean(axis=(0, 1)) / 255).astype(np.float32)
+
+
+class Lightness:
+    """Reads off templates, or off pixels, whether red is above a half."""
+
+    about: dict = {}
+
+    def __init__(self, kind):
+        self.kind, self.crops = kind, {"size": 16, "zoom": 0.72}
+
+    def read(self, X):
+        red = X[:, 0] if self.kind == "templates" else X[:, 8, 8, 0] / 255
+        sign = np.where(red > 0.5, 3.0, -3.0)[:, None]
+        return {
+            "light": reading_of(ClassTask("light", ("dark", "bright")), np.hstack([-sign, sign])),
+            "age_years": reading_of(AgeTask("age_years", (20, 30)), sign),
+        }
+
+
+@pytest.fixture
+def check():
+    readers = {"words": Lightness("templates"), "pixels": Lightness("pixels")}
+    known = {"mean / 1": Threshold(-0.3, 1e-3)}
+    return FaceCheck(MeanEncoder(), readers=readers, thresholds=known)
+
+
+def colour(red, green=0):
+    return np.full((200, 200, 3), (red, green, 0), np.uint8)
+
+
+def test_a_check_by_hand(check):
+    # Red from 0.4 to 0.6: another class; 0.2 apart, nearer than the threshold's 0.3.
+    found = check.compare(colour(102), colour(153), FACE)
+    for reader in ("words", "pixels"):
+        light = found["readings"][reader]["light"]
+        assert light["before"]["label"] == "dark" and light["after"]["label"] == "bright"
+        age = found["readings"][reader]["age_years"]
+        assert age["before"]["years"] == 20 and age["after"]["years"] == 30
+    assert found["match"] == {
+        "encoder": "mean / 1",
+        "metric": "euclidean",
+        "score": -0.2,
+        "threshold": -0.3,
+        "fmr": 1e-3,
+        "accepted": True,
+    }
+    # One colour of three is off by 0.2: -10 log10(0.04 / 3) = 18.75.
+    assert found["psnr_db"] == 18.75
+
+
+def test_another_person_is_refused(check):
+    match = check.compare(colour(102), colour(204), FACE)["match"]
+    assert match["score"] == -0.4 and not match["accepted"]
+
+
+def test_the_threshold_itself_is_accepted():
+    known = {"mean / 1": Threshold(0.0, 1e-3)}
+    check = FaceCheck(MeanEncoder(), readers={}, thresholds=known)
+    found = check.compare(colour(10), colour(10), FACE)
+    assert found["match"]["accepted"] and found["readings"] == {}
+    assert found["ssim"] == 1 and found["psnr_db"] is None
+
+
+def test_an_encoder_without_a_threshold_is_refused():
+    with pytest.raises(InputError, match="no threshold is known for the encoder mean / 1"):
+        FaceCheck(MeanEncoder(), readers={}).load()
+
+
+def test_a_check_goes_to_workers_unloaded(check):
+    check.load()
+    copy = pickle.loads(pickle.dumps(check))  # noqa: S301
+    before, after = colour(102), colour(153)
+    assert copy._loaded is None
+    assert copy.compare(before, after, FACE) == check.compare(before, after, FACE)
+
+
+def test_dlibs_threshold_is_of_the_shipped_encoder(shared):
+    for module in ("dlib", "onnxruntime", "face_recognition_models"):
+        pytest.importorskip(module, reason="needs the extra faces")
+    encoder, readers, threshold = FaceCheck().load()
+    assert f"{encoder.name} / {encoder.version}" in THRESHOLDS
+    assert "dlib" in readers and threshold.fmr == 1e-3
