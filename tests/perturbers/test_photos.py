@@ -10,11 +10,12 @@ from sfumato.faces.align import ARCFACE
 from sfumato.faces.crops import crop_face, crop_matrix
 from sfumato.faces.detect import Face
 from sfumato.perturbers.photos import (
+    Place,
     add_change,
     choose_faces,
     crop_size,
     fade,
-    protect_face,
+    protect_faces,
 )
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra faces")
@@ -65,11 +66,11 @@ def test_fade_by_hand(size):
 @pytest.mark.parametrize("angle", [0.0, 0.6, 2.5])
 def test_nothing_else_changes_and_the_face_does(brighten, angle):
     image = np.random.default_rng(0).integers(0, 200, (240, 300, 3)).astype(np.uint8)
-    before, photo = image.copy(), image.copy()
+    before = image.copy()
     points = landmarks(0.7, angle, (150, 120))
     perturber = brighten.BrightenPerturber().fit()
-    size = protect_face(photo, image, face_at(points), perturber, hide=HIDE)
-    assert size == 128
+    photo, sizes = protect_faces(image, [face_at(points)], perturber, hide=HIDE)
+    assert sizes == [128]
     np.testing.assert_array_equal(image, before)
     inside = covered(points, image.shape[:2])
     assert 0.1 < inside.mean() < 0.2
@@ -83,9 +84,9 @@ def test_nothing_else_changes_and_the_face_does(brighten, angle):
 @pytest.mark.parametrize("angle", [0.0, 0.4])
 def test_no_seam(brighten, angle):
     image = np.full((300, 300, 3), 90, np.uint8)
-    photo = image.copy()
     points = landmarks(0.8, angle, (150, 150))
-    protect_face(photo, image, face_at(points), brighten.BrightenPerturber().fit(), hide=HIDE)
+    perturber = brighten.BrightenPerturber().fit()
+    photo, _ = protect_faces(image, [face_at(points)], perturber, hide=HIDE)
     change = (photo[..., 0].astype(float) - 90) / 51
     steps = np.hypot(*np.gradient(change))
     inside = covered(points, change.shape)
@@ -104,11 +105,12 @@ def test_a_change_comes_back_where_it_was_cut_out(scale, angle, shift):
     image = np.full((300, 300, 3), 100, np.uint8)
     photo = image.copy()
     points = landmarks(scale, angle, shift)
-    size = crop_size(points)
+    place = Place.of(points)
+    size = place.size
     u, v = np.meshgrid(*[np.linspace(-np.pi, np.pi, size)] * 2)
     change = np.stack([50 * np.cos(u / 2), 50 * np.sin(u), 50 * np.sin(v)], axis=2)
-    change = (change * fade(size)[..., None]).astype(np.float32)
-    add_change(photo, change, crop_matrix(points, size))
+    add_change(photo, change.astype(np.float32), place)
+    change *= fade(size)[..., None]
     seen = crop_face(photo, points, size).astype(float) - crop_face(image, points, size)
     known = crop_face(np.full_like(image, 255), points, size)[..., 0] == 255
     assert np.abs(seen - change)[known].max() < 4
@@ -117,9 +119,9 @@ def test_a_change_comes_back_where_it_was_cut_out(scale, angle, shift):
 @pytest.mark.parametrize("shift", [(0, 0), (200, 100), (-30, 150), (205, 210)])
 def test_a_face_at_the_edge_of_the_photo(brighten, shift):
     image = np.full((200, 200, 3), 90, np.uint8)
-    photo = image.copy()
     points = landmarks(0.6, 0.2, shift)
-    protect_face(photo, image, face_at(points), brighten.BrightenPerturber().fit(), hide=HIDE)
+    perturber = brighten.BrightenPerturber().fit()
+    photo, _ = protect_faces(image, [face_at(points)], perturber, hide=HIDE)
     inside = covered(points, (200, 200))
     np.testing.assert_array_equal(photo[~inside], 90)
     assert photo.max() > 90
@@ -128,16 +130,37 @@ def test_a_face_at_the_edge_of_the_photo(brighten, shift):
 def test_a_face_outside_the_photo_changes_nothing():
     photo = np.full((50, 50, 3), 90, np.uint8)
     change = np.full((64, 64, 3), 40, np.float32)
-    add_change(photo, change, crop_matrix(landmarks(0.4, 0, (-300, 20)), 64))
+    for shift in ((-300, 20), (300, 20), (20, -300), (20, 300)):
+        add_change(photo, change, Place(64, crop_matrix(landmarks(0.4, 0, shift), 64)))
     assert (photo == 90).all()
 
 
 def test_bright_and_dark_pixels_are_clipped_not_wrapped():
     photo = np.full((60, 60, 3), 250, np.uint8)
-    add_change(photo, np.full((40, 40, 3), 30, np.float32), np.eye(2, 3))
-    assert photo[5, 5, 0] == 255 and photo[55, 55, 0] == 250
-    add_change(photo, np.full((40, 40, 3), -300, np.float32), np.eye(2, 3))
-    assert photo[5, 5, 0] == 0
+    place = Place(40, np.eye(2, 3))
+    add_change(photo, np.full((40, 40, 3), 30, np.float32), place)
+    assert photo[20, 20, 0] == 255 and photo[55, 55, 0] == 250
+    add_change(photo, np.full((40, 40, 3), -300, np.float32), place)
+    assert photo[20, 20, 0] == 0
+
+
+@pytest.mark.parametrize("distance", [0, 20, 60, 90])
+def test_neighbours_share_what_their_crops_share(brighten, distance):
+    # Crops of 93 pixels: the change is nowhere more than one face's, and has no seam.
+    image = np.full((200, 300, 3), 90, np.uint8)
+    faces = [face_at(landmarks(0.6, 0, (100 + shift, 100))) for shift in (0, distance)]
+    perturber = brighten.BrightenPerturber().fit()
+    photo, _ = protect_faces(image, faces, perturber, hide=HIDE)
+    change = photo[..., 0].astype(float) - 90
+    assert 51 <= change.max() <= 52
+    # Both middles have it in full, and so has the way between them if they are near.
+    np.testing.assert_allclose(change[100, [100, 100 + distance]], 51, atol=1)
+    if distance <= 60:
+        np.testing.assert_allclose(change[100, 100 : 100 + distance + 1], 51, atol=1)
+    # The steepest step of one fade, 51 * 1.5 / (93 / 8) = 6.6, twice where both fade at once.
+    assert np.abs(np.diff(change, axis=1)).max() <= 2 * 6.6 + 1
+    swapped, _ = protect_faces(image, faces[::-1], perturber, hide=HIDE)
+    assert np.abs(swapped.astype(int) - photo).max() <= 1
 
 
 def test_free_classes_differ_from_face_to_face_and_repeat(brighten):
@@ -146,8 +169,7 @@ def test_free_classes_differ_from_face_to_face_and_repeat(brighten):
     points = landmarks(0.3, 0, (40, 40))
 
     def shown(image):
-        photo = image.copy()
-        protect_face(photo, image, face_at(points), perturber, hide="age")
+        photo, _ = protect_faces(image, [face_at(points)], perturber, hide="age")
         return int(photo[40, 40, 0]) - int(image[40, 40, 0])
 
     images = rng.integers(0, 180, (12, 80, 80, 3)).astype(np.uint8)

@@ -11,7 +11,7 @@ from sfumato.faces.saving import KINDS, check_ending, read_extras, save_photo
 from sfumato.faces.sources import FileSource, open_source
 from sfumato.faces.workers import embed_in_order, n_cores
 from sfumato.perturbers.choice import check_choice_of
-from sfumato.perturbers.photos import choose_faces, protect_face
+from sfumato.perturbers.photos import choose_faces, protect_faces
 
 TASK = 2
 #: Longest side at which dlib searches a photo: twice its usual one, as a face that is missed
@@ -88,11 +88,13 @@ class PhotoProtector:
         limit = {"max_pixels": self.options["max_pixels"]}
         image = read_photo(source, **limit)
         chosen, too_small = choose_faces(self.detector.detect(image), self.face)
-        photo, faces = image.copy(), []
-        for number, face in chosen:
-            size = protect_face(photo, image, face, self.perturber, hide=self.hide, keep=self.keep)
-            box = (round(float(value), 1) for value in face.box)
-            faces.append({"face": number, "box": dict(zip(BOX, box, strict=True)), "crop": size})
+        photo, sizes = protect_faces(
+            image, [face for _, face in chosen], self.perturber, hide=self.hide, keep=self.keep
+        )
+        faces = []
+        for (number, face), size in zip(chosen, sizes, strict=True):
+            box = dict(zip(BOX, (round(float(value), 1) for value in face.box), strict=True))
+            faces.append({"face": number, "box": box, "crop": size})
         extras = read_extras(source, keep_metadata=self.options["keep_metadata"], **limit)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_photo(photo, output, original=image, extras=extras)

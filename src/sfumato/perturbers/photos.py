@@ -1,6 +1,7 @@
 """Perturb the faces of a whole photo and leave every other pixel as it is."""
 
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,51 +56,93 @@ def choose_faces(faces, face=None):
     return chosen, too_small
 
 
-def protect_face(photo, image, face, perturber, **options):
-    """Perturb one face: add the change of its crop to the photo, in place.
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a face's crop lies in its photo.
 
     Parameters
     ----------
-    photo : ndarray of shape (height, width, 3), uint8
-        Changed: the photo to be, in which other faces may be perturbed already.
+    size : int
+        Pixels a side of the crop.
+    matrix : ndarray of shape (2, 3)
+        From photo to crop coordinates.
+    """
+
+    size: int
+    matrix: np.ndarray
+
+    @classmethod
+    def of(cls, landmarks):
+        """Return the place of a face, at the size of :func:`crop_size`."""
+        size = crop_size(landmarks)
+        return cls(size, crop_matrix(landmarks, size))
+
+    def region(self, shape):
+        """Return the rows and columns of the photo around the crop, two slices, maybe empty."""
+        last = self.size - 1
+        corners = np.array([(0, 0, 1), (last, 0, 1), (0, last, 1), (last, last, 1)])
+        spots = (corners @ np.linalg.inv(np.vstack([self.matrix, (0, 0, 1)])).T)[:, :2]
+        height, width = shape[:2]
+        left, top = np.maximum(np.floor(spots.min(axis=0)), 0).astype(int)
+        right, bottom = np.minimum(np.ceil(spots.max(axis=0)) + 1, (width, height)).astype(int)
+        return slice(int(top), max(int(bottom), int(top))), slice(
+            int(left), max(int(right), int(left))
+        )
+
+    def to_photo(self, values, region):
+        """Return values of the crop's pixels, float32, at the pixels of a region; 0 beyond."""
+        cv2 = need("cv2", "faces")
+        rows, columns = region
+        moved = self.matrix @ np.array([(1, 0, columns.start), (0, 1, rows.start), (0, 0, 1)])
+        size = columns.stop - columns.start, rows.stop - rows.start
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(values, moved, size, flags=how)
+
+
+def protect_faces(image, faces, perturber, **options):
+    """Perturb faces of a photo: add the change of each one's crop where it was cut out.
+
+    Parameters
+    ----------
     image : ndarray of shape (height, width, 3), uint8
-        The photo as it was.
-    face : Face
-        Only its landmarks are used.
+    faces : sequence of Face
+        Only their landmarks are used.
     perturber : Perturber
     **options
         Of :meth:`~sfumato.perturbers.perturber.Perturber.transform`, such as ``hide``.
 
     Returns
     -------
-    int
-        Pixels a side of the crop.
+    photo : ndarray of shape (height, width, 3), uint8
+        Outside all crops as it was.
+    sizes : list of int
+        Pixels a side of each crop.
 
     Notes
     -----
     The crop has the smallest size of 64, 128, 256 and 512 that loses nothing of the photo; of
-    larger faces the change is computed at 512 and is as fine as that. Classes that are left to
-    chance are drawn from the perturber's seed and the face's pixels, so that they do not depend
-    on the other photos, and that faces do not all get the same one.
+    larger faces the change is computed at 512 and is as fine as that. Where crops overlap, their
+    changes are averaged, so that they do not add up. Classes that are left to chance are drawn
+    from the perturber's seed and the face's pixels, so that they do not depend on the other
+    photos, and that faces do not all get the same one.
     """
-    size = crop_size(face.landmarks)
-    crop = crop_face(image, face.landmarks, size)
-    planes = np.moveaxis(crop, -1, 0)[None].astype(np.float32) / 255
-    seed = [perturber.seed, zlib.crc32(crop.tobytes())]
-    change = perturber.transform(planes, seed=seed, **options) - planes
-    change = np.moveaxis(change[0], 0, -1) * fade(size)[..., None]
-    add_change(photo, change * 255, crop_matrix(face.landmarks, size))
-    return size
+    places = [Place.of(face.landmarks) for face in faces]
+    photo = image.copy()
+    for place, face in zip(places, faces, strict=True):
+        crop = crop_face(image, face.landmarks, place.size)
+        planes = np.moveaxis(crop, -1, 0)[None].astype(np.float32) / 255
+        seed = [perturber.seed, zlib.crc32(crop.tobytes())]
+        change = perturber.transform(planes, seed=seed, **options) - planes
+        others = [other for other in places if other is not place]
+        add_change(photo, np.moveaxis(change[0], 0, -1) * 255, place, others)
+    return photo, [place.size for place in places]
 
 
 def crop_size(landmarks):
     """Return the smallest of :data:`CROP_SIZES` that is at least the crop's size in the photo."""
-    side = CROP_SIZES[-1] / _scale(crop_matrix(landmarks, CROP_SIZES[-1]))
+    matrix = crop_matrix(landmarks, CROP_SIZES[-1])
+    side = CROP_SIZES[-1] / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     return next((size for size in CROP_SIZES if size >= side), CROP_SIZES[-1])
-
-
-def _scale(matrix):
-    return np.sqrt(abs(np.linalg.det(matrix[:, :2])))
 
 
 def fade(size):
@@ -117,34 +160,35 @@ def fade(size):
         level at both ends, over an eighth of the side.
     """
     pixel = np.arange(size)
-    depth = np.minimum(pixel, size - 1 - pixel) / (size * FADE)
-    depth = np.minimum(depth, 1)
+    depth = np.minimum(np.minimum(pixel, size - 1 - pixel) / (size * FADE), 1)
     edge = depth**2 * (3 - 2 * depth)
     return np.outer(edge, edge).astype(np.float32)
 
 
-def add_change(photo, change, matrix):
-    """Add a crop's change to the photo it was cut from, rounded, in place.
+def add_change(photo, change, place, others=()):
+    """Add a crop's change to the photo it was cut from, faded and rounded, in place.
 
     Parameters
     ----------
     photo : ndarray of shape (height, width, 3), uint8
     change : ndarray of shape (size, size, 3), float32
-        In [-255, 255], 0 on the outermost pixels.
-    matrix : ndarray of shape (2, 3)
-        From photo to crop coordinates. What of the crop lies outside the photo is lost.
+        In [-255, 255]. What of it lies outside the photo is lost.
+    place : Place
+    others : sequence of Place
+        The other faces' crops: where they overlap, each adds its share of the change.
     """
-    size = len(change)
-    corners = np.array([(0, 0, 1), (size - 1, 0, 1), (0, size - 1, 1), (size - 1, size - 1, 1)])
-    spots = corners @ np.linalg.inv(np.vstack([matrix, (0, 0, 1)])).T
-    height, width = photo.shape[:2]
-    left, top = np.maximum(np.floor(spots[:, :2].min(axis=0)), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(spots[:, :2].max(axis=0)) + 1, (width, height)).astype(int)
-    if right <= left or bottom <= top:
+    region = place.region(photo.shape)
+    if not photo[region].size:
         return
-    cv2 = need("cv2", "faces")
-    moved = matrix @ np.array([(1, 0, left), (0, 1, top), (0, 0, 1)])
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    part = cv2.warpAffine(change, moved, (int(right - left), int(bottom - top)), flags=how)
-    part += photo[top:bottom, left:right]
-    photo[top:bottom, left:right] = np.clip(np.rint(part, out=part), 0, 255)
+    mask = fade(place.size)
+    part = place.to_photo(change * mask[..., None], region)
+    near = [other for other in others if _overlap(other.region(photo.shape), region)]
+    if near:
+        total = sum(other.to_photo(fade(other.size), region) for other in near)
+        part /= np.maximum(place.to_photo(mask, region) + total, 1)[..., None]
+    part += photo[region]
+    photo[region] = np.clip(np.rint(part, out=part), 0, 255, out=part)
+
+
+def _overlap(region, other):
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(region, other, strict=True))
