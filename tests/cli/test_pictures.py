@@ -155,3 +155,13 @@ def test_check_of_a_real_face(call, shared, tmp_path, brighten, monkeypatch):
     assert said["before"]["label"] == said["after"]["label"]
     assert check["match"]["accepted"] and check["match"]["fmr"] == 1e-3
     assert 0.5 < check["ssim"] < 1 and 10 < check["psnr_db"] < 30
+
+
+def test_a_shipped_perturber_is_found_by_its_name(brighten, monkeypatch, tmp_path):
+    monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
+    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path)
+    save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "light.safetensors")
+    found, about = pictures.shipped_perturber("light")
+    assert found.size_ == 16 and about == {} and pictures.shipped_perturbers() == ["light"]
+    with pytest.raises(InputError, match=r"no perturber dark comes .* \(those that do: light\)"):
+        pictures.shipped_perturber("dark")
