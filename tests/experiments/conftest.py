@@ -83,6 +83,7 @@ def world(tmp_path_factory):
     gender = np.where(who % 2 == 1, "male", "female")
     race = who // 2 % 5
     labels = {"gender": gender, "race_predicted": np.array(RACES)[race]}
+    labels["image"] = photos(np.random.default_rng(2), len(who))
     lfw = write(folder, "lfw", draw(rng, who, [who % 2, race]), who, **labels)
     _write_pairs(folder / "lfw_pairs.parquet", lfw)
     for name, n_people, classes in (
@@ -97,15 +98,23 @@ def world(tmp_path_factory):
     return folder
 
 
+class WholePhotos(Templates):
+    """Drawn photos show no face that a detector would find."""
+
+    def crops(self, name, size):
+        return self.photos(name, size)
+
+
 @pytest.fixture(scope="session")
 def measured(world, tmp_path_factory):
     """Return a function from an experiment's name to its quick result, measured once."""
     found: dict = {}
+    cache = tmp_path_factory.mktemp("cache")
 
     def measure(name):
         pytest.importorskip("torch")
         if name not in found:
-            templates = Templates(world, tmp_path_factory.mktemp("cache"))
+            templates = WholePhotos(world, cache)
             found[name] = reproduce(name, templates, n_seeds=1)
         return found[name]
 

@@ -11,6 +11,7 @@ with labels V_0 and V_t the labels to show,
 :func:`sfumato.perturbers.privacynet_training.step` has the updates.
 """
 
+from sfumato.errors import InputError
 from sfumato.perturbers.choice import ATTRIBUTES
 from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.perturber import Perturber, class_numbers
@@ -142,6 +143,9 @@ class PrivacyNetPerturber(Perturber):
         from sfumato.perturbers.privacynet_training import train
 
         attributes = {name: classes_of(name, values) for name, values in labels.items()}
+        for name, classes in attributes.items():
+            if len(classes) < 2:
+                raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes)}.")
         pictures = Pictures(images, self.size)
         codes = {
             name: class_numbers(labels[name], classes, name, len(pictures))

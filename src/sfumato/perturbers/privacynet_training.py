@@ -153,7 +153,7 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
         matcher.to(fabric.device)
         wrapped.matcher = templates
     average.to(fabric.device)
-    draw = _Draws(pictures, codes, fabric)
+    draw = _Draws(pictures, codes, attributes, fabric)
     n_total = recipe.n_rounds * recipe.round_iterations
 
     def descend(loss, optimizer):
@@ -224,10 +224,10 @@ def rebuild(method):
 class _Draws:
     """Batches drawn by torch's generator, which the loop seeds for each batch."""
 
-    def __init__(self, pictures, codes, fabric):
+    def __init__(self, pictures, codes, attributes, fabric):
         self.pictures, self.fabric = pictures, fabric
         self.codes = {name: torch.from_numpy(values) for name, values in codes.items()}
-        self.n_classes = {name: int(values.max()) + 1 for name, values in codes.items()}
+        self.n_classes = {name: len(classes) for name, classes in attributes.items()}
         cells = np.stack(list(codes.values()), axis=1)
         _, cell, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
         self.weights = torch.from_numpy(count[cell.ravel()] ** -0.5)
@@ -247,7 +247,7 @@ class _Draws:
         then = {}
         for name, own in now.items():
             n_classes = self.n_classes[name]
-            step = torch.randint(1, max(n_classes, 2), own.shape)
+            step = torch.randint(1, n_classes, own.shape)
             changed = torch.rand(own.shape) < 0.5
             then[name] = torch.where(changed, (own + step) % n_classes, own)
         x = 2 * self.pictures.batch(rows.numpy()) - 1
