@@ -27,7 +27,8 @@ QUICK = ("A2", "G", "R+A0")
 
 
 @cache
-def _machines():
+def machines():
+    """Return the readers and encoders that no perturber saw, by name."""
     readers = {name: shipped_reader(name) for name in READERS}
     return readers, {MATCHER: make_encoder(MATCHER)}
 
@@ -75,7 +76,7 @@ def _output(faces, method, hide):
         images, after = tried.images, before
         if hide is not None:
             images = method().transform(tried.images, hide=hide)
-            after = look(images, *_machines())
+            after = look(images, *machines())
         labels = _labels(tried, before)
         for (reader, what), value in attribute_figures(after, labels).items():
             found[where, f"{reader} {what}"] = value
@@ -96,7 +97,7 @@ def _seen(where, tried):
     """Return what machines make of the originals, looked at once."""
     key = where, tried.images.shape, float(tried.images.sum())
     if key not in _LOOKED:
-        _LOOKED[key] = look(tried.images, *_machines())
+        _LOOKED[key] = look(tried.images, *machines())
     return _LOOKED[key]
 
 

@@ -41,7 +41,7 @@ def trained(context, name, seed=0):
     if path.is_file():
         return load_perturber(path)[0]
     parameters, recipe = SETTINGS[name][context.preset]
-    images, labels = Learnt.read(context, parameters["size"]).of("train")
+    images, labels, _ = Learnt.read(context, parameters["size"]).of("train")
     more = {"matcher": matcher(context)} if name in NEEDS_MATCHER else {}
     method = perturber_class(name)(seed=seed, **parameters).fit(
         images,

@@ -27,12 +27,15 @@ class Learnt:
         uint8 of shape (n_faces, size, size, 3).
     labels : dict of str to ndarray of str
         ``gender``, ``race`` and ``age`` (a group).
+    identity : ndarray of str
+        Of UTKFace every face is a person.
     partition : ndarray of str
         "train", or "val": the people whom attackers learn from.
     """
 
     images: Subset
     labels: dict
+    identity: np.ndarray
     partition: np.ndarray
 
     @classmethod
@@ -40,7 +43,9 @@ class Learnt:
         """Read CelebA and UTKFace; CelebA's race and age are what the shipped reader says."""
         celeba, about = context.templates.crops("celeba", size)
         parts = about["partition"].astype(str)
-        rows = _sample(np.flatnonzero(parts != "test"), context.pick(60, None))
+        rows = np.concatenate(
+            [_sample(np.flatnonzero(parts == p), context.pick(60, None)) for p in ("train", "val")]
+        )
         reading = shipped_reader("pixels").read(Subset(celeba, rows))
         race = reading["ethnicity"]
         sure = (race.confidence >= context.pick(0.0, CONFIDENT)) & np.isin(race.label, RACES)
@@ -58,14 +63,16 @@ class Learnt:
         return cls(
             Subset(Stack([celeba, utkface]), numbers),
             {name: values.astype(str) for name, values in labels.items()},
+            np.concatenate([about["identity"][first], own["image_id"][second]]).astype(str),
             np.concatenate([parts[first], np.full(len(second), "train")]),
         )
 
     def of(self, partition):
-        """Return images and labels of one partition."""
+        """Return images, labels and identity of one partition."""
         rows = np.flatnonzero(self.partition == partition)
         images = Subset(self.images.images, self.images.rows[rows])
-        return images, {name: values[rows] for name, values in self.labels.items()}
+        labels = {name: values[rows] for name, values in self.labels.items()}
+        return images, labels, self.identity[rows]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ EXPERIMENTS = {
     "erasers-leaderboard-crossed": "sfumato.experiments.erasers_leaderboard_crossed",
     "erasers-pareto": "sfumato.experiments.erasers_pareto",
     "gender-resnet101": "sfumato.experiments.gender_resnet101",
+    "perturbers-leaderboard": "sfumato.experiments.perturbers_leaderboard",
     "privacynet-figure5": "sfumato.experiments.privacynet_figure5",
     "privacynet-figure6": "sfumato.experiments.privacynet_figure6",
     "privacynet-figure7": "sfumato.experiments.privacynet_figure7",
