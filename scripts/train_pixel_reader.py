@@ -1,6 +1,6 @@
 """Train the reader of pixels that sfumato ships, and write its card.
 
-    SFUMATO_DATA=... python scripts/train_pixel_reader.py CACHE OUTPUT.safetensors FOLDER [EPOCHS]
+    SFUMATO_DATA=... python scripts/train_pixel_reader.py CACHE OUTPUT.safetensors FOLDER
 
 It learns from the rows of the template reader (`train_template_reader.py`), of which CACHE has
 dlib's templates, and the expressions from JAFFE and CK+: six tenths of their people to learn, one
@@ -9,7 +9,8 @@ checkpoints, so that a run that was cut off goes on.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from train_template_reader import Data, by_group, save_measured, yes_no
@@ -22,13 +23,14 @@ from sfumato.readers.recipes import Architecture, Recipe
 
 SIZE = 64
 NETWORK = Architecture("resnet18", {"width": 0.5}, size=SIZE)
+FINE = Architecture("resnet18", {"width": 0.5, "pool": False}, size=SIZE)
 # Of CelebA, beside those that the reader of templates learns.
 MORE = ("young", "eyeglasses")
 EXPRESSIONS = ("jaffe", "ckplus48")
 
 
-def main(cache, output, folder, n_epochs=12):
-    """Train, measure and write both files."""
+def main(cache, output, folder, n_epochs=16, n_fine=3):
+    """Train coarsely, then without pooling from the same weights; measure, write both files."""
     templates = Templates(cache=cache, encoder="dlib", detector="dlib")
     store = Store(templates)
     data = PixelData.read(templates, store)
@@ -36,10 +38,14 @@ def main(cache, output, folder, n_epochs=12):
     recipe = Recipe(
         int(n_epochs), batch_size=128, learning_rate=2e-3, weight_decay=0.02, precision="auto"
     )
-    about = {"crops": {"size": SIZE, "zoom": ZOOM}, "epochs": recipe.n_epochs}
-    reader, _ = train_pixels(
-        store.images(rows), labels, validation, NETWORK, recipe, folder=folder, progress=show
-    )
+    again = replace(recipe, n_epochs=int(n_fine), learning_rate=1e-3, seed=1)
+    reader = None
+    for name, network, part in (("coarse", NETWORK, recipe), ("fine", FINE, again)):
+        reader, _ = train_pixels(
+            store.images(rows), labels, validation, network, part,
+            start=reader, folder=Path(folder) / name, progress=show,
+        )  # fmt: skip
+    about = {"crops": {"size": SIZE, "zoom": ZOOM}, "epochs": [int(n_epochs), int(n_fine)]}
     save_measured(reader, output, data, about, lambda loaded, X: loaded.read(store.images(X)))
 
 

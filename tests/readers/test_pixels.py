@@ -133,3 +133,19 @@ def test_bad_input(tmp_path):
         load_reader(tmp_path / "x.safetensors")
     with pytest.raises(InputError, match="no such file"):
         load_reader(tmp_path / "y.safetensors")
+
+
+def test_it_goes_on_from_another_readers_weights(trained):
+    reader, _ = trained
+    images, labels = draw(0)
+    validation = np.arange(N) % 6 == 0
+    still = Recipe(n_epochs=1, batch_size=32, learning_rate=1e-9)
+    again, history = train_pixels(images, labels, validation, SMALL, still, start=reader)
+    fresh, drawn = train_pixels(images, labels, validation, SMALL, still)
+    assert history[-1]["score"] > drawn[-1]["score"] + 0.2
+    weights = [dict(r.net.trunk.named_parameters()) for r in (reader, again, fresh)]
+    name = next(iter(weights[0]))
+    assert torch.allclose(weights[0][name], weights[1][name], atol=1e-5)
+    assert not torch.allclose(weights[0][name], weights[2][name], atol=1e-2)
+    with pytest.raises(InputError, match=r"start reads other attributes or classes \(half, age"):
+        train_pixels(images, {"half": labels["half"]}, validation, SMALL, still, start=reader)

@@ -1,5 +1,6 @@
 """A reader of several attributes on the pixels of a face: one convolutional network."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -149,6 +150,7 @@ def train_pixels(
     augmentation="faces",
     age_model="coral",
     weighted=False,
+    start=None,
     folder=None,
     progress=None,
 ):
@@ -169,6 +171,9 @@ def train_pixels(
     age_model : {"coral", "ce", "or", "corn"}, default="coral"
     weighted : bool, default=False
         CORAL's task importance weights.
+    start : PixelReader, optional
+        Go on from its weights: one of the same attributes and classes, whose network has layers
+        of the same shapes, such as one that pools where this one does not.
     folder, progress
         As for :func:`sfumato.training.networks.train_networks`.
 
@@ -189,10 +194,20 @@ def train_pixels(
         return Rows(partial(_of_places, images, places), own)
 
     trunk = PixelTrunk(architecture, augmentation=augmentation, seed=recipe.seed)
+    weights = None if start is None else _weights_of(start, tasks)
     net, tasks, history = train_reader(
-        trunk, tasks, part(~validation), part(validation), recipe, folder=folder, progress=progress
-    )
+        trunk, tasks, part(~validation), part(validation), recipe,
+        weights=weights, folder=folder, progress=progress,
+    )  # fmt: skip
     return PixelReader(net, tasks), history
+
+
+def _weights_of(reader, tasks):
+    """Return a reader's weights if it reads the same attributes and classes."""
+    if [replace(task, temperature=1.0) for task in reader.tasks] != tasks:
+        names = ", ".join(task.name for task in reader.tasks)
+        raise InputError(f"start reads other attributes or classes ({names}); give another.")
+    return reader.net.state_dict()
 
 
 def empty_net(architecture, tasks):

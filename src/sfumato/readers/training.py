@@ -57,7 +57,9 @@ def outputs(tasks):
     }
 
 
-def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progress=None):
+def train_reader(
+    trunk, tasks, train, validation, recipe, *, weights=None, folder=None, progress=None
+):
     """Train a trunk and a last layer for each task.
 
     Parameters
@@ -69,6 +71,8 @@ def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progre
         The epoch whose mean score on the validation rows is best is kept: of classes the
         balanced accuracy, of an age 1 less a tenth of the mean absolute error in years.
     recipe : Recipe
+    weights : dict of str to Tensor, optional
+        To start from, those of a MultiTaskNet of the same tasks; default: drawn.
     folder, progress
         As for :func:`sfumato.training.networks.train_networks`.
 
@@ -84,8 +88,10 @@ def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progre
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = MultiTaskNet(trunk, outputs(tasks))
+    if weights is not None:
+        net.load_state_dict(weights)
     for task in tasks:
-        if not isinstance(task, ClassTask):
+        if weights is None and not isinstance(task, ClassTask):
             start_at_frequencies(net.heads[task.name], task, train.codes[task.name])
     optimizer = torch.optim.AdamW(
         net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
