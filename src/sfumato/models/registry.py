@@ -28,6 +28,8 @@ ERASERS = {
 
 PERTURBERS = {
     "baseline-gan": "sfumato.perturbers.baseline_gan:BaselineGan",
+    "controllable": "sfumato.perturbers.controllable:ControllableFacePrivacy",
+    "face-mixing": "sfumato.perturbers.face_mixing:FaceMixing",
     "privacynet": "sfumato.perturbers.privacynet:PrivacyNetPerturber",
 }
 
