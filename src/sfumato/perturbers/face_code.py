@@ -191,7 +191,7 @@ def fit_code(pictures, rows, *, zoom, region, n_shape, n_texture, seed, progress
 
 def _components(arrays, shapes, textures, n_shape, n_texture, seed):
     n, size = len(shapes), textures.shape[1]
-    pca = PCA(min(n_shape, n - 1), svd_solver="full")
+    pca = PCA(min(n_shape, n - 1, 2 * shapes.shape[1]), svd_solver="full")
     shape_codes, arrays["shape_basis"] = _carried(pca, shapes.reshape(n, -1))
     # In place: thousands of textures fill gigabytes.
     pca = PCA(min(n_texture, n - 1), svd_solver="randomized", random_state=seed, copy=False)
