@@ -170,6 +170,14 @@ def test_what_the_components_do_not_carry_stays(faces, model):
     assert (found[1] - found[0])[:, 2, 16, 16].min() > 0.02
 
 
+def test_components_of_no_variance_are_left_out(faces):
+    # Only width and, by pixels cut off, height vary: two of the twenty components asked for.
+    model = ControllableFacePrivacy(size=32, n_shape=20, n_texture=3).fit(*faces)
+    assert model.code_["shape_basis"].shape == (2, 136)
+    # There are not more components than coordinates, whatever is asked for.
+    assert len(model.set_params(n_shape=500).fit(*faces).code_["shape_basis"]) == 2
+
+
 def test_an_attribute_of_three_classes(planted_faces):
     planes, _ = planted_faces(80)
     size = np.digitize(half_widths(planes), (7.5, 9.5))

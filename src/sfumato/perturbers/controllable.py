@@ -73,7 +73,9 @@ class ControllableFacePrivacy(Perturber):
     Promised, of the code alone: coordinates of attributes that are not hidden, and identity, stay
     as they are. Not promised: that machines which read pictures otherwise see the same. The
     FlowSAN paper finds matching "severely degraded" and PrivacyNet's that gender edits leak into
-    race. A picture that ``at_random`` gives its own class is not changed.
+    race. Where all pictures change to the other class, an attacker trained afresh on them reads as
+    well as before: he learns the exchange. Hide with ``transform(..., at_random=True)``, which
+    leaves a picture as it is where its own class is drawn.
 
     Choices where the paper is silent, or ours (its abstract gives the decomposition, we had to
     choose the algebra): dlib's 68 landmarks; shapes of aligned crops are not aligned again;
