@@ -5,6 +5,8 @@ import torch
 
 from sfumato.errors import InputError
 
+BT601 = (0.299, 0.587, 0.114)
+
 
 def to_planes(images, device=None):
     """Return aligned faces as float planes.
@@ -33,3 +35,19 @@ def to_planes(images, device=None):
             f"got {images.dtype} of shape {tuple(images.shape)}."
         )
     return images.to(device).permute(0, 3, 1, 2).to(torch.float32).contiguous()
+
+
+def luminance(images):
+    """Return the grey picture of colour pictures, by ITU-R BT.601.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n_images, 3, height, width)
+
+    Returns
+    -------
+    Tensor of shape (n_images, 1, height, width)
+        The weights' sum is 1, so what is added to all three channels is added to this.
+    """
+    weights = torch.tensor(BT601, dtype=images.dtype, device=images.device)
+    return (images * weights[:, None, None]).sum(dim=1, keepdim=True)

@@ -64,7 +64,7 @@ class Perturber(BaseEstimator):
         """
         check_is_fitted(self)
         images = check_images(images)
-        wanted = check_choice_of(self.attributes_, hide, keep)
+        wanted = check_choice_of(self._shown(), hide, keep)
         given = self._given(labels, len(images))
         rng = np.random.default_rng(self.seed if seed is None else seed)
         draws = {
@@ -84,17 +84,20 @@ class Perturber(BaseEstimator):
             now = self._codes(small) | now
         then = dict(now)
         for name, shown in wanted.items():
-            classes = list(self.attributes_[name])
             then[name] = target_codes(
                 now[name],
-                len(classes),
+                len(self.attributes_[name]),
                 np.random.default_rng([draws[name], rows.start]),
-                shown=None if shown is None else classes.index(shown),
+                shown=None if shown is None else list(self._shown()[name]).index(shown),
                 at_random=at_random,
             )
         change = self._perturb(small, now, then, tuple(wanted)) - small
         height, width = images.shape[-2:]
         return np.clip(images + resized(change, height, width).numpy(), 0, 1)
+
+    def _shown(self):
+        """Return what ``hide`` may name: the classes, and what a method shows besides."""
+        return self.attributes_
 
     def _given(self, labels, n_images):
         """Return the codes of given labels."""

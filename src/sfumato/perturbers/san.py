@@ -1,0 +1,187 @@
+"""Semi-adversarial networks: an autoencoder that hides gender and keeps the face matchable."""
+
+import numpy as np
+
+from sfumato.perturbers.perturber import Perturber
+from sfumato.perturbers.san_data import checked, prototypes_of, released_recipe, with_neutral
+
+
+class SanPerturber(Perturber):
+    """Hide gender by a convolutional autoencoder that prototypes steer [1]_ [2]_.
+
+    The autoencoder takes a grey picture and the prototype (mean picture) of its class and gives
+    a picture with any prototype added in its last layer: with that of its own class the gender
+    shall be read as before, with the opposite one turned round, and a matcher shall recognise
+    both. Classifier and matcher serve in training alone.
+
+    Parameters
+    ----------
+    size : int, default=224
+        Pixels a side, divisible by 4; the paper's is 224, 64 trains on a small machine.
+    widths : sequence of 4 ints, default=(8, 12, 256, 128)
+        See :class:`~sfumato.nets.san.SanAutoencoder`; the released code's.
+    classifier_widths : sequence of ints, default=(32, 64, 128, 256, 256, 512)
+        See :class:`~sfumato.nets.san.AuxiliaryNet`; the released code's.
+    pixel_weight : float, default=1.0
+        Of the mean ``|X - X'_SM|`` in the game; the released code's.
+    matching_weight : float, default=8.0
+        Of J_M; the released code's.
+    pretraining : float, default=0.1
+        Batches with J_D alone, before the game, as a share of the recipe's.
+    matching_from : float in [0, 1], default=0.25
+        J_M joins after this share of the game; the released code's fifth of 20 epochs.
+    seed : int, default=0
+
+    Attributes
+    ----------
+    attributes_ : dict
+        ``{"gender": [...]}``, the two classes in the order of the alphabet.
+    size_ : int
+    prototypes_ : ndarray of shape (1, 3, 3, size, size)
+        Mean pictures of the first and the second class, and the neutral one: their mean,
+        weighted by the classes' shares.
+    net_, classifier_ : dict of str to ndarray
+        Weights of the autoencoder, and of the classifier that tells the classes where no labels
+        are given.
+
+    Notes
+    -----
+    ``transform(..., hide="gender")`` shows the opposite prototype, ``hide={"gender": "neutral"}``
+    the neutral one, ``hide={"gender": "male"}`` that class; a picture that shows its own class
+    anyway is given the same-class prototype. Training never shows the neutral one.
+
+    The method is grey: it works on the luminance, and its change is added to all three channels,
+    so hues stay (before values are cut off at 0 and 1). Gender that lies in colour stays too.
+
+    The paper aligns prototypes to every face. Here all faces are cut out by their landmarks, so
+    their mean pictures are aligned with each by construction.
+
+    Promised: nothing; trained is that one classifier is turned round and one matcher is not.
+    Classifiers that it did not see may still read the gender, one that is trained on its outputs
+    most of all: with labels ``hide="gender"`` is a flip, which anybody who knows of it can turn
+    back (``at_random=True`` cannot be). Audit. Fine texture is lost: the last layer before the
+    combiner repeats pixels.
+
+    Choices where the papers are silent or differ: J_D (slides) before the game, then the
+    released code's losses; J_M of the slides is of X'_SM alone and the released one of the mean
+    descriptor of both outputs, here it is the mean of J_M of X'_SM and J_M of X'_OP, of
+    embeddings scaled to unit length, of the pictures in colour. The neutral prototype's weights
+    are from memory. The classifier is trained first, on the same pictures, for as many batches
+    as the recipe has, Adam at 1e-3. In training half of the pictures are mirrored.
+
+    References
+    ----------
+    .. [1] Mirjalili, Raschka, Namboodiri, Ross, "Semi-adversarial networks: convolutional
+       autoencoders for imparting privacy to face images", ICB 2018.
+    .. [2] Raschka, "Convolutional neural networks for predicting and hiding personal traits from
+       face images", slides, 2019, Part II.
+    """
+
+    def __init__(
+        self,
+        *,
+        size=224,
+        widths=(8, 12, 256, 128),
+        classifier_widths=(32, 64, 128, 256, 256, 512),
+        pixel_weight=1.0,
+        matching_weight=8.0,
+        pretraining=0.1,
+        matching_from=0.25,
+        seed=0,
+    ):
+        self.size = size
+        self.widths = widths
+        self.classifier_widths = classifier_widths
+        self.pixel_weight = pixel_weight
+        self.matching_weight = matching_weight
+        self.pretraining = pretraining
+        self.matching_from = matching_from
+        self.seed = seed
+
+    def fit(
+        self,
+        images,
+        labels,
+        *,
+        matcher=None,
+        classifier=None,
+        recipe=None,
+        folder=None,
+        progress=None,
+    ):
+        """Learn from faces with their gender.
+
+        Parameters
+        ----------
+        images : array-like
+            As for :class:`~sfumato.perturbers.images.Pictures`.
+        labels : dict of str to array-like of shape (n_images,)
+            With ``gender``, of two classes.
+        matcher : torch.nn.Module, optional
+            From pictures (n_images, 3, size, size) in [0, 1] to embeddings (n_images,
+            n_features). None: without J_M, so nothing but the pixel term keeps the person.
+        classifier : torch.nn.Module, optional
+            From grey pictures (n_images, 1, size, size) in [0, 1] to logits (n_images, 2), in
+            the order of the alphabet; default: an AuxiliaryNet, trained here first. Another
+            kind of network is played against, but an AuxiliaryNet is trained too and saved.
+        recipe : Recipe, optional
+            Default: the released code's 20 epochs, batches of 8, Adam at 2e-4.
+        folder : str or Path, optional
+            For checkpoints, logs and curves; an interrupted training goes on there.
+        progress : callable, optional
+            ``progress(n_done, n_total, what)``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            For bad images, labels or size, or a training that diverges.
+        """
+        pictures, codes, classes = checked(images, labels, self.size)
+        from sfumato.nets.san import AuxiliaryNet
+        from sfumato.perturbers.san_output import arrays_of
+        from sfumato.perturbers.san_training import fit_auxiliary, fit_san
+
+        recipe = recipe or released_recipe(len(codes))
+        where = {"folder": folder, "progress": progress}
+        reader = classifier
+        if not isinstance(classifier, AuxiliaryNet):
+            reader = fit_auxiliary(
+                pictures, codes, recipe, size=self.size, widths=self.classifier_widths,
+                seed=self.seed, **where,
+            )  # fmt: skip
+        prototypes = prototypes_of(pictures, codes, np.zeros_like(codes))
+        data = (pictures, codes, np.zeros_like(codes), prototypes)
+        net = fit_san(
+            self, data, (reader if classifier is None else classifier, matcher), recipe, **where
+        )
+        self.attributes_, self.size_ = {"gender": classes}, self.size
+        self.prototypes_ = prototypes
+        self.net_, self.classifier_ = arrays_of(net), arrays_of(reader)
+        self._nets = None
+        return self
+
+    def _shown(self):
+        return with_neutral(self.attributes_)
+
+    def _codes(self, x):
+        from sfumato.perturbers.san_output import class_probabilities
+
+        return {"gender": class_probabilities([self._networks()[1]], x).argmax(axis=1)}
+
+    def _perturb(self, x, now, then, hidden):
+        from sfumato.perturbers.san_output import shown
+
+        prototypes = self.prototypes_[np.zeros_like(now["gender"])]
+        return shown(self._networks()[0], x, prototypes, now["gender"], then["gender"])
+
+    def _networks(self):
+        """Return autoencoder and classifier, made of their weights at the first call."""
+        if vars(self).get("_nets") is None:
+            from sfumato.perturbers.san_output import networks
+
+            self._nets = networks(self.net_, self.classifier_, self.widths, self.size_)
+        return self._nets

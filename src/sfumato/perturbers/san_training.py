@@ -1,0 +1,263 @@
+"""Training of semi-adversarial networks in torch: the two updates, and what they need."""
+
+import copy
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from sfumato.losses.adversarial import cross_entropy
+from sfumato.losses.san import gender_loss, matching_loss, pixel_loss
+from sfumato.nets.pixels import luminance
+from sfumato.nets.san import AuxiliaryNet, SanAutoencoder
+from sfumato.perturbers.san_output import coloured
+from sfumato.training.loop import make_fabric
+from sfumato.training.networks import Schedule, train_networks
+from sfumato.training.update import update
+
+CLASSIFIER_RATE = 1e-3
+
+
+def pretraining_step(net, batch, optimizer):
+    """Teach the autoencoder to give its input back: J_D, averaged over the batch.
+
+    Parameters
+    ----------
+    net : SanAutoencoder
+    batch : tuple of Tensor
+        Colour pictures and the prototypes of their own classes.
+    optimizer : Optimizer
+
+    Returns
+    -------
+    dict of str to float
+    """
+    x, same = batch
+    grey = luminance(x)
+    (output,) = net(grey, same, same)
+    loss = pixel_loss(grey, output).mean()
+    update(loss, optimizer)
+    return {"pixel": loss.item()}
+
+
+def san_step(nets, batch, optimizer, weights):
+    """Make the update of one batch: J_G + weights * (|X - X'_SM|, J_M); this is the whole game.
+
+    Parameters
+    ----------
+    nets : tuple of Module
+        The autoencoder, and, both frozen, the auxiliary classifier f_G and matcher F_M (or None).
+    batch : tuple of Tensor
+        Colour pictures X, what the matcher compares with (X, but in a flow the first X), the
+        prototypes of the same and of the opposite classes, and the classes y.
+    optimizer : Optimizer
+        Of the autoencoder.
+    weights : tuple of float
+        Of the pixel term and of J_M.
+
+    Returns
+    -------
+    dict of str to float
+        The terms, and the share of pictures X'_OP that the classifier reads as 1 - y.
+    """
+    (net, classifier, matcher), (x, reference, same, opposite, y) = nets, batch
+    grey = luminance(x)
+    outputs = net(grey, same, same, opposite)
+    logits_same, logits_opposite = (classifier(output).float() for output in outputs)
+    gender = gender_loss(logits_same, logits_opposite, y).mean()
+    pixel = (grey - outputs[0]).abs().mean()
+    loss, matching = gender + weights[0] * pixel, torch.zeros(())
+    if matcher is not None and weights[1] > 0:
+        with torch.no_grad():
+            wanted = functional.normalize(matcher(reference).float())
+        # What will be published is in colour; X'_OP must match too, not X'_SM alone.
+        found = [functional.normalize(matcher(coloured(x, out)).float()) for out in outputs]
+        matching = sum(matching_loss(each, wanted).mean() for each in found) / 2
+        loss = loss + weights[1] * matching
+    update(loss, optimizer)
+    flipped = (logits_opposite.argmax(dim=1) != y).float().mean()
+    figures = {"gender": gender, "pixel": pixel, "matching": matching, "flipped": flipped}
+    return {name: value.item() for name, value in figures.items()}
+
+
+def fit_san(san, data, frozen, recipe, *, before=None, folder=None, progress=None):
+    """Train an autoencoder: first J_D alone, then the game.
+
+    Parameters
+    ----------
+    san : SanPerturber
+        Holds the parameters.
+    data : tuple
+        Pictures, classes (int array), groups (int array) and prototypes, of shape (n_groups, 3,
+        3, size, size), whose second axis is female, male, neutral.
+    frozen : tuple of Module
+        Auxiliary classifier and matcher (or None).
+    recipe : Recipe
+    before : callable, optional
+        ``before(x, y, prototypes) -> Tensor``, what the predecessors in a flow make of X.
+    folder, progress
+        As for :func:`sfumato.training.networks.train_networks`.
+
+    Returns
+    -------
+    SanAutoencoder
+        On the CPU, in eval mode.
+    """
+    pictures, codes, groups, prototypes = data
+    fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
+    net = seeded(san.seed, SanAutoencoder, san.widths).to(fabric.device)
+    nets = (net, *(_frozen(each, fabric.device) for each in frozen))
+    prototypes = torch.from_numpy(prototypes).to(fabric.device)
+
+    def batch(n_rows):
+        rows = torch.randint(len(codes), (n_rows,)).numpy()
+        # The crop's landmarks lie as in its mirror image: the prototype fits both.
+        original = mirrored(pictures.batch(rows).to(fabric.device))
+        y, own = torch.from_numpy(codes[rows]).to(fabric.device), prototypes[groups[rows]]
+        x = original if before is None else before(original, y, own)
+        each = torch.arange(n_rows)
+        return x, original, own[each, y], own[each, 1 - y], y
+
+    def pretrain(n_rows, at, optimizer):
+        x, _, same, _, _ = batch(n_rows)
+        return pretraining_step(net, (x, same), optimizer)
+
+    def train(n_rows, at, optimizer):
+        matching_weight = san.matching_weight if at >= san.matching_from else 0.0
+        return san_step(nets, batch(n_rows), optimizer, (san.pixel_weight, matching_weight))
+
+    settings = {"san": san.get_params(), "images": len(codes), "classifier": _size(frozen[0])}
+    n_pretraining = round(recipe.n_iterations * san.pretraining)
+    for name, step, n in (("pretraining", pretrain, n_pretraining),
+                          ("san", train, recipe.n_iterations)):  # fmt: skip
+        if n:
+            run(step, net, n, recipe, san.seed, fabric, settings, (name, folder, progress))
+    return net.cpu().eval()
+
+
+def fit_auxiliary(
+    pictures, codes, recipe, *, size, widths, seed, rows=None, name="classifier", folder=None,
+    progress=None,
+):  # fmt: skip
+    """Train a classifier on grey pictures.
+
+    Parameters
+    ----------
+    pictures : Pictures
+    codes : ndarray of int of shape (n_images,)
+    recipe : Recipe
+        Its learning rate is for SANs; this has its own, Adam's usual 1e-3.
+    size : int
+    widths : sequence of int
+    seed : int
+    rows : ndarray of int, optional
+        Row numbers to draw from; one that comes twice is drawn twice as often.
+    name : str, default="classifier"
+    folder, progress
+        As for :func:`sfumato.training.networks.train_networks`.
+
+    Returns
+    -------
+    AuxiliaryNet
+        On the CPU, in eval mode.
+    """
+    rows = np.arange(len(codes)) if rows is None else rows
+    fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
+    net = seeded(seed, AuxiliaryNet, size, int(codes.max()) + 1, widths).to(fabric.device)
+
+    def step(n_rows, at, optimizer):
+        drawn = rows[torch.randint(len(rows), (n_rows,)).numpy()]
+        grey = luminance(mirrored(pictures.batch(drawn).to(fabric.device)))
+        y = torch.from_numpy(codes[drawn]).to(fabric.device)
+        net.train()
+        logits = net(grey).float()
+        loss = cross_entropy(logits, y).mean()
+        update(loss, optimizer)
+        return {"loss": loss.item(), "accuracy": (logits.argmax(1) == y).float().mean().item()}
+
+    settings = {"widths": list(widths), "size": size, "images": len(codes), "rows": len(rows)}
+    where = (name, folder, progress)
+    run(step, net, recipe.n_iterations, recipe, seed, fabric, settings, where, CLASSIFIER_RATE)
+    return net.cpu().eval()
+
+
+def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning_rate=None):
+    """Call ``step(n_rows, at, optimizer)`` for so many batches; an interrupted run goes on.
+
+    Parameters
+    ----------
+    step : callable
+    net : Module
+    n_iterations : int
+    recipe : Recipe
+    seed : int
+    fabric : Fabric
+        Its autocast is on during steps.
+    settings : dict
+        Others may not go on with the run.
+    where : tuple
+        Name, folder or None, and progress or None.
+    learning_rate : float, optional
+        Of Adam; default: the recipe's.
+    """
+    name, folder, progress = where
+    optimizer = torch.optim.Adam(net.parameters(), learning_rate or recipe.learning_rate)
+    rounds = _Rounds()
+    n_in_round = -(-n_iterations // recipe.n_rounds)
+
+    def one_step(rows, at):
+        with fabric.autocast():
+            return step(len(rows), at, optimizer)
+
+    def report(n_done, n_total, what):
+        progress(n_done, n_total, f"{name}, {what}" if what else name)
+
+    n_rounds = -(-n_iterations // n_in_round)
+    train_networks(
+        one_step, rounds.end_one, {"net": net, "optimizer": optimizer, "rounds": rounds},
+        n_in_round * recipe.batch_size, Schedule(n_rounds, recipe.batch_size, seed=seed),
+        folder=None if folder is None else Path(folder) / name,
+        settings=settings | {"recipe": asdict(recipe)},
+        progress=None if progress is None else report,
+    )  # fmt: skip
+
+
+class _Rounds:
+    """The score is the number of rounds, so that the last weights are kept, not the best."""
+
+    def __init__(self):
+        self.n = 0
+
+    def end_one(self):
+        self.n += 1
+        return {"score": float(self.n)}
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+def seeded(seed, make, *arguments):
+    """Return ``make(*arguments)`` with torch's generator seeded, and leave that as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make(*arguments)
+
+
+def mirrored(x):
+    """Return the pictures, about half of them mirrored; draws from torch's generator."""
+    turned = torch.rand(len(x)) < 0.5
+    return torch.where(turned.to(x.device)[:, None, None, None], x.flip(-1), x)
+
+
+def _frozen(net, device):
+    """Return a copy that is not trained; the given network stays as it is."""
+    return None if net is None else copy.deepcopy(net).to(device).eval().requires_grad_(False)
+
+
+def _size(net):
+    return sum(value.numel() for value in net.parameters())
