@@ -30,7 +30,10 @@ PERTURBERS = {
     "baseline-gan": "sfumato.perturbers.baseline_gan:BaselineGan",
     "controllable": "sfumato.perturbers.controllable:ControllableFacePrivacy",
     "face-mixing": "sfumato.perturbers.face_mixing:FaceMixing",
+    "flowsan": "sfumato.perturbers.flowsan:FlowSan",
     "privacynet": "sfumato.perturbers.privacynet:PrivacyNetPerturber",
+    "san": "sfumato.perturbers.san:SanPerturber",
+    "san-ensemble": "sfumato.perturbers.san_ensemble:SanEnsemble",
 }
 
 

@@ -143,21 +143,22 @@ class SanPerturber(Perturber):
         pictures, codes, classes = checked(images, labels, self.size)
         from sfumato.nets.san import AuxiliaryNet
         from sfumato.perturbers.san_output import arrays_of
-        from sfumato.perturbers.san_training import fit_auxiliary, fit_san
+        from sfumato.perturbers.san_training import fit_auxiliary, fit_pair, fit_san
 
         recipe = recipe or released_recipe(len(codes))
-        where = {"folder": folder, "progress": progress}
-        reader = classifier
-        if not isinstance(classifier, AuxiliaryNet):
-            reader = fit_auxiliary(
-                pictures, codes, recipe, size=self.size, widths=self.classifier_widths,
-                seed=self.seed, **where,
-            )  # fmt: skip
         prototypes = prototypes_of(pictures, codes, np.zeros_like(codes))
         data = (pictures, codes, np.zeros_like(codes), prototypes)
-        net = fit_san(
-            self, data, (reader if classifier is None else classifier, matcher), recipe, **where
-        )
+        where = {"folder": folder, "progress": progress}
+        if classifier is None:
+            net, reader = fit_pair(self, data, matcher, recipe, **where)
+        else:
+            reader = classifier
+            if not isinstance(classifier, AuxiliaryNet):
+                reader = fit_auxiliary(
+                    pictures, codes, recipe, size=self.size, widths=self.classifier_widths,
+                    seed=self.seed, **where,
+                )  # fmt: skip
+            net = fit_san(self, data, (classifier, matcher), recipe, **where)
         self.attributes_, self.size_ = {"gender": classes}, self.size
         self.prototypes_ = prototypes
         self.net_, self.classifier_ = arrays_of(net), arrays_of(reader)
@@ -173,10 +174,10 @@ class SanPerturber(Perturber):
         return {"gender": class_probabilities([self._networks()[1]], x).argmax(axis=1)}
 
     def _perturb(self, x, now, then, hidden):
-        from sfumato.perturbers.san_output import shown
+        from sfumato.perturbers.san_output import as_tensors, shown
 
-        prototypes = self.prototypes_[np.zeros_like(now["gender"])]
-        return shown(self._networks()[0], x, prototypes, now["gender"], then["gender"])
+        now, then = now["gender"], then["gender"]
+        return shown(self._networks()[0], x, *as_tensors(self.prototypes_, 0 * now, now, then))
 
     def _networks(self):
         """Return autoencoder and classifier, made of their weights at the first call."""

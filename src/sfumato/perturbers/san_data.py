@@ -6,7 +6,7 @@ from sfumato.errors import InputError
 from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.perturber import class_numbers
 from sfumato.perturbers.recipes import Recipe
-from sfumato.validation import need
+from sfumato.validation import check_choice, check_fraction, need
 
 NEUTRAL = "neutral"
 
@@ -79,3 +79,58 @@ def with_neutral(attributes):
 def released_recipe(n_images):
     """Return the released code's recipe: 20 epochs in batches of 8, Adam at 2e-4."""
     return Recipe(n_iterations=20 * -(-n_images // 8), batch_size=8, learning_rate=2e-4)
+
+
+def oversampled(n_images, share, n_copies, seed):
+    """Return all row numbers, those of a random subset ``n_copies`` times.
+
+    Parameters
+    ----------
+    n_images : int
+    share : float in (0, 1)
+        Of the images, in the subset.
+    n_copies : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of int64
+    """
+    check_fraction(share, "share")
+    if n_copies < 2:
+        raise InputError(f"n_copies must be at least 2, got {n_copies}.")
+    subset = np.random.default_rng(seed).permutation(n_images)[: round(share * n_images)]
+    return np.concatenate([np.arange(n_images), np.repeat(subset, n_copies - 1)])
+
+
+def seed_of(seed, number):
+    """Return the seed of one of several SANs."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def each_san(make, size, parameters, seed, n):
+    """Return several unfitted SANs of different seeds.
+
+    Parameters
+    ----------
+    make : type
+        :class:`~sfumato.perturbers.san.SanPerturber`.
+    size : int
+    parameters : dict or None
+        Others of its parameters.
+    seed, n : int
+    """
+    if n < 1:
+        raise InputError(f"there must be at least 1 SAN, got {n}.")
+    own = ("size", "seed")
+    allowed = tuple(name for name in make().get_params() if name not in own)
+    for name in parameters or {}:
+        check_choice(name, allowed, "a parameter in san")
+    return [make(size=size, seed=seed_of(seed, k), **(parameters or {})) for k in range(n)]
+
+
+def telling(progress, what):
+    """Return ``progress`` that says of which SAN it tells, or None."""
+    if progress is None:
+        return None
+    return lambda n_done, n_total, text: progress(n_done, n_total, f"{what}: {text}")

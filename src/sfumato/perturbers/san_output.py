@@ -23,19 +23,26 @@ def shown(net, x, prototypes, now, then):
     net : SanAutoencoder
     x : Tensor of shape (n_images, 3, size, size)
         In [0, 1].
-    prototypes : ndarray of shape (n_images, 3, 3, size, size)
+    prototypes : Tensor of shape (n_images, 3, 3, size, size)
         Of each picture: first class, second class, neutral.
-    now, then : ndarray of int of shape (n_images,)
+    now, then : int64 Tensor of shape (n_images,)
         0, 1 or, of ``then``, 2: neutral.
 
     Returns
     -------
     Tensor of shape (n_images, 3, size, size)
+        In [0, 1].
     """
-    each = np.arange(len(now))
-    same, wanted = (torch.from_numpy(prototypes[each, codes]).to(x) for codes in (now, then))
+    each = torch.arange(len(x))
     with torch.no_grad():
-        return coloured(x, net(luminance(x), same, wanted)[0])
+        (grey,) = net(luminance(x), prototypes[each, now], prototypes[each, then])
+        return coloured(x, grey)
+
+
+def as_tensors(prototypes, groups, now, then):
+    """Return each picture's prototypes and classes as :func:`shown` takes them."""
+    own = torch.from_numpy(np.asarray(prototypes, dtype=np.float32)[groups])
+    return own, torch.from_numpy(np.asarray(now)), torch.from_numpy(np.asarray(then))
 
 
 def class_probabilities(classifiers, x):
@@ -62,3 +69,21 @@ def state_of(arrays, prefix=""):
         for name, values in arrays.items()
         if name.startswith(prefix)
     }
+
+
+def pairs(perturber, widths):
+    """Return autoencoder and classifier of each of several SANs, from ``nets_``."""
+    n_sans = 1 + max(int(name.partition("/")[0]) for name in perturber.nets_)
+    nets, classifiers, size = perturber.nets_, perturber.classifiers_, perturber.size_
+    return [networks(nets, classifiers, widths, size, f"{k}/") for k in range(n_sans)]
+
+
+def picked(outputs, chosen):
+    """Return for each picture the output of the chosen SAN, in a batch.
+
+    Parameters
+    ----------
+    outputs : list of Tensor of shape (n_images, 3, size, size)
+    chosen : ndarray of int of shape (n_images,)
+    """
+    return torch.stack([outputs[k][row] for row, k in enumerate(chosen)])

@@ -1,8 +1,6 @@
 """Training of semi-adversarial networks in torch: the two updates, and what they need."""
 
 import copy
-from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,9 +10,9 @@ from sfumato.losses.adversarial import cross_entropy
 from sfumato.losses.san import gender_loss, matching_loss, pixel_loss
 from sfumato.nets.pixels import luminance
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder
-from sfumato.perturbers.san_output import coloured
+from sfumato.perturbers.san_output import coloured, shown
+from sfumato.training.iterations import run
 from sfumato.training.loop import make_fabric
-from sfumato.training.networks import Schedule, train_networks
 from sfumato.training.update import update
 
 CLASSIFIER_RATE = 1e-3
@@ -80,6 +78,28 @@ def san_step(nets, batch, optimizer, weights):
     flipped = (logits_opposite.argmax(dim=1) != y).float().mean()
     figures = {"gender": gender, "pixel": pixel, "matching": matching, "flipped": flipped}
     return {name: value.item() for name, value in figures.items()}
+
+
+def fit_pair(san, data, matcher, recipe, *, rows=None, before=None, folder=None, progress=None):
+    """Train an auxiliary classifier, then an autoencoder against it.
+
+    Parameters
+    ----------
+    rows : ndarray of int, optional
+        Of :func:`fit_auxiliary`; the others are those of :func:`fit_san`.
+
+    Returns
+    -------
+    net : SanAutoencoder
+    classifier : AuxiliaryNet
+    """
+    pictures, codes, _, _ = data
+    where = {"folder": folder, "progress": progress}
+    classifier = fit_auxiliary(
+        pictures, codes, recipe, size=san.size, widths=san.classifier_widths, seed=san.seed,
+        rows=rows, **where,
+    )  # fmt: skip
+    return fit_san(san, data, (classifier, matcher), recipe, before=before, **where), classifier
 
 
 def fit_san(san, data, frozen, recipe, *, before=None, folder=None, progress=None):
@@ -183,62 +203,22 @@ def fit_auxiliary(
     return net.cpu().eval()
 
 
-def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning_rate=None):
-    """Call ``step(n_rows, at, optimizer)`` for so many batches; an interrupted run goes on.
+def follow(nets):
+    """Return what a flow's SANs make of pictures, for ``before`` of :func:`fit_san`, or None.
 
     Parameters
     ----------
-    step : callable
-    net : Module
-    n_iterations : int
-    recipe : Recipe
-    seed : int
-    fabric : Fabric
-        Its autocast is on during steps.
-    settings : dict
-        Others may not go on with the run.
-    where : tuple
-        Name, folder or None, and progress or None.
-    learning_rate : float, optional
-        Of Adam; default: the recipe's.
+    nets : list of SanAutoencoder
     """
-    name, folder, progress = where
-    optimizer = torch.optim.Adam(net.parameters(), learning_rate or recipe.learning_rate)
-    rounds = _Rounds()
-    n_in_round = -(-n_iterations // recipe.n_rounds)
 
-    def one_step(rows, at):
-        with fabric.autocast():
-            return step(len(rows), at, optimizer)
+    def before(x, y, prototypes):
+        # One way for a picture through all: transform shows one class on it from first to last.
+        then = torch.where(torch.rand(len(x)).to(x.device) < 0.5, y, 1 - y)
+        for net in nets:
+            x = shown(net.to(x.device), x, prototypes, y, then)
+        return x
 
-    def report(n_done, n_total, what):
-        progress(n_done, n_total, f"{name}, {what}" if what else name)
-
-    n_rounds = -(-n_iterations // n_in_round)
-    train_networks(
-        one_step, rounds.end_one, {"net": net, "optimizer": optimizer, "rounds": rounds},
-        n_in_round * recipe.batch_size, Schedule(n_rounds, recipe.batch_size, seed=seed),
-        folder=None if folder is None else Path(folder) / name,
-        settings=settings | {"recipe": asdict(recipe)},
-        progress=None if progress is None else report,
-    )  # fmt: skip
-
-
-class _Rounds:
-    """The score is the number of rounds, so that the last weights are kept, not the best."""
-
-    def __init__(self):
-        self.n = 0
-
-    def end_one(self):
-        self.n += 1
-        return {"score": float(self.n)}
-
-    def state_dict(self):
-        return {"n": self.n}
-
-    def load_state_dict(self, state):
-        self.n = state["n"]
+    return before if nets else None
 
 
 def seeded(seed, make, *arguments):

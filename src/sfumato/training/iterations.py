@@ -1,0 +1,66 @@
+"""Train a network for a number of batches, to the end; knows no method."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from sfumato.training.networks import Schedule, train_networks
+
+
+def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning_rate=None):
+    """Call ``step(n_rows, at, optimizer)`` for so many batches; an interrupted run goes on.
+
+    Parameters
+    ----------
+    step : callable
+    net : Module
+    n_iterations : int
+    recipe : Recipe
+    seed : int
+    fabric : Fabric
+        Its autocast is on during steps.
+    settings : dict
+        Others may not go on with the run.
+    where : tuple
+        Name, folder or None, and progress or None.
+    learning_rate : float, optional
+        Of Adam; default: the recipe's.
+    """
+    name, folder, progress = where
+    optimizer = torch.optim.Adam(net.parameters(), learning_rate or recipe.learning_rate)
+    rounds = _Rounds()
+    n_in_round = -(-n_iterations // recipe.n_rounds)
+
+    def one_step(rows, at):
+        with fabric.autocast():
+            return step(len(rows), at, optimizer)
+
+    def report(n_done, n_total, what):
+        progress(n_done, n_total, f"{name}, {what}" if what else name)
+
+    n_rounds = -(-n_iterations // n_in_round)
+    train_networks(
+        one_step, rounds.end_one, {"net": net, "optimizer": optimizer, "rounds": rounds},
+        n_in_round * recipe.batch_size, Schedule(n_rounds, recipe.batch_size, seed=seed),
+        folder=None if folder is None else Path(folder) / name,
+        settings=settings | {"recipe": asdict(recipe)},
+        progress=None if progress is None else report,
+    )  # fmt: skip
+
+
+class _Rounds:
+    """The score is the number of rounds, so that the last weights are kept, not the best."""
+
+    def __init__(self):
+        self.n = 0
+
+    def end_one(self):
+        self.n += 1
+        return {"score": float(self.n)}
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
