@@ -257,7 +257,7 @@ def _groups(labels, codes, classes):
         return ["all"], np.zeros_like(codes)
     age, race = (known(labels[name], name, len(codes)) for name in ("age", "race"))
     for value in np.unique(age):
-        check_choice(value, ("young", "middle", "old"), "age")
+        check_choice(str(value), ("young", "middle", "old"), "age")
     age = np.where(age == "young", "young", "old")
     names, groups = class_codes(np.column_stack([age, race]), "age and race")
     for number, name in enumerate(names):
