@@ -111,6 +111,23 @@ def test_in_training_predecessors_show_one_class_from_first_to_last():
     assert follow([]) is None
 
 
+def test_each_san_is_trained_on_what_its_predecessors_give(monkeypatch):
+    from sfumato.perturbers import san_training
+
+    x, gender = draw(0, 12)
+    seen, step = [], san_training.san_step
+
+    def spy(nets, batch, *others):
+        seen.append(torch.equal(batch[0], batch[1]))
+        assert not torch.equal(batch[2], batch[3])
+        return step(nets, batch, *others)
+
+    monkeypatch.setattr(san_training, "san_step", spy)
+    FlowSan(size=16, n_steps=2, san=SAN).fit(x, {"gender": gender}, recipe=TINY)
+    # Three batches each; the first SAN's input is what the matcher compares with.
+    assert seen == [True] * 3 + [False] * 3
+
+
 def test_later_sans_leave_earlier_ones_as_they_were():
     x, gender = draw(0, 12)
     short, long = (

@@ -16,6 +16,7 @@ from sfumato.nets.san import AuxiliaryNet  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 from sfumato.perturbers.san import SanPerturber  # noqa: E402
 from sfumato.perturbers.san_data import prototypes_of, released_recipe  # noqa: E402
+from sfumato.perturbers.san_output import coloured  # noqa: E402
 from sfumato.perturbers.san_training import pretraining_step, san_step  # noqa: E402
 
 SMALL = {"size": 16, "widths": (4, 4, 16, 16), "classifier_widths": (8, 8, 16)}
@@ -92,6 +93,13 @@ def test_colour_differences_stay(trained):
     assert inside.mean() > 0.9
     change = (out - x).transpose(0, 2, 3, 1)[inside]
     np.testing.assert_allclose(change, change[:, :1] * np.ones(3), atol=1e-6)
+
+
+def test_coloured_by_hand():
+    # Luminance of (1, 0.5, 0) is 0.5925; 0.1 more, cut off at 1.
+    x = torch.tensor([1.0, 0.5, 0.0])[None, :, None, None]
+    found = coloured(x, torch.full((1, 1, 1, 1), 0.6925))
+    torch.testing.assert_close(found[0, :, 0, 0], torch.tensor([1.0, 0.6, 0.1]))
 
 
 def test_the_logs_tell_of_the_game(trained):
