@@ -14,12 +14,17 @@ from sfumato.perturbers.recipes import Recipe
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
+# Lists: a saved file gives lists back.
+SAN = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
     "privacynet": {"size": 32, "width": 4, "n_critic": 1},
     "baseline-gan": {"size": 32, "width": 4, "n_critic": 1},
     "controllable": {"size": 32, "n_shape": 4, "n_texture": 8},
     "face-mixing": {"size": 32},
+    "san": {"size": 32} | SAN,
+    "flowsan": {"size": 32, "n_steps": 2, "san": SAN},
+    "san-ensemble": {"size": 32, "n_sans": 2, "san": SAN},
 }
 RECIPE = Recipe(4, 8, n_rounds=2)
 

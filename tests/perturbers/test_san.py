@@ -278,7 +278,7 @@ def test_the_released_recipe():
         ({}, {"gender": ["a", "b", None, "a"]}, "gender, row 2: no label"),
         ({}, {"gender": ["a", "b", np.nan, "a"]}, "gender, row 2: no label"),
         ({}, {"gender": ["a", "b", "c", "a"]}, "gender must have two classes, got a, b, c"),
-        ({}, {"gender": ["a", "b"]}, "must be one an image, 4, got 2"),
+        ({}, {"gender": ["a", "b"]}, "must have one label an image, 4, got 2"),
     ],
 )
 def test_bad_input_is_refused(change, labels, message):

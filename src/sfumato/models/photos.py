@@ -11,6 +11,7 @@ from sfumato.faces.saving import KINDS, check_ending, read_extras, save_photo
 from sfumato.faces.sources import FileSource, open_source
 from sfumato.faces.workers import embed_in_order, n_cores
 from sfumato.perturbers.choice import check_choice_of
+from sfumato.perturbers.perturber import shown_classes
 from sfumato.perturbers.photos import choose_faces, protect_faces
 
 TASK = 2
@@ -168,7 +169,7 @@ def protect_photos(
     misleads machines that were not trained on such pictures; what one reads that was, an audit
     tells.
     """
-    wanted = check_choice_of(perturber.attributes_, hide, keep)
+    wanted = check_choice_of(shown_classes(perturber), hide, keep)
     source, output = Path(source), Path(output)
     photos = _open(source)
     named = dict(_targets(source, output, photos, overwrite))

@@ -8,6 +8,7 @@ from sfumato.errors import InputError
 from sfumato.perturbers.perturber import Perturber
 from sfumato.perturbers.san import SanPerturber
 from sfumato.perturbers.san_data import (
+    NEUTRAL,
     checked,
     each_san,
     oversampled,
@@ -15,7 +16,6 @@ from sfumato.perturbers.san_data import (
     released_recipe,
     seed_of,
     telling,
-    with_neutral,
 )
 
 
@@ -47,6 +47,8 @@ class FlowSan(Perturber):
     ----------
     attributes_ : dict
         ``{"gender": [...]}``.
+    shown_ : dict
+        The same with ``"neutral"``, which ``hide`` may name too.
     size_ : int
     prototypes_ : ndarray of shape (1, 3, 3, size, size)
         As of a SanPerturber, of the pictures before any SAN; all use them.
@@ -124,12 +126,10 @@ class FlowSan(Perturber):
             weights |= arrays_of(net, f"{k}/")
             classifiers |= arrays_of(classifier, f"{k}/")
         self.attributes_, self.size_ = {"gender": classes}, self.size
+        self.shown_ = {"gender": [*classes, NEUTRAL]}
         self.prototypes_, self.nets_, self.classifiers_ = prototypes, weights, classifiers
         self._pairs = None
         return self
-
-    def _shown(self):
-        return with_neutral(self.attributes_)
 
     def _codes(self, x):
         from sfumato.perturbers.san_output import class_probabilities

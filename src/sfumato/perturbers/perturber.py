@@ -19,6 +19,7 @@ class Perturber(BaseEstimator):
 
     - ``attributes_`` : dict of str to list of str, what it can hide and the classes;
     - ``size_`` : int, pixels a side of the pictures it works on,
+    - ``shown_``, if it can show more than the classes: ``attributes_`` with that added,
 
     and, with a trailing underscore, arrays or dicts of arrays that are all it needs to work
     again. It has
@@ -64,7 +65,7 @@ class Perturber(BaseEstimator):
         """
         check_is_fitted(self)
         images = check_images(images)
-        wanted = check_choice_of(self._shown(), hide, keep)
+        wanted = check_choice_of(shown_classes(self), hide, keep)
         given = self._given(labels, len(images))
         rng = np.random.default_rng(self.seed if seed is None else seed)
         draws = {
@@ -88,16 +89,12 @@ class Perturber(BaseEstimator):
                 now[name],
                 len(self.attributes_[name]),
                 np.random.default_rng([draws[name], rows.start]),
-                shown=None if shown is None else list(self._shown()[name]).index(shown),
+                shown=None if shown is None else list(shown_classes(self)[name]).index(shown),
                 at_random=at_random,
             )
         change = self._perturb(small, now, then, tuple(wanted)) - small
         height, width = images.shape[-2:]
         return np.clip(images + resized(change, height, width).numpy(), 0, 1)
-
-    def _shown(self):
-        """Return what ``hide`` may name: the classes, and what a method shows besides."""
-        return self.attributes_
 
     def _given(self, labels, n_images):
         """Return the codes of given labels."""
@@ -106,6 +103,11 @@ class Perturber(BaseEstimator):
             if name in self.attributes_:
                 found[name] = class_numbers(values, self.attributes_[name], name, n_images)
         return found
+
+
+def shown_classes(perturber):
+    """Return what ``hide`` may name: each attribute's classes, then what is shown besides."""
+    return getattr(perturber, "shown_", perturber.attributes_)
 
 
 def class_numbers(values, classes, name, n_images):

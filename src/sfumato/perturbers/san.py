@@ -3,7 +3,7 @@
 import numpy as np
 
 from sfumato.perturbers.perturber import Perturber
-from sfumato.perturbers.san_data import checked, prototypes_of, released_recipe, with_neutral
+from sfumato.perturbers.san_data import NEUTRAL, checked, prototypes_of, released_recipe
 
 
 class SanPerturber(Perturber):
@@ -36,6 +36,8 @@ class SanPerturber(Perturber):
     ----------
     attributes_ : dict
         ``{"gender": [...]}``, the two classes in the order of the alphabet.
+    shown_ : dict
+        The same with ``"neutral"``, which ``hide`` may name too.
     size_ : int
     prototypes_ : ndarray of shape (1, 3, 3, size, size)
         Mean pictures of the first and the second class, and the neutral one: their mean,
@@ -160,13 +162,11 @@ class SanPerturber(Perturber):
                 )  # fmt: skip
             net = fit_san(self, data, (classifier, matcher), recipe, **where)
         self.attributes_, self.size_ = {"gender": classes}, self.size
+        self.shown_ = {"gender": [*classes, NEUTRAL]}
         self.prototypes_ = prototypes
         self.net_, self.classifier_ = arrays_of(net), arrays_of(reader)
         self._nets = None
         return self
-
-    def _shown(self):
-        return with_neutral(self.attributes_)
 
     def _codes(self, x):
         from sfumato.perturbers.san_output import class_probabilities

@@ -23,14 +23,14 @@ def checked(images, labels, size):
     classes = sorted(set(values.tolist()))
     if len(classes) != 2:
         raise InputError(f"gender must have two classes, got {', '.join(classes)}.")
-    return pictures, class_numbers(values, classes, "gender"), classes
+    return pictures, class_numbers(values, classes, "gender", len(pictures)), classes
 
 
 def known(values, name, n_images):
     """Return labels as strings; refuse a missing one or another number than of the images."""
     values = np.asarray(values, dtype=object)
     if len(values) != n_images:
-        raise InputError(f"labels of {name} must be one an image, {n_images}, got {len(values)}.")
+        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
     missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
     if missing:
         raise InputError(f"{name}, row {missing[0]}: no label; leave out rows without one.")
@@ -69,11 +69,6 @@ def class_means(pictures, cells, n_cells):
             sums[cell] += batch[cells[rows] == cell].sum(axis=0, dtype=np.float64)
     counts = np.bincount(cells, minlength=n_cells)
     return (sums / counts[:, None, None, None]).astype(np.float32)
-
-
-def with_neutral(attributes):
-    """Return the attributes with what a SAN can show besides the classes."""
-    return {name: [*classes, NEUTRAL] for name, classes in attributes.items()}
 
 
 def released_recipe(n_images):

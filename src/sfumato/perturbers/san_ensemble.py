@@ -9,6 +9,7 @@ from sfumato.errors import InputError
 from sfumato.perturbers.perturber import Perturber
 from sfumato.perturbers.san import SanPerturber
 from sfumato.perturbers.san_data import (
+    NEUTRAL,
     checked,
     each_san,
     known,
@@ -17,7 +18,6 @@ from sfumato.perturbers.san_data import (
     released_recipe,
     seed_of,
     telling,
-    with_neutral,
 )
 from sfumato.validation import check_choice, class_codes
 
@@ -56,6 +56,8 @@ class SanEnsemble(Perturber):
     ----------
     attributes_ : dict
         ``{"gender": [...]}``.
+    shown_ : dict
+        The same with ``"neutral"``, which ``hide`` may name too.
     size_ : int
     groups_ : list of str
         Crossed classes of the other labels, such as ``"old x white"``; one, ``"all"``, without.
@@ -151,13 +153,11 @@ class SanEnsemble(Perturber):
                 seed=self.seed, name="groups", folder=folder, progress=progress,
             ))  # fmt: skip
         self.attributes_, self.size_ = {"gender": classes}, self.size
+        self.shown_ = {"gender": [*classes, NEUTRAL]}
         self.groups_, self.prototypes_ = names, data[-1]
         self.nets_, self.classifiers_, self.group_reader_ = nets, classifiers, reader
         self._built = None
         return self
-
-    def _shown(self):
-        return with_neutral(self.attributes_)
 
     def _codes(self, x):
         from sfumato.perturbers.san_output import class_probabilities

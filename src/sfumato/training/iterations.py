@@ -29,7 +29,6 @@ def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning
     """
     name, folder, progress = where
     optimizer = torch.optim.Adam(net.parameters(), learning_rate or recipe.learning_rate)
-    rounds = _Rounds()
     n_in_round = -(-n_iterations // recipe.n_rounds)
 
     def one_step(rows, at):
@@ -41,26 +40,9 @@ def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning
 
     n_rounds = -(-n_iterations // n_in_round)
     train_networks(
-        one_step, rounds.end_one, {"net": net, "optimizer": optimizer, "rounds": rounds},
+        one_step, dict, {"net": net, "optimizer": optimizer},
         n_in_round * recipe.batch_size, Schedule(n_rounds, recipe.batch_size, seed=seed),
         folder=None if folder is None else Path(folder) / name,
         settings=settings | {"recipe": asdict(recipe)},
-        progress=None if progress is None else report,
+        progress=None if progress is None else report, keep="last",
     )  # fmt: skip
-
-
-class _Rounds:
-    """The score is the number of rounds, so that the last weights are kept, not the best."""
-
-    def __init__(self):
-        self.n = 0
-
-    def end_one(self):
-        self.n += 1
-        return {"score": float(self.n)}
-
-    def state_dict(self):
-        return {"n": self.n}
-
-    def load_state_dict(self, state):
-        self.n = state["n"]
