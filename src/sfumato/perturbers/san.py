@@ -64,6 +64,11 @@ class SanPerturber(Perturber):
     back (``at_random=True`` cannot be). Audit. Fine texture is lost: the last layer before the
     combiner repeats pixels.
 
+    It wants a long training or a good ``classifier``. On CelebA at 64 pixels, after 300 batches of
+    32 the auxiliary classifier read 0.63 of unseen people's genders (balanced accuracy), and 330
+    batches of 8 against it turned nothing round, but took the EER of the matcher that it was
+    trained with from 0.10 to 0.20.
+
     Choices where the papers are silent or differ: J_D (slides) before the game, then the
     released code's losses; J_M of the slides is of X'_SM alone and the released one of the mean
     descriptor of both outputs, here it is the mean of J_M of X'_SM and J_M of X'_OP, of
