@@ -1,5 +1,7 @@
 """Perturbers trained for the experiments, kept in the cache between them."""
 
+import inspect
+
 import numpy as np
 
 from sfumato.errors import InputError
@@ -8,7 +10,8 @@ from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import perturber_class
 from sfumato.perturbers.recipes import Recipe
 
-GAN: dict[str, tuple[dict, Recipe]] = {
+SIZES = {"quick": 64, "full": 128, "gpu": 128}
+GAN: dict[str, tuple[dict, Recipe | None]] = {
     "quick": ({"size": 64, "width": 4, "n_critic": 1}, Recipe(2, 4, n_rounds=1)),
     # What two cores can do in an hour; the residual form and the warm-up are ours.
     "full": (
@@ -21,8 +24,32 @@ GAN: dict[str, tuple[dict, Recipe]] = {
         Recipe(200_000, 16, learning_rate=1e-4, n_rounds=100, precision="auto"),
     ),
 }
-SETTINGS = {"privacynet": GAN, "baseline-gan": GAN}
-NEEDS_MATCHER = ("privacynet",)
+_TINY = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
+_SAN = Recipe(4_000, 16, learning_rate=1e-3, n_rounds=8, precision="auto")
+# Without a recipe: the method's own, or one that trains no network.
+SETTINGS: dict[str, dict[str, tuple[dict, Recipe | None]]] = {
+    "privacynet": GAN,
+    "baseline-gan": GAN,
+    "san": {
+        "quick": ({"size": 64, **_TINY}, Recipe(2, 4, n_rounds=1)),
+        "full": ({"size": 64}, _SAN),
+        "gpu": ({"size": 224}, None),
+    },
+    "san-ensemble": {
+        "quick": ({"size": 64, "n_sans": 2, "san": _TINY}, Recipe(2, 4, n_rounds=1)),
+        "full": ({"size": 64}, _SAN),
+        "gpu": ({"size": 224}, None),
+    },
+    "flowsan": {
+        "quick": ({"size": 64, "n_steps": 2, "san": _TINY}, Recipe(2, 4, n_rounds=1)),
+        "full": ({"size": 64}, _SAN),
+        "gpu": ({"size": 224}, None),
+    },
+    **{
+        name: {preset: ({"size": size}, None) for preset, size in SIZES.items()}
+        for name in ("face-mixing", "controllable")
+    },
+}
 
 
 def trained(context, name, seed=0):
@@ -42,15 +69,17 @@ def trained(context, name, seed=0):
         return load_perturber(path)[0]
     parameters, recipe = SETTINGS[name][context.preset]
     images, labels, _ = Learnt.read(context, parameters["size"]).of("train")
-    more = {"matcher": matcher(context)} if name in NEEDS_MATCHER else {}
-    method = perturber_class(name)(seed=seed, **parameters).fit(
-        images,
-        labels,
-        recipe=recipe,
-        folder=folder,
-        progress=lambda done, total, what: context.say(f"{name}: {done}/{total} {what}"),
-        **more,
-    )
+    method = perturber_class(name)(seed=seed, **parameters)
+    accepted = inspect.signature(method.fit).parameters
+    more: dict = {"recipe": recipe} if recipe is not None else {}
+    if "folder" in accepted:
+        more["folder"] = folder
+    if "matcher" in accepted and name != "baseline-gan":
+        more["matcher"] = matcher(context)
+    if "progress" in accepted:
+        more["progress"] = lambda done, total, what: context.say(f"{name}: {done}/{total} {what}")
+    method.fit(images, labels, **more)
+    folder.mkdir(parents=True, exist_ok=True)
     save_perturber(method, path, about=_about(context, labels, recipe))
     return method
 
@@ -78,6 +107,6 @@ def _about(context, labels, recipe):
     }
     return {
         "preset": context.preset,
-        "recipe": vars(recipe),
+        "recipe": None if recipe is None else vars(recipe),
         "trained_on": {k: {c: int(n) for c, n in v.items()} for k, v in counts.items()},
     }
