@@ -28,6 +28,7 @@ EXPERIMENTS = {
     "sensitivenets-figure3": "sfumato.experiments.sensitivenets_figure3",
     "sensitivenets-figure4": "sfumato.experiments.sensitivenets_figure4",
     "sensitivenets-table1": "sfumato.experiments.sensitivenets_table1",
+    "sensitivenets-table2": "sfumato.experiments.sensitivenets_table2",
     "sensitivenets-table3": "sfumato.experiments.sensitivenets_table3",
 }
 
