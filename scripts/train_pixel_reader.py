@@ -1,6 +1,6 @@
 """Train the reader of pixels that sfumato ships, and write its card.
 
-    SFUMATO_DATA=... python scripts/train_pixel_reader.py CACHE OUTPUT.safetensors FOLDER
+    SFUMATO_DATA=... python scripts/train_pixel_reader.py CACHE OUTPUT.safetensors FOLDER [EPOCHS]
 
 It learns from the rows of the template reader (`train_template_reader.py`), of which CACHE has
 dlib's templates, and the expressions from JAFFE and CK+: six tenths of their people to learn, one
@@ -9,8 +9,7 @@ checkpoints, so that a run that was cut off goes on.
 """
 
 import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from train_template_reader import Data, by_group, save_measured, yes_no
@@ -23,14 +22,13 @@ from sfumato.readers.recipes import Architecture, Recipe
 
 SIZE = 64
 NETWORK = Architecture("resnet18", {"width": 0.5}, size=SIZE)
-FINE = Architecture("resnet18", {"width": 0.5, "pool": False}, size=SIZE)
 # Of CelebA, beside those that the reader of templates learns.
 MORE = ("young", "eyeglasses")
 EXPRESSIONS = ("jaffe", "ckplus48")
 
 
-def main(cache, output, folder, n_epochs=16, n_fine=3):
-    """Train coarsely, then without pooling from the same weights; measure, write both files."""
+def main(cache, output, folder, n_epochs=16):
+    """Train, measure and write both files."""
     templates = Templates(cache=cache, encoder="dlib", detector="dlib")
     store = Store(templates)
     data = PixelData.read(templates, store)
@@ -38,14 +36,10 @@ def main(cache, output, folder, n_epochs=16, n_fine=3):
     recipe = Recipe(
         int(n_epochs), batch_size=128, learning_rate=2e-3, weight_decay=0.02, precision="auto"
     )
-    again = replace(recipe, n_epochs=int(n_fine), learning_rate=1e-3, seed=1)
-    reader = None
-    for name, network, part in (("coarse", NETWORK, recipe), ("fine", FINE, again)):
-        reader, _ = train_pixels(
-            store.images(rows), labels, validation, network, part,
-            start=reader, folder=Path(folder) / name, progress=show,
-        )  # fmt: skip
-    about = {"crops": {"size": SIZE, "zoom": ZOOM}, "epochs": [int(n_epochs), int(n_fine)]}
+    about = {"crops": {"size": SIZE, "zoom": ZOOM}, "epochs": recipe.n_epochs}
+    reader, _ = train_pixels(
+        store.images(rows), labels, validation, NETWORK, recipe, folder=folder, progress=show
+    )
     save_measured(reader, output, data, about, lambda loaded, X: loaded.read(store.images(X)))
 
 

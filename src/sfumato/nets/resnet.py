@@ -80,9 +80,6 @@ class ResNet(nn.Module):
         Of the input images.
     width : float, default=1.0
         Factor on the number of channels of every layer.
-    pool : bool, default=True
-        Halve the image by a maximum after the first convolution. Without it small images, of
-        64 pixels, say, are read better, for four times the work.
 
     Attributes
     ----------
@@ -90,13 +87,13 @@ class ResNet(nn.Module):
         Number of features: 512 times ``width``, for depth 50 and 101 2048 times it.
     """
 
-    def __init__(self, depth=34, *, n_channels=3, width=1.0, pool=True):
+    def __init__(self, depth=34, *, n_channels=3, width=1.0):
         super().__init__()
         block = BasicBlock if depth < 50 else Bottleneck
         widths = [round(width * n) for n in WIDTHS]
         self.conv1 = nn.Conv2d(n_channels, widths[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if pool else nn.Identity()
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         n_in, stages = widths[0], []
         for number, (n_out, n_blocks) in enumerate(zip(widths, STAGES[depth], strict=True)):
             for repeat in range(n_blocks):

@@ -172,8 +172,7 @@ def train_pixels(
     weighted : bool, default=False
         CORAL's task importance weights.
     start : PixelReader, optional
-        Go on from its weights: one of the same attributes and classes, whose network has layers
-        of the same shapes, such as one that pools where this one does not.
+        Go on from its weights: one of the same attributes and classes, and the same network.
     folder, progress
         As for :func:`sfumato.training.networks.train_networks`.
 
