@@ -80,6 +80,6 @@ EXPERIMENT = Experiment(
     tables=("utkface",),
     run=run,
     n_seeds={"quick": 1, "full": 3, "gpu": 3},
-    seconds={"quick": 15, "full": 2400},
+    seconds={"quick": 8, "full": 2400},
     extras=("deep", "faces"),
 )

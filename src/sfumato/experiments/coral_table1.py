@@ -103,6 +103,6 @@ EXPERIMENT = Experiment(
     tables=("utkface",),
     run=run,
     n_seeds={"quick": 1, "full": 3, "gpu": 3},
-    seconds={"quick": 30, "full": 7200},
+    seconds={"quick": 10, "full": 7200},
     extras=("deep", "faces"),
 )

@@ -38,6 +38,6 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw"),
     run=run,
     n_seeds={"quick": 1, "full": 1, "gpu": 1},
-    seconds={"quick": 20, "full": 9000},
+    seconds={"quick": 12, "full": 9000},
     extras=("deep", "faces"),
 )

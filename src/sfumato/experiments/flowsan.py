@@ -36,6 +36,6 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw"),
     run=run,
     n_seeds={"quick": 1, "full": 1, "gpu": 1},
-    seconds={"quick": 20, "full": 7000},
+    seconds={"quick": 12, "full": 7000},
     extras=("deep", "faces"),
 )

@@ -97,6 +97,6 @@ EXPERIMENT = Experiment(
     tables=("celeba",),
     run=run,
     n_seeds={"quick": 1, "full": 3, "gpu": 1},
-    seconds={"quick": 15, "full": 1500},
+    seconds={"quick": 5, "full": 1500},
     extras=("deep", "faces"),
 )

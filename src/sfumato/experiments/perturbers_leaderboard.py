@@ -151,6 +151,6 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw"),
     run=run,
     n_seeds={"quick": 1, "full": 1, "gpu": 1},
-    seconds={"quick": 60, "full": 7200},
+    seconds={"quick": 15, "full": 7200},
     extras=("deep", "faces"),
 )

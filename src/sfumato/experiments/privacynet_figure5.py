@@ -8,5 +8,5 @@ EXPERIMENT = readers_experiment(
     "gender EER",
     "How well readers that never saw the perturber tell gender, on originals and 15 outputs.",
     "Published: gender hidden, 20 to 40 % (G-COTS) and above 60 % (AFFACT, IntraFace).",
-    {"quick": 20, "full": 4000},
+    {"quick": 10, "full": 4000},
 )

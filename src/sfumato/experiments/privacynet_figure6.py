@@ -9,5 +9,5 @@ EXPERIMENT = readers_experiment(
     "How well readers that never saw the perturber tell race, on originals and 15 outputs.",
     "Published: about 1 % on originals and where race is kept; hidden, about 20 % (CelebA, "
     "UTKFace).",
-    {"quick": 20, "full": 300},
+    {"quick": 10, "full": 300},
 )

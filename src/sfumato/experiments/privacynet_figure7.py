@@ -9,5 +9,5 @@ EXPERIMENT = readers_experiment(
     "How far readers that never saw the perturber are off with the age, in years; on CelebA and "
     "LFW how far their answer moved.",
     "Published: about 5 years where the age is kept, about 15 where A2 is to be shown.",
-    {"quick": 20, "full": 300},
+    {"quick": 10, "full": 300},
 )

@@ -9,5 +9,5 @@ EXPERIMENT = curves_experiment(
     "TMR",
     "How well an unseen matcher verifies people on the 15 outputs, with and without the matching "
     "loss in the training.",
-    {"quick": 30, "full": 4000},
+    {"quick": 10, "full": 4000},
 )

@@ -9,5 +9,5 @@ EXPERIMENT = curves_experiment(
     "share identified",
     "How well an unseen matcher identifies people on the 15 outputs, with and without the "
     "matching loss in the training.",
-    {"quick": 30, "full": 300},
+    {"quick": 10, "full": 300},
 )

@@ -42,6 +42,6 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw"),
     run=run,
     n_seeds={"quick": 1, "full": 1, "gpu": 1},
-    seconds={"quick": 15, "full": 3000},
+    seconds={"quick": 10, "full": 3000},
     extras=("deep", "faces"),
 )

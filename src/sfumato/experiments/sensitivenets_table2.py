@@ -97,6 +97,6 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw"),
     run=run,
     n_seeds={"quick": 1, "full": 1, "gpu": 1},
-    seconds={"quick": 20, "full": 3000},
+    seconds={"quick": 6, "full": 3000},
     extras=("deep", "faces"),
 )
