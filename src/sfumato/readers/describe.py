@@ -137,11 +137,12 @@ def describe(
     found = Description(reader=reader.about)
     n_done = 0
     for task, outcomes in embed_in_order(embedder, photos.batches(TASK), n_workers=n_workers):
-        for name, outcome in zip(task.ids, outcomes, strict=True):
-            if isinstance(outcome, str):
-                found.rejects.append({"image_id": name, "reason": outcome})
-            else:
-                found.faces.extend(_faces(name, outcome, reader))
+        named = list(zip(task.ids, outcomes, strict=True))
+        found.rejects.extend(
+            {"image_id": name, "reason": said} for name, said in named if isinstance(said, str)
+        )
+        good = [(name, rows) for name, rows in named if not isinstance(rows, str)]
+        found.faces.extend(_faces(good, reader))
         n_done += len(outcomes)
         if progress is not None:
             progress(n_done, photos.n_photos)
@@ -160,8 +161,12 @@ def _input(reader, encoder):
     return encoder
 
 
-def _faces(name, rows, reader):
-    """Return the JSON form of the faces of one photo."""
+def _faces(photos, reader):
+    """Return the JSON form of the faces of some photos, read at once."""
+    if not photos:
+        return []
+    rows = np.concatenate([rows for _, rows in photos])
+    places = [(name, number) for name, rows in photos for number in range(len(rows))]
     X, boxes, scores = rows[:, :-5], rows[:, -5:-1], rows[:, -1]
     if reader.kind == "pixels":
         size = reader.crops["size"]
@@ -173,11 +178,11 @@ def _faces(name, rows, reader):
         {
             "image_id": name,
             "face": number,
-            "box": dict(zip(BOX, (round(float(v), 1) for v in boxes[number]), strict=True)),
-            "score": round(float(scores[number]), 4),
-            **{attribute: values[number] for attribute, values in readings.items()},
+            "box": dict(zip(BOX, (round(float(v), 1) for v in boxes[row]), strict=True)),
+            "score": round(float(scores[row]), 4),
+            **{attribute: values[row] for attribute, values in readings.items()},
         }
-        for number in range(len(rows))
+        for row, (name, number) in enumerate(places)
     ]
 
 

@@ -23,7 +23,7 @@ def make_fabric(accelerator="auto", *, precision="32-true"):
 def fast_precision(device):
     """Return "bf16-mixed" where the device computes in bfloat16 by itself, else "32-true".
 
-    On a CPU with AVX-512 BF16 or AMX a training step takes 0.6 times as long.
+    On a CPU with AVX-512 BF16 or AMX a training step takes 0.7 times as long.
     """
     torch = need("torch", "deep")
     if device.type == "cpu":
