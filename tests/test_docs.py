@@ -11,7 +11,7 @@ import typer.main
 
 import sfumato
 from sfumato.cli import app
-from sfumato.models.registry import ERASERS
+from sfumato.models.registry import ERASERS, PERTURBERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -70,7 +70,7 @@ def test_every_command_and_method_is_in_the_readme():
     for name, command in commands(typer.main.get_command(app)):
         if not hasattr(command, "commands"):
             assert name in README, name
-    for method in ERASERS:
+    for method in (*ERASERS, *PERTURBERS):
         assert f"`{method}`" in README, method
 
 
