@@ -75,8 +75,8 @@ def test_there_and_back_is_nearly_the_picture(seed):
     back = warp_faces(there, [target], shape)[0]
     inner = np.s_[6:-6, 6:-6]
     assert np.abs(back - image)[inner].mean() < 0.02
-    # The warp itself was larger than what is left of it.
-    assert np.abs(there[0] - image)[inner].mean() > np.abs(back - image)[inner].mean()
+    # The warp itself did move the picture.
+    assert np.abs(there[0] - image)[inner].max() > 0.01
 
 
 @settings(max_examples=10, deadline=None)

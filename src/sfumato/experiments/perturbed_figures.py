@@ -46,6 +46,10 @@ def readers_experiment(number, letter, what, shows, published, seconds):
         rows = rows_of(figures)
         return Findings(rows, [*NOTES, published], {"outputs": draw_outputs(figures, letter)})
 
+    return _figure(number, shows, run, seconds)
+
+
+def _figure(number, shows, run, seconds):
     return Experiment(
         title=f"PrivacyNet, Figure {number}",
         shows=shows,
@@ -113,16 +117,7 @@ def curves_experiment(number, kind, xlabel, ylabel, shows, seconds):
         notes = [*NOTES, "Lowest and highest of the 15 outputs, protected with protected."]
         return Findings(rows_of(figures), notes, {"bands": _draw(figures, kind, xlabel, ylabel)})
 
-    return Experiment(
-        title=f"PrivacyNet, Figure {number}",
-        shows=shows,
-        source=SOURCE,
-        tables=TABLES,
-        run=run,
-        n_seeds={"quick": 1, "full": 1, "gpu": 1},
-        seconds=seconds,
-        extras=("deep", "faces"),
-    )
+    return _figure(number, shows, run, seconds)
 
 
 def _bands(found, kind):
