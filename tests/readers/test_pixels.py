@@ -135,17 +135,33 @@ def test_bad_input(tmp_path):
         load_reader(tmp_path / "y.safetensors")
 
 
-def test_it_goes_on_from_another_readers_weights(trained):
-    reader, _ = trained
+def test_a_guide_teaches_what_few_labels_do_not(tmp_path):
     images, labels = draw(0)
-    validation = np.arange(N) % 6 == 0
-    still = Recipe(n_epochs=1, batch_size=32, learning_rate=1e-9)
-    again, history = train_pixels(images, labels, validation, SMALL, still, start=reader)
-    fresh, drawn = train_pixels(images, labels, validation, SMALL, still)
-    assert history[-1]["score"] > drawn[-1]["score"] + 0.2
-    weights = [dict(r.net.trunk.named_parameters()) for r in (reader, again, fresh)]
-    name = next(iter(weights[0]))
-    assert torch.allclose(weights[0][name], weights[1][name], atol=1e-5)
-    assert not torch.allclose(weights[0][name], weights[2][name], atol=1e-2)
-    with pytest.raises(InputError, match=r"start reads other attributes or classes \(half, age"):
-        train_pixels(images, {"half": labels["half"]}, validation, SMALL, still, start=reader)
+    halves = (labels["half"] == "upper").astype(np.float32)
+    validation, few = np.arange(N) % 6 == 0, {"half": labels["half"].copy()}
+    few["half"][~validation & (np.arange(N) > 6)] = None
+    guide = np.stack([halves, np.ones(N)], axis=1)
+    guide[20:40] = np.nan
+    recipe = Recipe(n_epochs=3, batch_size=24, learning_rate=0.01, seed=1)
+
+    def accuracy(**more):
+        more |= {"augmentation": "none"}
+        reader, _ = train_pixels(images, few, validation, SMALL, recipe, **more)
+        unseen, wanted = draw(1, 120)
+        return reader, (reader.read(unseen)["half"].label == wanted["half"]).mean()
+
+    (alone, without), (guided, with_guide) = accuracy(), accuracy(guide=guide)
+    assert with_guide > 0.95 > without + 0.1
+    assert guided.net.state_dict().keys() == alone.net.state_dict().keys()
+
+    def cut_off(n_done, n_total, what):
+        if n_done == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        accuracy(guide=guide, folder=tmp_path, progress=cut_off)
+    again, _ = accuracy(guide=guide, folder=tmp_path)
+    expected, found = guided.net.state_dict(), again.net.state_dict()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    with pytest.raises(InputError, match=r"guide must have one row an image, 240, got \(240,\)"):
+        accuracy(guide=halves)

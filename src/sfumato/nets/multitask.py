@@ -31,7 +31,10 @@ class MultiTaskNet(nn.Module):
 
     def forward(self, x):
         """Return a dict of logits by attribute."""
-        features = self.trunk(x)
+        return self.read(self.trunk(x))
+
+    def read(self, features):
+        """Return a dict of logits by attribute, of the trunk's features."""
         return {name: layer(features) for name, layer in self.heads.items()}
 
     @property

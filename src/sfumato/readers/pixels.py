@@ -1,6 +1,5 @@
 """A reader of several attributes on the pixels of a face: one convolutional network."""
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -150,7 +149,7 @@ def train_pixels(
     augmentation="faces",
     age_model="coral",
     weighted=False,
-    start=None,
+    guide=None,
     folder=None,
     progress=None,
 ):
@@ -171,8 +170,9 @@ def train_pixels(
     age_model : {"coral", "ce", "or", "corn"}, default="coral"
     weighted : bool, default=False
         CORAL's task importance weights.
-    start : PixelReader, optional
-        Go on from its weights: one of the same attributes and classes, and the same network.
+    guide : array-like of shape (n_images, n_columns), optional
+        What the features should tell besides, NaN in rows where it is not known: templates of
+        the same faces, from which a small network on few photos learns what matters.
     folder, progress
         As for :func:`sfumato.training.networks.train_networks`.
 
@@ -184,29 +184,25 @@ def train_pixels(
     validation = np.asarray(validation, dtype=bool)
     if validation.shape != (len(images),) or validation.all() or not validation.any():
         raise InputError("validation must have one entry an image, hold some and leave others.")
+    if guide is not None and (np.ndim(guide) != 2 or len(guide) != len(images)):
+        raise InputError(
+            f"guide must have one row an image, {len(images)}, got {np.shape(guide)}."
+        )
     tasks = [make_task(name, values, age_model, weighted) for name, values in labels.items()]
     codes = {task.name: task.codes(labels[task.name]) for task in tasks}
 
     def part(mask):
         places = np.flatnonzero(mask)
         own = {name: values[places] for name, values in codes.items()}
-        return Rows(partial(_of_places, images, places), own)
+        told = None if guide is None else np.asarray(guide, np.float32)[places]
+        return Rows(partial(_of_places, images, places), own, told)
 
     trunk = PixelTrunk(architecture, augmentation=augmentation, seed=recipe.seed)
-    weights = None if start is None else _weights_of(start, tasks)
     net, tasks, history = train_reader(
         trunk, tasks, part(~validation), part(validation), recipe,
-        weights=weights, folder=folder, progress=progress,
+        folder=folder, progress=progress,
     )  # fmt: skip
     return PixelReader(net, tasks), history
-
-
-def _weights_of(reader, tasks):
-    """Return a reader's weights if it reads the same attributes and classes."""
-    if [replace(task, temperature=1.0) for task in reader.tasks] != tasks:
-        names = ", ".join(task.name for task in reader.tasks)
-        raise InputError(f"start reads other attributes or classes ({names}); give another.")
-    return reader.net.state_dict()
 
 
 def empty_net(architecture, tasks):

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
+from torch import nn
+from torch.nn import functional
 
 from sfumato.errors import InputError
 from sfumato.losses.ordinal import ce_loss, coral_loss, corn_loss, or_loss
@@ -24,6 +26,8 @@ LOSSES: dict[str, Callable] = {
     "corn": corn_loss,
 }
 EVALUATION_BATCH = 256
+#: Of the mean squared error of a guide whose columns have unit variance.
+GUIDE_WEIGHT = 3.0
 #: An attribute with fewer labelled rows in a batch counts less: its gradient is mostly noise.
 ENOUGH_ROWS = 32
 
@@ -38,10 +42,13 @@ class Rows:
         ``inputs(rows, train) -> Tensor`` of row numbers (int64 array) on the CPU.
     codes : dict of str to ndarray of shape (n_samples,)
         Classes or ranks of each attribute, -1 where there is none.
+    guide : ndarray of shape (n_samples, n_columns), optional
+        What the features should tell besides, NaN in rows where it is not known.
     """
 
     inputs: Callable
     codes: dict
+    guide: np.ndarray | None = None
 
     def __len__(self):
         return len(next(iter(self.codes.values())))
@@ -57,9 +64,7 @@ def outputs(tasks):
     }
 
 
-def train_reader(
-    trunk, tasks, train, validation, recipe, *, weights=None, folder=None, progress=None
-):
+def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progress=None):
     """Train a trunk and a last layer for each task.
 
     Parameters
@@ -71,8 +76,6 @@ def train_reader(
         The epoch whose mean score on the validation rows is best is kept: of classes the
         balanced accuracy, of an age 1 less a tenth of the mean absolute error in years.
     recipe : Recipe
-    weights : dict of str to Tensor, optional
-        To start from, those of a MultiTaskNet of the same tasks; default: drawn.
     folder, progress
         As for :func:`sfumato.training.networks.train_networks`.
 
@@ -88,15 +91,14 @@ def train_reader(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = MultiTaskNet(trunk, outputs(tasks))
-    if weights is not None:
-        net.load_state_dict(weights)
+        guided = _Guided(net, train.guide)
     for task in tasks:
-        if weights is None and not isinstance(task, ClassTask):
+        if not isinstance(task, ClassTask):
             start_at_frequencies(net.heads[task.name], task, train.codes[task.name])
     optimizer = torch.optim.AdamW(
-        net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        guided.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    wrapped, optimizer = fabric.setup(net, optimizer)
+    wrapped, optimizer = fabric.setup(guided, optimizer)
     losses = {task.name: _loss(task, train.codes[task.name], recipe, fabric) for task in tasks}
     targets = {name: torch.from_numpy(codes) for name, codes in train.codes.items()}
 
@@ -104,13 +106,15 @@ def train_reader(
         wrapped.train()
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * rate(at)
-        logits = wrapped(fabric.to_device(train.inputs(rows, True)))
+        logits, told = wrapped(fabric.to_device(train.inputs(rows, True)))
         found = {}
         for name, loss in losses.items():
             codes = fabric.to_device(targets[name][torch.from_numpy(rows)])
             known = codes != MISSING
             if known.any():
                 found[name] = loss(logits[name][known], codes[known])
+        if told is not None:
+            found[None] = GUIDE_WEIGHT * guided.error(told, rows)
         if not found:
             return {"loss": 0.0}
         total = sum(found.values())
@@ -120,20 +124,44 @@ def train_reader(
         return {"loss": float(total.detach())}
 
     def validate():
-        return _scores(tasks, logits_of(wrapped, validation, fabric), validation.codes)
+        return _scores(tasks, logits_of(net, validation, fabric), validation.codes)
 
     schedule = Schedule(
         recipe.n_epochs, recipe.batch_size, seed=recipe.seed, patience=recipe.patience
     )
     settings = {"recipe": vars(recipe), "tasks": outputs(tasks), "rows": len(train)}
-    parts = {"net": net, "optimizer": optimizer}
+    parts = {"net": guided, "optimizer": optimizer}
     history = train_networks(
         step, validate, parts, len(train), schedule,
         folder=folder, settings=settings, progress=progress,
     )  # fmt: skip
-    found = logits_of(wrapped, validation, fabric)
+    found = logits_of(net, validation, fabric)
     calibrated = [_calibrated(task, found, validation.codes) for task in tasks]
     return net.cpu().eval(), calibrated, history
+
+
+class _Guided(nn.Module):
+    """A network that also tells a guide in training, by a linear layer that is not kept."""
+
+    def __init__(self, net, guide):
+        super().__init__()
+        self.net, self.layer = net, None
+        if guide is not None:
+            deviation = np.nanstd(guide, axis=0)
+            scaled = (guide - np.nanmean(guide, axis=0)) / np.where(deviation > 0, deviation, 1)
+            self.layer = nn.Linear(net.trunk.dimension, guide.shape[1])
+            # Not a buffer: it is not saved.
+            self._guide = [torch.from_numpy(scaled.astype(np.float32))]
+
+    def forward(self, x):
+        features = self.net.trunk(x)
+        return self.net.read(features), None if self.layer is None else self.layer(features)
+
+    def error(self, told, rows):
+        """Return the mean squared error over the rows whose guide is known."""
+        wanted = self._guide[0][torch.from_numpy(rows)].to(told.device)
+        known = ~wanted.isnan().any(dim=1)
+        return functional.mse_loss(told[known], wanted[known]) if known.any() else told.sum() * 0
 
 
 def start_at_frequencies(layer, task, codes):
@@ -177,7 +205,7 @@ def logits_of(net, rows, fabric=None):
     for start in range(0, len(rows), EVALUATION_BATCH):
         numbers = np.arange(start, min(start + EVALUATION_BATCH, len(rows)))
         x = rows.inputs(numbers, False)
-        with torch.no_grad():
+        with torch.no_grad(), nullcontext() if fabric is None else fabric.autocast():
             found = net(x if fabric is None else fabric.to_device(x))
         for name, logits in found.items():
             parts.setdefault(name, []).append(logits.float().cpu().numpy())
@@ -214,7 +242,7 @@ def _loss(task, codes, recipe, fabric):
         weights = fabric.to_device(torch.from_numpy(weights).float())
         smoothing = recipe.label_smoothing
         return lambda logits, y: (
-            part * cross_entropy(logits, y, weights, label_smoothing=smoothing)
+            part * functional.cross_entropy(logits, y, weights, label_smoothing=smoothing)
         )
     importance = None
     if task.weighted:
