@@ -1,6 +1,7 @@
 """Every command, imported for the side effect of registering itself on the app."""
 
 import sfumato.cli.audit
+import sfumato.cli.batch
 import sfumato.cli.data
 import sfumato.cli.demo
 import sfumato.cli.describe

@@ -42,7 +42,7 @@ def describe(
 
     Exit code 1 says that some photos could not be described.
     """
-    from sfumato.readers.describe import LAWFUL, describe, to_rows
+    from sfumato.readers.describe import LAWFUL, describe, open_reader, to_rows
     from sfumato.readers.pictures import annotate, check_output
 
     errors.print(LAWFUL, style="bold", soft_wrap=True)
@@ -51,7 +51,7 @@ def describe(
         task = bar.add_task("Describing")
         found = describe(
             source,
-            reader=None if reader is None else _reader(reader),
+            reader=None if reader is None else open_reader(reader),
             detector=detector,
             encoder=encoder,
             largest=largest,
@@ -72,14 +72,6 @@ def describe(
         errors.print(f"and {len(found.rejects) - SHOWN} more photos without a description")
     if found.rejects:
         raise typer.Exit(DONE_WITH_REJECTS)
-
-
-def _reader(name):
-    """Return the shipped reader of this name, or that of a file."""
-    from sfumato.readers.describe import shipped_reader, shipped_readers
-    from sfumato.readers.storage import load_reader
-
-    return shipped_reader(name) if name in shipped_readers() else load_reader(name)
 
 
 def _write_csv(rows, path):

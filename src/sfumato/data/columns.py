@@ -5,6 +5,8 @@ import pyarrow as pa
 
 from sfumato.errors import InputError
 
+NOT_FINITE = "embedding has a NaN or infinite value; drop the row or embed the photo again"
+
 
 def embedding_matrix(column, dimension, path="embeddings", start=0):
     """Return an Arrow embedding column as a float32 matrix, refusing bad rows.
@@ -18,24 +20,9 @@ def embedding_matrix(column, dimension, path="embeddings", start=0):
     path, start : str or Path, int
         File and number of the first row, for the message.
     """
-    if not _is_list_of_numbers(column.type):
-        raise InputError(
-            f"{path}: column embedding must hold lists of numbers, got {column.type}."
-        )
-    if column.null_count:
-        row = start + int(np.flatnonzero(column.is_null())[0])
-        raise InputError(f"{path}, row {row}: embedding is missing; drop the row or embed again.")
-    if pa.types.is_fixed_size_list(column.type):
-        lengths = np.full(len(column), column.type.list_size)
-    else:
-        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
-    wrong = np.flatnonzero(lengths != dimension)
-    if wrong.size:
-        row = start + int(wrong[0])
-        raise InputError(
-            f"{path}, row {row}: embedding has {lengths[wrong[0]]} features where the table "
-            f"has {dimension}; a table holds one encoder's embeddings, split it."
-        )
+    _check_kind(column, path)
+    for row, fault in _misshapen(column, dimension):
+        raise InputError(f"{path}, row {start + row}: {fault}.")
     flat = column.flatten().to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore", invalid="ignore"):
         X = np.asarray(flat, dtype=np.float32).reshape(len(column), dimension)
@@ -44,11 +31,53 @@ def embedding_matrix(column, dimension, path="embeddings", start=0):
     if not finite:
         bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
         if bad.size:
-            raise InputError(
-                f"{path}, row {start + int(bad[0])}: embedding has a NaN or infinite value; "
-                "drop the row or embed the photo again."
-            )
+            raise InputError(f"{path}, row {start + int(bad[0])}: {NOT_FINITE}.")
     return X
+
+
+def faulty_rows(column, dimension, path="embeddings"):
+    """Return the rows that :func:`embedding_matrix` refuses, with the reasons.
+
+    Parameters
+    ----------
+    column, dimension, path
+        As there; a column that holds no lists of numbers is refused here too.
+
+    Returns
+    -------
+    dict of int to str
+    """
+    _check_kind(column, path)
+    faults = dict(_misshapen(column, dimension))
+    for row in range(len(column)):
+        if row not in faults:
+            values = np.asarray(column[row].values, dtype=np.float32)
+            if not np.isfinite(values).all():
+                faults[row] = NOT_FINITE
+    return dict(sorted(faults.items()))
+
+
+def _check_kind(column, path):
+    if not _is_list_of_numbers(column.type):
+        raise InputError(
+            f"{path}: column embedding must hold lists of numbers, got {column.type}."
+        )
+
+
+def _misshapen(column, dimension):
+    """Yield the rows without an embedding, and those of another length, with the reasons."""
+    for row in np.flatnonzero(column.is_null()) if column.null_count else ():
+        yield int(row), "embedding is missing; drop the row or embed again"
+    if pa.types.is_fixed_size_list(column.type):
+        lengths = np.full(len(column), column.type.list_size)
+    else:
+        lengths = column.value_lengths().fill_null(dimension).to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero(lengths != dimension):
+        yield (
+            int(row),
+            f"embedding has {lengths[row]} features where the table has {dimension}; a table "
+            "holds one encoder's embeddings, split it",
+        )
 
 
 def _is_list_of_numbers(kind):

@@ -7,6 +7,7 @@ column of strings, booleans or numbers is a label. The schema's metadata is a
 """
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from dataclasses import replace
@@ -24,6 +25,8 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RESERVED = ("image_id", "identity", "image", "embedding")
 ROW_GROUP = 65_536
 READ_BUFFER = 1 << 20
+#: In a folder of parts: not all are there yet.
+UNFINISHED = "_unfinished"
 
 
 class FaceTable:
@@ -32,30 +35,34 @@ class FaceTable:
     Parameters
     ----------
     path : str or Path
-        A Parquet file.
+        A Parquet file, or a folder of such with the same columns, as `sfumato batch` writes it.
 
     Attributes
     ----------
     info : TableInfo
+    files : list of Path
     n_rows : int
     columns, label_columns : list of str
 
     Raises
     ------
     InputError
-        If the file is missing, is no Parquet file, or lacks ``image_id``.
+        If a file is missing, is no Parquet file, or lacks ``image_id``, or a folder's files
+        differ in their columns or are not all of them there.
     """
 
     def __init__(self, path):
         self.path = Path(path)
-        if not self.path.is_file():
-            raise InputError(f"{self.path}: no such file.")
-        try:
-            with pq.ParquetFile(self.path) as file:
-                self.schema = file.schema_arrow
-                self.n_rows = file.metadata.num_rows
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{self.path}: not a readable Parquet file ({error}).") from error
+        self.files = _files(self.path)
+        self.schema, self.n_rows = _schema_and_rows(self.files[0])
+        for file in self.files[1:]:
+            schema, n_rows = _schema_and_rows(file)
+            if not schema.equals(self.schema, check_metadata=True):
+                raise InputError(
+                    f"{file}: has other columns or another origin than {self.files[0].name}; "
+                    "a folder holds the parts of one table."
+                )
+            self.n_rows += n_rows
         self.columns = self.schema.names
         if "image_id" not in self.columns:
             raise InputError(
@@ -79,18 +86,45 @@ class FaceTable:
             return len(value) if value.is_valid else None
         return None
 
-    def batches(self, columns=None, *, batch_rows=ROW_GROUP):
-        """Yield record batches of at most ``batch_rows`` rows, by row group."""
+    def fingerprint(self):
+        """Return a checksum of the files' sizes and times: another one means other rows."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            stat = os.stat(path)
+            digest.update(f"{stat.st_size}\0{stat.st_mtime_ns}".encode())
+        return digest.hexdigest()
+
+    def row_groups(self):
+        """Return ``(number of the file, number of the row group, rows)`` of each row group."""
+        found = []
+        for place, path in enumerate(self.files):
+            with pq.ParquetFile(path) as file:
+                rows = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+            found += [(place, number, n) for number, n in enumerate(rows)]
+        return found
+
+    def batches(self, columns=None, *, batch_rows=ROW_GROUP, groups=None):
+        """Yield record batches of at most ``batch_rows`` rows, by row group.
+
+        ``groups`` are the first two numbers of the wanted :meth:`row_groups`; default: all.
+        """
         if columns is not None:
             self.require(*columns)
+        wanted = {group[:2] for group in self.row_groups()} if groups is None else set(groups)
         # Without a memory map, without threads, a row group at a time: with them, or with one
         # iterator over all groups, the resident memory grows with the table.
-        try:
-            with pq.ParquetFile(self.path, buffer_size=READ_BUFFER) as file:
-                for group in range(file.num_row_groups):
-                    yield from file.iter_batches(batch_rows, [group], columns, use_threads=False)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{self.path}: damaged, make or copy it again ({error}).") from error
+        for place, path in enumerate(self.files):
+            numbers = sorted(number for file, number in wanted if file == place)
+            if not numbers:
+                continue
+            try:
+                with pq.ParquetFile(path, buffer_size=READ_BUFFER) as file:
+                    for number in numbers:
+                        yield from file.iter_batches(
+                            batch_rows, [number], columns, use_threads=False
+                        )
+            except (pa.ArrowInvalid, OSError) as error:
+                raise InputError(f"{path}: damaged, make or copy it again ({error}).") from error
 
     def require(self, *columns):
         """Raise InputError unless the table has these columns; return self."""
@@ -174,6 +208,28 @@ class FaceTable:
                         )
                     seen[name] = row
                 row += 1
+
+
+def _files(path):
+    """Return a table's files: itself, or those of a folder but for hidden ones."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file.")
+    found = sorted(file for file in path.glob("*.parquet") if file.name[0] not in "._")
+    if not found:
+        raise InputError(f"{path}: no Parquet file in this folder.")
+    if (path / UNFINISHED).exists():
+        raise InputError(f"{path}: an unfinished run; go on with it first.")
+    return found
+
+
+def _schema_and_rows(path):
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
 
 
 @contextlib.contextmanager

@@ -69,8 +69,11 @@ class Cropper:
         None: the whole photo, whatever its proportions.
     """
 
+    name = "crop"
+
     def __init__(self, size, zoom):
         self.size, self.zoom = size, zoom
+        self.version = f"{size} px, zoom {zoom}"
 
     def encode(self, image, face):
         """Return a uint8 crop of shape (size, size, 3)."""

@@ -107,12 +107,12 @@ def embed(
     detector = make_detector(detector, pad=pad) if isinstance(detector, str) else detector
     encoder = make_encoder(encoder) if isinstance(encoder, str) else encoder
     options = {"all_faces": all_faces, "max_pixels": max_pixels, "keep_images": keep_images}
-    settings = {**_settings(photos, detector, encoder), "identity": identity, **options}
+    settings = {**settings_of(photos, detector, encoder), "identity": identity, **options}
     parts = Parts(output, settings, restart=overwrite)
     embedder = FaceEmbedder(detector, encoder, all_faces=all_faces, max_pixels=max_pixels)
-    layout = _Layout(photos.schema, encoder.dimension, all_faces, keep_images)
+    layout = Layout(photos.schema, encoder.dimension, all_faces, keep_images)
     n_chunks = _embed_chunks(photos, embedder, parts, layout, workers, progress)
-    info = _info(photos, encoder)
+    info = info_of(photos, encoder)
     n_templates, rejects, rejects_path = _finish(parts, n_chunks, layout, info, output)
     return EmbedSummary(
         n_photos=photos.n_photos,
@@ -125,7 +125,7 @@ def embed(
     )
 
 
-def _settings(photos, detector, encoder):
+def settings_of(photos, detector, encoder):
     """Return what decides a run's embeddings, as plain values for its manifest."""
     return {
         "source": str(photos.path.resolve()),
@@ -135,7 +135,8 @@ def _settings(photos, detector, encoder):
     }
 
 
-def _info(photos, encoder):
+def info_of(photos, encoder):
+    """Return the TableInfo of the photos' embeddings."""
     return TableInfo(
         source=photos.name,
         encoder=encoder.name,
@@ -200,10 +201,19 @@ def _embed_chunks(photos, embedder, parts, layout, workers, progress):
     return len(n_rows)
 
 
-class _Layout:
-    """The output's columns, and a task's outcomes as rows of them."""
+class Layout:
+    """The output's columns, and a task's outcomes as rows of them.
 
-    def __init__(self, labels, dimension, all_faces, keep_images):
+    Parameters
+    ----------
+    labels : pyarrow.Schema
+        Of the columns that are carried over.
+    dimension : int
+    all_faces, keep_images : bool
+        As for :func:`embed`.
+    """
+
+    def __init__(self, labels, dimension, all_faces, keep_images=False):
         self._all_faces, self._keep_images = all_faces, keep_images
         self._dimension = dimension
         fields = [pa.field("image_id", pa.string()), *labels]

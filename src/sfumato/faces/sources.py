@@ -84,6 +84,10 @@ class FileSource:
                 digest.update(f"{name}\0missing\n".encode())
         return digest.hexdigest()
 
+    def only(self, files, ids):
+        """Return a source of these files alone."""
+        return FileSource(self.path, list(files), list(ids), identity=self._identity)
+
     def batches(self, batch_rows):
         """Yield a PhotoBatch of at most ``batch_rows`` photos after the other."""
         for start in range(0, self.n_photos, batch_rows):
@@ -120,13 +124,21 @@ class TableSource:
 
     def fingerprint(self):
         """Return a checksum of the file's size and time: another one means other photos."""
-        stat = os.stat(self.path)
-        return hashlib.sha256(f"{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()
+        return self._table.fingerprint()
 
-    def batches(self, batch_rows):
-        """Yield a PhotoBatch of at most ``batch_rows`` photos after the other."""
+    @property
+    def table(self):
+        """The face table."""
+        return self._table
+
+    def batches(self, batch_rows, *, groups=None):
+        """Yield a PhotoBatch of at most ``batch_rows`` photos after the other.
+
+        ``groups`` as for :meth:`sfumato.data.tables.FaceTable.batches`.
+        """
         columns = ["image_id", "image", *self.schema.names]
-        for batch in _exact(self._table.batches(columns, batch_rows=batch_rows), batch_rows):
+        batches = self._table.batches(columns, batch_rows=batch_rows, groups=groups)
+        for batch in _exact(batches, batch_rows):
             images = [value or {} for value in batch.column("image").to_pylist()]
             labels = batch.select(self.schema.names).replace_schema_metadata(None)
             yield PhotoBatch(

@@ -64,7 +64,7 @@ def n_cores():
     return os.cpu_count() or 1
 
 
-def embed_in_order(embedder, tasks, *, n_workers):
+def embed_in_order(embedder, tasks, *, n_workers=1, pool=None):
     """Yield ``(task, outcomes)`` in the order of the tasks, reading only a few ahead.
 
     Parameters
@@ -73,29 +73,37 @@ def embed_in_order(embedder, tasks, *, n_workers):
         Or another callable of one photo; picklable for more than one worker.
     tasks : iterable
         Each has ``photos``, a list.
-    n_workers : int
+    n_workers : int, default=1
         1 embeds in this process, without protection against crashes.
+    pool : WorkerPool, optional
+        Of the embedder, to be used and left open; default: one of ``n_workers`` for this call.
 
     Yields
     ------
     task, list of (ndarray or str)
         One outcome a photo, as :class:`FaceEmbedder` returns it.
     """
-    if n_workers == 1:
+    if pool is not None:
+        yield from _from_pool(pool, tasks)
+    elif n_workers == 1:
         for task in tasks:
             yield task, [embedder(photo) for photo in task.photos]
-        return
-    pool = _Pool(embedder, n_workers)
-    try:
-        waiting: deque[list] = deque()
-        for task in tasks:
-            waiting.append([task, pool.submit(task.photos)])
-            if len(waiting) >= 4 * n_workers:
-                yield _first(pool, waiting)
-        while waiting:
+    else:
+        pool = WorkerPool(embedder, n_workers)
+        try:
+            yield from _from_pool(pool, tasks)
+        finally:
+            pool.close()
+
+
+def _from_pool(pool, tasks):
+    waiting: deque[list] = deque()
+    for task in tasks:
+        waiting.append([task, pool.submit(task.photos)])
+        if len(waiting) >= 4 * pool.n_workers:
             yield _first(pool, waiting)
-    finally:
-        pool.close()
+    while waiting:
+        yield _first(pool, waiting)
 
 
 def _first(pool, waiting):
@@ -130,16 +138,23 @@ class _Done:
         return self._value
 
 
-class _Pool:
-    """A process pool that can be started again after a worker died."""
+class WorkerPool:
+    """A process pool that can be started again after a worker died.
+
+    Parameters
+    ----------
+    embedder : FaceEmbedder
+        Or another callable of one photo; picklable.
+    n_workers : int
+    """
 
     def __init__(self, embedder, n_workers):
-        self._embedder, self._n_workers = embedder, n_workers
+        self._embedder, self.n_workers = embedder, n_workers
         self._start()
 
     def _start(self):
         self._executor = ProcessPoolExecutor(
-            self._n_workers,
+            self.n_workers,
             # A fork would copy the threads' locks of OpenCV and onnxruntime.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_prepare_worker,
@@ -154,12 +169,14 @@ class _Pool:
             ) from error
 
     def submit(self, photos):
+        """Return the future of the outcomes of some photos."""
         try:
             return self._executor.submit(_embed_task, photos)
         except BrokenProcessPool as error:
             return _Broken(error)
 
     def restart(self):
+        """Start new processes in the place of a pool of which one died."""
         self.close()
         self._start()
 
@@ -172,6 +189,7 @@ class _Pool:
             return CRASHED
 
     def close(self):
+        """End the processes."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -191,8 +209,12 @@ def _prepare_worker(embedder):
     # Ctrl-C goes to the whole group; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    # Processes are the parallelism; threads under them would fight for the cores. The variable
-    # is for libraries that are loaded later, such as torch.
+    limit_threads()
+
+
+def limit_threads():
+    """Let libraries use one thread in this process: processes are the parallelism."""
+    # The variable is for libraries that are loaded later, such as torch.
     os.environ["OMP_NUM_THREADS"] = "1"
     with contextlib.suppress(ImportError):
         import cv2

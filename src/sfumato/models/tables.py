@@ -197,39 +197,59 @@ def protect_table(model, table, output, *, overwrite=False, progress=None):
         raise InputError(f"{output} exists already; give another name or overwrite it.")
     if output.exists() and output.samefile(table.path):
         raise InputError(f"{output}: a table cannot be protected onto itself.")
-    table.require("embedding")
-    model.check(table.info, table.path)
-    # A photo or the label itself beside a protected template would undo it.
-    undoing = ("image", *model.attributes)
-    columns = [name for name in table.columns if name not in ("embedding", *undoing)]
-    first = embedding_array(model.eraser.transform(np.ones((1, table.info.dimension), "f4")))
-    fields = [table.schema.field(name) for name in columns]
-    schema = pa.schema([*fields, pa.field("embedding", first.type)])
-    dimension = first.type.list_size
-    info = table.info.transformed(
-        model.step,
-        dimension=dimension,
-        normalisation=_normalisation(model),
-        metric=getattr(model.eraser, "metric", None),
-    )
+    protection = Protection(model, table)
 
     def protected():
-        for start, batch, X in table.embedding_batches(columns):
-            arrays = [batch.column(name) for name in columns]
-            yield pa.RecordBatch.from_arrays(
-                [*arrays, embedding_array(model.eraser.transform(X))], schema=schema
-            )
+        for start, batch, X in table.embedding_batches(protection.columns):
+            yield protection.rows(batch, X)
             if progress is not None:
                 progress(start + batch.num_rows, table.n_rows, "rows protected")
 
-    n_rows = write_table(output, protected(), schema, info)
+    n_rows = write_table(output, protected(), protection.schema, protection.info)
     return {
         "n_rows": n_rows,
         "output": str(output),
         "fingerprint": model.fingerprint,
-        "dimension": dimension,
+        "dimension": protection.info.dimension,
     }
 
 
-def _normalisation(model):
-    return "l2" if getattr(model.eraser, "unit_length", False) else "none"
+class Protection:
+    """What a face table becomes, protected by a model: its columns, and rows of them.
+
+    Parameters
+    ----------
+    model : SavedModel
+    table : FaceTable
+        Its embeddings must be of the space that the model was fitted on.
+
+    Attributes
+    ----------
+    columns : list of str
+        Carried over: all but the embedding, photos and the erased labels.
+    schema : pyarrow.Schema
+    info : TableInfo
+    """
+
+    def __init__(self, model, table):
+        table.require("embedding")
+        model.check(table.info, table.path)
+        self.eraser = model.eraser
+        # A photo or the label itself beside a protected template would undo it.
+        undoing = ("embedding", "image", *model.attributes)
+        self.columns = [name for name in table.columns if name not in undoing]
+        first = embedding_array(self.eraser.transform(np.ones((1, table.info.dimension), "f4")))
+        fields = [table.schema.field(name) for name in self.columns]
+        self.schema = pa.schema([*fields, pa.field("embedding", first.type)])
+        self.info = table.info.transformed(
+            model.step,
+            dimension=first.type.list_size,
+            normalisation="l2" if getattr(self.eraser, "unit_length", False) else "none",
+            metric=getattr(self.eraser, "metric", None),
+        )
+
+    def rows(self, batch, X):
+        """Return the protected rows of a record batch whose embeddings are ``X``."""
+        arrays = [batch.column(name) for name in self.columns]
+        X = embedding_array(self.eraser.transform(X))
+        return pa.RecordBatch.from_arrays([*arrays, X], schema=self.schema)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import Cropper
@@ -59,11 +60,11 @@ class Located:
     """An encoder, or a cropper, whose embeddings go with the face's box and score."""
 
     def __init__(self, encoder):
-        self.encoder = encoder
+        self.input = encoder
 
     def encode(self, image, face):
         """Return the embedding or the pixels, the box and the score in one row of float64."""
-        return np.concatenate([self.encoder.encode(image, face).ravel(), face.box, [face.score]])
+        return np.concatenate([self.input.encode(image, face).ravel(), face.box, [face.score]])
 
 
 def shipped_reader(name="dlib"):
@@ -91,6 +92,11 @@ def shipped_reader(name="dlib"):
 def shipped_readers():
     """Return the names that :func:`shipped_reader` knows."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
+
+def open_reader(name):
+    """Return the shipped reader of this name, or that of a file."""
+    return shipped_reader(name) if name in shipped_readers() else load_reader(name)
 
 
 def describe(
@@ -131,7 +137,7 @@ def describe(
     reader = reader or shipped_reader(encoder)
     detector = make_detector(detector, pad=pad) if isinstance(detector, str) else detector
     embedder = FaceEmbedder(
-        detector, Located(_input(reader, encoder)), all_faces=not largest, max_pixels=max_pixels
+        detector, Located(input_of(reader, encoder)), all_faces=not largest, max_pixels=max_pixels
     )
     n_workers = min(workers or n_cores(), -(-photos.n_photos // TASK))
     found = Description(reader=reader.about)
@@ -142,14 +148,14 @@ def describe(
             {"image_id": name, "reason": said} for name, said in named if isinstance(said, str)
         )
         good = [(name, rows) for name, rows in named if not isinstance(rows, str)]
-        found.faces.extend(_faces(good, reader))
+        found.faces.extend(faces_of(good, reader))
         n_done += len(outcomes)
         if progress is not None:
             progress(n_done, photos.n_photos)
     return found
 
 
-def _input(reader, encoder):
+def input_of(reader, encoder):
     """Return what makes the reader's input of a face: an encoder, or a cropper."""
     if reader.kind == "pixels":
         return Cropper(**reader.crops)
@@ -161,8 +167,20 @@ def _input(reader, encoder):
     return encoder
 
 
-def _faces(photos, reader):
-    """Return the JSON form of the faces of some photos, read at once."""
+def faces_of(photos, reader):
+    """Return the JSON form of the faces of some photos, read at once.
+
+    Parameters
+    ----------
+    photos : list of (str, ndarray)
+        Ids, and what :class:`Located` gives of a photo's faces.
+    reader : TemplateReader or PixelReader
+
+    Returns
+    -------
+    list of dict
+        As in :class:`Description`.
+    """
     if not photos:
         return []
     rows = np.concatenate([rows for _, rows in photos])
@@ -205,10 +223,22 @@ def to_rows(description):
 
     An age gives ``age_years``, ``age_years_low`` and ``age_years_high``.
     """
-    return [_flat(face) for face in description.faces]
+    return [flat_face(face) for face in description.faces]
 
 
-def _flat(face):
+def row_schema(reader):
+    """Return the Arrow schema of a reader's rows, but for the face's number."""
+    fields = [("image_id", pa.string()), *((name, pa.float32()) for name in (*BOX, "score"))]
+    for task in reader.tasks if reader.kind == "pixels" else reader.tasks_:
+        if isinstance(task, AgeTask):
+            fields += [(f"{task.name}{end}", pa.int32()) for end in ("", "_low", "_high")]
+        else:
+            fields += [(task.name, pa.string()), (f"{task.name}_probability", pa.float32())]
+    return pa.schema(fields)
+
+
+def flat_face(face):
+    """Return a face's row for a table."""
     row: dict = {}
     for name, value in face.items():
         if name == "box":

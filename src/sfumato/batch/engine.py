@@ -1,0 +1,180 @@
+"""Run a batch job by Daft: on this machine's cores, or on a Ray cluster.
+
+Daft hands the parts out, one at a time, to workers that have loaded the job's models once; a
+worker writes its part itself (:mod:`sfumato.batch.folder`), so that what it did stays done
+whatever becomes of it, of the others, or of us.
+"""
+
+import json
+import os
+import time
+
+from sfumato.batch.folder import BatchFolder
+from sfumato.batch.parts import Part
+from sfumato.errors import InputError, SfumatoError
+from sfumato.faces.workers import n_cores
+from sfumato.validation import check_choice, need
+
+RUNNERS = ("native", "ray")
+#: A part whose workers died so often is given up.
+ATTEMPTS = 3
+PARTITIONS = 64
+_started: list[str] = []
+
+
+def run_job(
+    job,
+    output,
+    *,
+    part_rows,
+    runner="native",
+    address=None,
+    workers=None,
+    overwrite=False,
+    progress=None,
+):
+    """Do every part of a job that is not done yet.
+
+    Parameters
+    ----------
+    job : ProtectJob, EmbedJob or DescribeJob
+    output : str or Path
+        A folder; with what an earlier run of the same job left there, the job goes on.
+    part_rows : int
+        Rows or photos of a part.
+    runner : {"native", "ray"}, default="native"
+        "ray" needs the extra ``ray``, and every machine the same paths.
+    address : str, optional
+        Of a Ray cluster; default: the one that ``RAY_ADDRESS`` names, or one of this machine
+        alone, started for the job.
+    workers : int, optional
+        Processes; default one a core, of the cluster's with "ray".
+    overwrite : bool, default=False
+        Throw away what a job of other settings left in the folder.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``, rows or photos.
+
+    Returns
+    -------
+    dict
+        The summary of :meth:`sfumato.batch.folder.BatchFolder.close`, and ``output`` and
+        ``seconds``.
+
+    Raises
+    ------
+    InputError
+        For a bad output, runner or number.
+    SfumatoError
+        If a part fails, after all others were done, or workers die again and again.
+    """
+    check_choice(runner, RUNNERS, "runner")
+    if part_rows < 1 or (workers is not None and workers < 1):
+        raise InputError(f"part_rows and workers must be at least 1, got {part_rows}, {workers}.")
+    if address is not None and runner != "ray":
+        raise InputError("an address is of a Ray cluster; add runner='ray' (--runner ray).")
+    started = time.perf_counter()
+    parts = job.parts(part_rows)
+    folder = BatchFolder(output)
+    folder.open(job.settings | {"part_rows": part_rows}, parts, restart=overwrite)
+    total = sum(part.n_rows for part in parts)
+    fruitless = 0
+    while missing := [part for part in parts if not folder.has(part)]:
+        done = total - sum(part.n_rows for part in missing)
+        failures: list[str] = []
+        death = None
+        try:
+            for part, failure in _by_daft(
+                job, folder, missing, runner, address, workers, isolate=fruitless > 0
+            ):
+                failures += [failure] if failure else []
+                done += 0 if failure else part.n_rows
+                if progress is not None:
+                    progress(done, total, "rows done")
+        except RuntimeError as error:
+            death = error
+        if failures:
+            raise SfumatoError(
+                f"{output}: {len(failures)} of {len(parts)} parts failed, the first with: "
+                f"{failures[0]}; the others are kept, run it again to go on."
+            )
+        left = sum(not folder.has(part) for part in missing)
+        fruitless = fruitless + 1 if left == len(missing) else 1
+        if left and fruitless == ATTEMPTS:
+            raise SfumatoError(
+                f"{output}: workers died in {ATTEMPTS} attempts at {left} parts, the last time "
+                f"with: {_in_a_line(death)}; the others are kept, run it again to go on."
+            ) from death
+    summary = folder.close(parts)
+    return summary | {"output": str(output), "seconds": time.perf_counter() - started}
+
+
+def _by_daft(job, folder, parts, runner, address, workers, *, isolate):
+    """Yield the parts as they end, with None or the reason why one failed."""
+    daft = _daft(runner, address)
+    n_workers = min(workers or _n_workers(runner), len(parts))
+    rows = [json.dumps(vars(part)) for part in parts]
+    frame = daft.from_pydict({"part": rows})
+    if runner == "ray":
+        # What is done is told a partition at a time.
+        frame = frame.into_partitions(min(len(parts), PARTITIONS))
+    worker = _worker_class(daft, n_workers)(job, folder, isolate)
+    frame = frame.select(frame["part"], worker.run(frame["part"]).alias("failure"))
+    for row in frame.iter_rows():
+        yield Part.read(json.loads(row["part"])), row["failure"]
+
+
+def _daft(runner, address):
+    # Before the first import: nobody is told what runs here.
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    daft = need("daft", "batch")
+    # Daft takes one runner a process.
+    known = _started[0] if _started else None
+    if known not in (None, runner):
+        raise InputError(f"this process has run on {known} already; run on {runner} in another.")
+    if runner == "ray":
+        ray = need("ray", "ray")
+        if not ray.is_initialized():
+            ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    if known is None:
+        daft.set_runner_native() if runner == "native" else daft.set_runner_ray()
+        _started.append(runner)
+    return daft
+
+
+def _n_workers(runner):
+    if runner == "native":
+        return n_cores()
+    return max(1, int(need("ray", "ray").cluster_resources().get("CPU", 1)))
+
+
+def _worker_class(daft, n_workers):
+    """Return the class of which every worker has one instance."""
+
+    class Worker:
+        def __init__(self, job, folder, isolate):
+            job.prepare(isolate=isolate)
+            self.job, self.folder = job, folder
+
+        @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
+        def run(self, parts):
+            return [self.one(Part.read(json.loads(values))) for values in parts.to_pylist()]
+
+        def one(self, part):
+            # Another worker may have done it before it was taken for dead.
+            if self.folder.has(part):
+                return None
+            try:
+                self.folder.write(part, self.job.run(part), self.job.schema, self.job.info)
+            except SfumatoError as error:
+                return _in_a_line(error)
+            # One part's failure must not end the others.
+            except Exception as error:
+                return f"{type(error).__name__}: {_in_a_line(error)}"
+
+    return daft.cls(Worker, max_concurrency=n_workers, use_process=True)
+
+
+def _in_a_line(error):
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
