@@ -25,21 +25,25 @@ def write_report(audits, path):
     path : str or Path
         Replaced atomically if it exists.
     """
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text(report_page(audits), encoding="utf-8")
+
+
+def report_page(audits):
+    """Return the page of :func:`write_report`."""
     environment = Environment(
         loader=PackageLoader("sfumato.audit"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("report.html.j2").render(
+    return environment.get_template("report.html.j2").render(
         sections=[_section(audit) for audit in audits],
         provenance=audits[0].provenance,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         versions={"sfumato": __version__, "Python": platform.python_version()}
         | {name: version(name) for name in LIBRARIES},
     )
-    with atomic_path(Path(path)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def _section(audit):

@@ -8,5 +8,6 @@ import sfumato.cli.describe
 import sfumato.cli.embed
 import sfumato.cli.methods
 import sfumato.cli.reproduce
+import sfumato.cli.serve
 import sfumato.cli.sweep
 import sfumato.cli.verify  # noqa: F401

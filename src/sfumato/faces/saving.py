@@ -1,5 +1,6 @@
 """Write a changed photo: the pixels as they are, and of the metadata what was asked for."""
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,15 +139,24 @@ def save_photo(photo, path, *, original=None, extras=None):
     InputError
         For another ending, or a folder that does not exist.
     """
-    path, extras = check_ending(path), extras or Extras()
-    kind, options = KINDS[path.suffix.lower()]
+    path = check_ending(path)
+    content = encode_photo(photo, path.suffix, original=original, extras=extras)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def encode_photo(photo, ending, *, original=None, extras=None):
+    """Return the bytes that :func:`save_photo` writes; the ending is one of :data:`KINDS`."""
+    extras = extras or Extras()
+    kind, options = KINDS[ending.lower()]
     if extras.rgba is not None and kind != "JPEG":
         photo = _with_alpha(photo, original, extras.rgba)
     if kind == "WEBP":
         options = options | {"exact": True}
-    with atomic_path(path) as temporary:
-        image = need("PIL.Image", "faces").fromarray(photo)
-        image.save(temporary, kind, **options, **extras.options)
+    content = io.BytesIO()
+    image = need("PIL.Image", "faces").fromarray(photo)
+    image.save(content, kind, **options, **extras.options)
+    return content.getvalue()
 
 
 def _with_alpha(photo, original, rgba):

@@ -1,0 +1,104 @@
+"""``sfumato serve`` and ``sfumato keys``."""
+
+from pathlib import Path
+
+import typer
+
+from sfumato.cli import app
+from sfumato.cli.output import errors, print_json, results
+from sfumato.errors import InputError
+
+keys = typer.Typer(name="keys", help="API keys of the service.", no_args_is_help=True)
+app.add_typer(keys)
+
+KEYS = typer.Option(..., "--keys", help="The file of keys.")
+
+
+@app.command()
+def serve(
+    host: str = typer.Option("127.0.0.1", help="Address to listen on; others need --keys."),
+    port: int = typer.Option(8000, min=0, max=65535, help="0 takes a free one."),
+    key_file: Path | None = typer.Option(None, "--keys", help="A file of API keys."),
+    name: list[str] = typer.Option([], help="A host name by which the service is called."),
+    workers: int | None = typer.Option(None, min=1, help="Processes; by default one a core."),
+    eraser: Path | None = typer.Option(None, help="A saved eraser, for templates."),
+    perturber: Path | None = typer.Option(None, help="A saved perturber, for photos."),
+    detector: str = typer.Option("dlib", help="dlib, mtcnn or yunet:PATH."),
+    encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
+    seconds: float = typer.Option(60, min=1, help="Time limit of a request's work."),
+    a_minute: int = typer.Option(600, min=1, help="Requests a minute of one key."),
+):
+    """Serve the web page and the HTTP interface (described in /openapi.json).
+
+    Photos and tables are worked on in memory and never written to the disk.
+    """
+    from sfumato.faces.workers import n_cores
+    from sfumato.service.run import run
+    from sfumato.validation import need
+
+    need("fastapi", "serve")
+    need("uvicorn", "serve")
+    from sfumato.service.app import LOOPBACK, Settings
+    from sfumato.service.limits import Limits
+    from sfumato.service.work import Models
+
+    if host not in LOOPBACK and key_file is None:
+        raise InputError(
+            f"{host} can be reached from other machines: give --keys FILE (sfumato keys create)."
+        )
+    settings = Settings(
+        models=Models(
+            detector=detector,
+            encoder=encoder,
+            eraser=None if eraser is None else str(eraser),
+            perturber=None if perturber is None else str(perturber),
+        ),
+        limits=Limits(work_seconds=seconds, a_minute=a_minute),
+        keys=None if key_file is None else str(key_file),
+        workers=workers or n_cores(),
+        hosts=(*LOOPBACK, *([] if host == "0.0.0.0" else [host]), *name),
+    )
+    run(settings, host, port, say=lambda text: errors.print(text, soft_wrap=True))
+
+
+@keys.command("create")
+def create_key(
+    name: str = typer.Argument(help="Who it is for."),
+    key_file: Path = KEYS,
+    scope: list[str] = typer.Option(
+        ..., help="photos, templates, gallery, audit or metrics; give it again for more."
+    ),
+):
+    """Draw a key and print it, the only time that it can be seen."""
+    from sfumato.service.keys import KeyFile
+
+    print(KeyFile(key_file).create(name, scope))
+    errors.print("Keep it: only its hash is stored.")
+
+
+@keys.command("list")
+def list_keys(key_file: Path = KEYS, json: bool = typer.Option(False, "--json")):
+    """Names, scopes and dates."""
+    from sfumato.service.keys import KeyFile
+
+    found = [
+        {"name": key.name, "scopes": list(key.scopes), "created": key.created}
+        for key in KeyFile(key_file).read()
+    ]
+    if json:
+        print_json(found)
+        return
+    for key in found:
+        results.print(
+            f"{key['name']}  {', '.join(key['scopes'])}  {key['created']}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+@keys.command("delete")
+def delete_key(name: str, key_file: Path = KEYS):
+    """Take a key's rights away, at once."""
+    from sfumato.service.keys import KeyFile
+
+    KeyFile(key_file).delete(name)

@@ -1,0 +1,108 @@
+"""What a request may cost: bytes, time to send them, and how many in a while."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from sfumato.errors import SfumatoError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one service.
+
+    Parameters
+    ----------
+    photo_bytes, table_bytes : int
+        Of an uploaded photo, and of a table to audit.
+    body_seconds : float
+        In which a body must have come.
+    work_seconds : float
+        For the work on a request.
+    audit_seconds : float
+        For an audit.
+    a_minute : int
+        Requests of one key, or of one address without keys.
+    waiting : int
+        Requests that may wait for a worker.
+    """
+
+    photo_bytes: int = 20_000_000
+    table_bytes: int = 200_000_000
+    body_seconds: float = 30.0
+    work_seconds: float = 60.0
+    audit_seconds: float = 1800.0
+    a_minute: int = 600
+    waiting: int = 64
+
+
+class Refused(SfumatoError):
+    """A request beyond a limit, with the HTTP status and seconds to wait, if any."""
+
+    def __init__(self, status, message, wait=None):
+        super().__init__(message)
+        self.status, self.wait = status, wait
+
+
+async def read_body(request, max_bytes, seconds):
+    """Return a request's body, which never touches the disk.
+
+    Raises
+    ------
+    Refused
+        413 if it is too large, by its header or as it comes; 408 if it comes too slowly; 400 if
+        it is empty or its length is no number.
+    """
+    declared = request.headers.get("content-length", "0")
+    if not declared.isascii() or not declared.isdigit():
+        raise Refused(400, "Content-Length must be a number.")
+    if int(declared) > max_bytes:
+        raise Refused(413, f"{int(declared):,} bytes are more than the limit of {max_bytes:,}.")
+    parts, n_bytes = [], 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                n_bytes += len(part)
+                if n_bytes > max_bytes:
+                    raise Refused(413, f"the body is over the limit of {max_bytes:,} bytes.")
+                parts.append(part)
+    except TimeoutError as error:
+        raise Refused(408, f"the body did not come within {seconds:g} s.") from error
+    if not n_bytes:
+        raise Refused(400, "the body is empty; send the file as it is.")
+    return b"".join(parts)
+
+
+class Rate:
+    """At most so many requests a minute for each caller, after which some are allowed anew.
+
+    Parameters
+    ----------
+    a_minute : int
+    clock : callable, default=time.monotonic
+        Seconds.
+    """
+
+    MOST_CALLERS = 10_000
+
+    def __init__(self, a_minute, clock=time.monotonic):
+        self._a_minute, self._clock = a_minute, clock
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, caller):
+        """Count a request.
+
+        Raises
+        ------
+        Refused
+            429, with the seconds to wait, if the caller has none left.
+        """
+        now, a_second = self._clock(), self._a_minute / 60
+        left, at = self._left.pop(caller, (float(self._a_minute), now))
+        left = min(self._a_minute, left + (now - at) * a_second)
+        if len(self._left) >= self.MOST_CALLERS:
+            self._left.pop(next(iter(self._left)))
+        self._left[caller] = (max(left - 1, 0.0) if left >= 1 else left, now)
+        if left < 1:
+            wait = (1 - left) / a_second
+            raise Refused(429, f"over the limit of {self._a_minute} requests a minute.", wait)

@@ -1,0 +1,47 @@
+"""Start the service and end it well."""
+
+import logging
+
+from sfumato.validation import need
+
+
+def run(settings, host, port, *, say):
+    """Serve until told to stop; requests that run then are finished.
+
+    Parameters
+    ----------
+    settings : Settings
+    host : str
+    port : int
+        0 takes a free one.
+    say : callable
+        Called with a line for the user.
+    """
+    uvicorn = need("uvicorn", "serve")
+    from sfumato.service.app import make_app
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        make_app(settings),
+        host=host,
+        port=port,
+        # Its log has paths, which may hold names.
+        access_log=False,
+        log_config=None,
+        limit_concurrency=500,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=30,
+        server_header=False,
+        date_header=False,
+        h11_max_incomplete_event_size=16_384,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets=None):
+            await super().startup(sockets)
+            if self.started:
+                own = self.servers[0].sockets[0].getsockname()
+                say(f"sfumato serves on http://{host}:{own[1]}/ (Ctrl-C ends it).")
+
+    Server(config).run()

@@ -1,0 +1,266 @@
+"""What the service's worker processes do: models loaded once, then one request at a time.
+
+Functions take and give plain values; an :class:`~sfumato.errors.InputError` is the user's.
+"""
+
+import base64
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from sfumato.audit.report import report_page, verdict
+from sfumato.audit.tables import audit_tables
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+from sfumato.faces.detect import make_detector
+from sfumato.faces.encoders import make_encoder
+from sfumato.faces.photos import read_photo
+from sfumato.faces.saving import encode_photo, read_extras
+from sfumato.faces.workers import limit_threads
+from sfumato.metrics.scores import pair_scores
+from sfumato.models.pictures import load_perturber, shipped_perturber, shipped_perturbers
+from sfumato.models.storage import load_model
+from sfumato.models.tables import Protection
+from sfumato.perturbers.choice import check_choice_of
+from sfumato.perturbers.perturber import shown_classes
+from sfumato.perturbers.photos import choose_faces, protect_faces
+from sfumato.readers.check import THRESHOLDS, FaceCheck
+from sfumato.readers.describe import LAWFUL, Located, faces_of, input_of, shipped_reader
+
+BOX = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which models the service works with, as names and paths.
+
+    Parameters
+    ----------
+    detector, encoder : str
+        As on the command line.
+    eraser : str, optional
+        A saved eraser for templates.
+    perturber : str, optional
+        A saved perturber; default: the shipped one, if there is one.
+    max_pixels, max_faces : int
+        Larger photos, and photos with more faces, are refused.
+    """
+
+    detector: str = "dlib"
+    encoder: str = "dlib"
+    eraser: str | None = None
+    perturber: str | None = None
+    max_pixels: int = 50_000_000
+    max_faces: int = 50
+
+
+@dataclass
+class Loaded:
+    """The models themselves, of which every worker process has one set."""
+
+    models: Models
+    detector: Any
+    encoder: Any
+    check: Any
+    perturber: Any = None
+    eraser: Any = None
+    readers: dict = field(default_factory=dict)
+
+
+_loaded: Loaded
+_progress: Any
+
+
+def load(models, progress):
+    """Load the models into this process; ``progress`` is the pool's array."""
+    global _loaded, _progress
+    _progress = progress
+    limit_threads()
+    encoder = make_encoder(models.encoder)
+    check = FaceCheck(models.encoder)
+    _loaded = Loaded(models, make_detector(models.detector), encoder, check)
+    if models.eraser is not None:
+        _loaded.eraser = load_model(models.eraser)
+    if models.perturber is not None:
+        _loaded.perturber = load_perturber(models.perturber)[0]
+    elif shipped_perturbers():
+        _loaded.perturber = shipped_perturber()[0]
+
+
+def ready():
+    """Return what the models can do."""
+    perturber, eraser = _loaded.perturber, _loaded.eraser
+    return {
+        "encoder": f"{_loaded.encoder.name} / {_loaded.encoder.version}",
+        "hides": {}
+        if perturber is None
+        else {k: list(v) for k, v in perturber.attributes_.items()},
+        "takes_out": [] if eraser is None else list(eraser.attributes),
+        "pid": os.getpid(),
+    }
+
+
+def describe(photo, reader, largest):
+    """Return what the faces of a photo show; see :func:`sfumato.readers.describe.describe`."""
+    if reader not in _loaded.readers:
+        _loaded.readers[reader] = shipped_reader(reader)
+    used = _loaded.readers[reader]
+    image, faces = _faces(photo)
+    located = Located(input_of(used, _loaded.encoder))
+    rows = [located.encode(image, face) for face in (faces[:1] if largest else faces)]
+    found = faces_of([("", np.stack(rows))], used)
+    for face in found:
+        del face["image_id"]
+    return {"note": LAWFUL, "faces": found}
+
+
+def embed(photo, largest):
+    """Return the faces' templates, protected if there is an eraser."""
+    image, faces = _faces(photo)
+    faces = faces[:1] if largest else faces
+    X = np.stack([_loaded.encoder.encode(image, face) for face in faces])
+    boxes = [_box(face) for face in faces]
+    named = [{"face": n, "box": box} for n, box in enumerate(boxes)]
+    return _templates(X, named)
+
+
+def protect_templates(embeddings):
+    """Return templates with the eraser's attributes taken out."""
+    if _loaded.eraser is None:
+        raise InputError("this service has no eraser; start it with --eraser MODEL.")
+    X = np.array(embeddings, dtype=np.float32)
+    wanted = _loaded.eraser.eraser.n_features_in_
+    if X.ndim != 2 or X.shape[1] != wanted or not np.isfinite(X).all():
+        raise InputError(f"embeddings must be rows of {wanted} finite numbers, got {X.shape}.")
+    return _templates(X, [{} for _ in X])
+
+
+def _templates(X, named):
+    eraser = _loaded.eraser
+    if eraser is not None:
+        X = eraser.eraser.transform(X)
+    return {
+        "protected": eraser is not None,
+        "eraser": None if eraser is None else eraser.fingerprint,
+        "faces": [entry | {"embedding": x.tolist()} for entry, x in zip(named, X, strict=True)],
+    }
+
+
+def verify(first, second):
+    """Return whether the largest faces of two photos are one person's."""
+    templates = []
+    for photo in (first, second):
+        image, faces = _faces(photo)
+        templates.append(_loaded.encoder.encode(image, faces[0]))
+    version = f"{_loaded.encoder.name} / {_loaded.encoder.version}"
+    if version not in THRESHOLDS:
+        raise InputError(f"no threshold is known for the encoder {version}.")
+    threshold = THRESHOLDS[version]
+    score = float(pair_scores(np.stack(templates), [0], [1], _loaded.encoder.metric)[0])
+    return {
+        "score": score,
+        "threshold": threshold.score,
+        "fmr": threshold.fmr,
+        "same_person": score >= threshold.score,
+    }
+
+
+def protect_photo(photo, hide, keep, face, at_random, ending, check):
+    """Return a photo whose faces are perturbed, and what was done to each.
+
+    Returns
+    -------
+    dict
+        ``photo`` (base64), ``faces`` (each its ``face``, ``box`` and, with ``check``, the
+        readings before and after) and ``skipped``.
+    """
+    if _loaded.perturber is None:
+        raise InputError("this service has no perturber; start it with --perturber FILE.")
+    wanted = check_choice_of(shown_classes(_loaded.perturber), hide, keep)
+    image, faces = _faces(photo)
+    chosen, too_small = choose_faces(faces, face)
+    options = {"hide": wanted, "keep": keep, "at_random": at_random}
+    changed, _ = protect_faces(image, [f for _, f in chosen], _loaded.perturber, **options)
+    extras = read_extras(photo, max_pixels=_loaded.models.max_pixels)
+    content = encode_photo(changed, ending, original=image, extras=extras)
+    entries = [{"face": number, "box": _box(found)} for number, found in chosen]
+    if check:
+        written = read_photo(content, max_pixels=_loaded.models.max_pixels)
+        for entry, (_, found) in zip(entries, chosen, strict=True):
+            entry["check"] = _loaded.check.compare(image, written, found)
+    return {
+        "photo": base64.b64encode(content).decode(),
+        "faces": entries,
+        "skipped": [{"face": number, "reason": text} for number, text in too_small.items()],
+    }
+
+
+def audit_bytes(table, attributes, protect, max_rows, slot):
+    """Audit a Parquet table given as bytes; return the verdicts and the report's page."""
+
+    def progress(n_done, n_total, what):
+        _progress[slot] = n_done / n_total if n_total else 0.0
+
+    with InMemory(table) as path, InMemory() as protected:
+        if protect:
+            _write_protected(path, protected)
+        audits = audit_tables(
+            path,
+            attributes,
+            protected=protected if protect else None,
+            max_rows=max_rows,
+            progress=progress,
+        )
+    verdicts = [verdict(audit) for audit in audits]
+    return {"verdicts": verdicts, "audits": [a.to_dict() for a in audits]} | {
+        "report": report_page(audits)
+    }
+
+
+def _write_protected(path, output):
+    if _loaded.eraser is None:
+        raise InputError("this service has no eraser; start it with --eraser MODEL.")
+    table = FaceTable(path)
+    protection = Protection(_loaded.eraser, table)
+    schema = protection.schema.with_metadata(protection.info.to_metadata())
+    with pq.ParquetWriter(output, schema) as writer:
+        for _, batch, X in table.embedding_batches(protection.columns):
+            writer.write_batch(protection.rows(batch, X).cast(schema))
+
+
+class InMemory:
+    """Bytes as a file that other code opens by its path, and that no disk sees."""
+
+    def __init__(self, content=b""):
+        if not hasattr(os, "memfd_create"):
+            raise InputError("tables are kept in memory, which needs Linux.")
+        self._file = os.fdopen(os.memfd_create("table"), "wb")
+        self._file.write(content)
+        self._file.flush()
+
+    def __enter__(self):
+        return f"/proc/self/fd/{self._file.fileno()}"
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+def _faces(photo):
+    """Return a photo's pixels and its faces, the largest first."""
+    image = read_photo(photo, max_pixels=_loaded.models.max_pixels)
+    faces = _loaded.detector.detect(image)
+    if not faces:
+        raise InputError("no face found.")
+    if len(faces) > _loaded.models.max_faces:
+        raise InputError(
+            f"{len(faces)} faces are more than the limit of {_loaded.models.max_faces}; cut the "
+            "photo."
+        )
+    return image, faces
+
+
+def _box(face):
+    return dict(zip(BOX, (round(float(value), 1) for value in face.box), strict=True))
