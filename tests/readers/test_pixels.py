@@ -54,6 +54,14 @@ def test_reads_images_it_did_not_see(trained):
     assert len(history) == 6 and history[-1]["loss"] < history[0]["loss"]
 
 
+def test_a_face_and_its_mirror_image_read_the_same(trained):
+    reader, _ = trained
+    images, _ = draw(3, 40)
+    for name, found in reader.read(images[:, :, ::-1]).items():
+        other = reader.read(images)[name]
+        np.testing.assert_allclose(found.probabilities, other.probabilities, atol=1e-5)
+
+
 def test_saved_and_loaded_it_reads_the_same(trained, tmp_path):
     reader, _ = trained
     save_reader(reader, tmp_path / "r.safetensors", about={"data": "drawn"})

@@ -123,7 +123,7 @@ class PixelReader:
         return default | self.about.get("crops", {})
 
     def read(self, images):
-        """Return what the faces show.
+        """Return what the faces show, read off each one and its mirror image.
 
         Parameters
         ----------
@@ -134,8 +134,13 @@ class PixelReader:
         -------
         dict of str to Reading
         """
-        rows = Rows(lambda numbers, train: _batch(images, numbers), {"": np.empty(len(images))})
-        logits = logits_of(self.net, rows)
+        found = [
+            logits_of(
+                self.net, Rows(partial(_seen, images, mirrored), {"": np.empty(len(images))})
+            )
+            for mirrored in (False, True)
+        ]
+        logits = {t.name: (found[0][t.name] + found[1][t.name]) / 2 for t in self.tasks}
         return {t.name: reading_of(t, logits[t.name].astype(float)) for t in self.tasks}
 
 
@@ -208,6 +213,11 @@ def train_pixels(
 def empty_net(architecture, tasks):
     """Return an untrained network for tasks, to be filled with weights."""
     return MultiTaskNet(PixelTrunk(architecture), outputs(tasks))
+
+
+def _seen(images, mirrored, numbers, train):
+    found = _batch(images, numbers)
+    return found.flip(2) if mirrored else found
 
 
 def _of_places(images, places, numbers, train):

@@ -37,11 +37,6 @@ def run(settings, host, port, *, say):
         h11_max_incomplete_event_size=16_384,
     )
 
-    class Server(uvicorn.Server):
-        async def startup(self, sockets=None):
-            await super().startup(sockets)
-            if self.started:
-                own = self.servers[0].sockets[0].getsockname()
-                say(f"sfumato serves on http://{host}:{own[1]}/ (Ctrl-C ends it).")
-
-    Server(config).run()
+    socket = config.bind_socket()
+    say(f"sfumato serves on http://{host}:{socket.getsockname()[1]}/ (Ctrl-C ends it).")
+    uvicorn.Server(config).run(sockets=[socket])

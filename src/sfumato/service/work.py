@@ -29,6 +29,7 @@ from sfumato.perturbers.perturber import shown_classes
 from sfumato.perturbers.photos import choose_faces, protect_faces
 from sfumato.readers.check import THRESHOLDS, FaceCheck
 from sfumato.readers.describe import LAWFUL, Located, faces_of, input_of, shipped_reader
+from sfumato.validation import check_embeddings
 
 BOX = ("left", "top", "right", "bottom")
 
@@ -56,6 +57,19 @@ class Models:
     max_pixels: int = 50_000_000
     max_faces: int = 50
 
+    def load(self):
+        """Return the models themselves, Loaded."""
+        found = Loaded(
+            self, make_detector(self.detector), make_encoder(self.encoder), FaceCheck(self.encoder)
+        )
+        if self.eraser is not None:
+            found.eraser = load_model(self.eraser)
+        if self.perturber is not None:
+            found.perturber = load_perturber(self.perturber)[0]
+        elif shipped_perturbers():
+            found.perturber = shipped_perturber()[0]
+        return found
+
 
 @dataclass
 class Loaded:
@@ -79,15 +93,7 @@ def load(models, progress):
     global _loaded, _progress
     _progress = progress
     limit_threads()
-    encoder = make_encoder(models.encoder)
-    check = FaceCheck(models.encoder)
-    _loaded = Loaded(models, make_detector(models.detector), encoder, check)
-    if models.eraser is not None:
-        _loaded.eraser = load_model(models.eraser)
-    if models.perturber is not None:
-        _loaded.perturber = load_perturber(models.perturber)[0]
-    elif shipped_perturbers():
-        _loaded.perturber = shipped_perturber()[0]
+    _loaded = models.load()
 
 
 def ready():
@@ -131,10 +137,13 @@ def protect_templates(embeddings):
     """Return templates with the eraser's attributes taken out."""
     if _loaded.eraser is None:
         raise InputError("this service has no eraser; start it with --eraser MODEL.")
-    X = np.array(embeddings, dtype=np.float32)
     wanted = _loaded.eraser.eraser.n_features_in_
-    if X.ndim != 2 or X.shape[1] != wanted or not np.isfinite(X).all():
-        raise InputError(f"embeddings must be rows of {wanted} finite numbers, got {X.shape}.")
+    for number, row in enumerate(embeddings):
+        if len(row) != wanted:
+            raise InputError(
+                f"embeddings, row {number}: has {len(row)} numbers, the eraser takes {wanted}."
+            )
+    X = check_embeddings(np.array(embeddings, dtype=np.float32), "embeddings")
     return _templates(X, [{} for _ in X])
 
 

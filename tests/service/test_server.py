@@ -1,0 +1,111 @@
+"""The service as a process: it starts, outlives slow callers, and ends after what it began."""
+
+import io
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+for module in ("fastapi", "uvicorn", "pebble", "httpx2", "prometheus_client", "PIL", "cv2"):
+    pytest.importorskip(module, reason="needs the extra serve")
+
+import httpx2  # noqa: E402
+from PIL import Image  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+import sfumato.cli.commands  # noqa: E402, F401
+from sfumato.cli import app  # noqa: E402
+
+SERVER = """
+import sys
+from stand_ins import StandIns
+from sfumato.service.app import Settings
+from sfumato.service.run import run
+if __name__ == "__main__":
+    settings = Settings(models=StandIns(), workers=1)
+    run(settings, "127.0.0.1", 0, say=lambda text: print(text, flush=True))
+"""
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Return a service's process and its address."""
+    (tmp_path / "server.py").write_text(SERVER)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "server.py")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": f"{Path(__file__).parents[1]}:{':'.join(sys.path)}", "PATH": ""},
+    )
+    address = re.search(r"http://[\d.:]+", process.stdout.readline())[0]
+    for _ in range(300):
+        if httpx2.get(f"{address}/readyz").status_code == 200:
+            break
+        time.sleep(0.1)
+    yield process, address
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def photo():
+    image = np.full((240, 320, 3), 100, np.uint8)
+    image[60:140, 40:120] = (200, 20, 20)
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_slow_callers_block_no_other_and_a_stop_ends_what_runs(server):
+    process, address = server
+    host, port = address.removeprefix("http://").split(":")
+    slow = [socket.create_connection((host, int(port))) for _ in range(20)]
+    for number, caller in enumerate(slow):
+        # Half a header, or a body that does not come.
+        rest = b"\r\nContent-Length: 1000\r\n\r\nx" if number % 2 else b""
+        caller.sendall(b"POST /v1/describe HTTP/1.1\r\nHost: localhost" + rest)
+    started = time.monotonic()
+    assert httpx2.post(f"{address}/v1/describe", content=photo()).status_code == 200
+    assert time.monotonic() - started < 5
+    for caller in slow:
+        caller.close()
+    answers = []
+    content = photo()
+
+    def ask():
+        answers.append(httpx2.post(f"{address}/v1/describe", content=content, timeout=30))
+
+    asked = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asked:
+        thread.start()
+    while httpx2.get(f"{address}/metrics").text.count("sfumato_work_running 0.0"):
+        if answers:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    for thread in asked:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{address}/healthz")
+
+
+def test_other_machines_need_keys_and_keys_are_shown_once(tmp_path):
+    runner, path = CliRunner(), str(tmp_path / "k.json")
+    found = runner.invoke(app, ["serve", "--host", "0.0.0.0"])
+    assert "give --keys FILE" in str(found.exception)
+    made = runner.invoke(app, ["keys", "create", "camera", "--keys", path, "--scope", "photos"])
+    secret = made.stdout.strip()
+    assert secret.startswith("sfumato_") and secret not in (tmp_path / "k.json").read_text()
+    listed = runner.invoke(app, ["keys", "list", "--keys", path])
+    assert "camera  photos" in listed.stdout and secret not in listed.stdout
+    assert runner.invoke(app, ["keys", "delete", "camera", "--keys", path]).exit_code == 0
+    assert runner.invoke(app, ["keys", "list", "--keys", path, "--json"]).stdout.strip() == "[]"
