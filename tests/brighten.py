@@ -38,7 +38,7 @@ class LightPerturber:
     attributes_ = {"gender": ["female", "male"]}
     seed = 0
 
-    def transform(self, images, *, hide, keep=(), seed=None):
+    def transform(self, images, *, hide, keep=(), at_random=False, seed=None):
         """Return pictures that are brighter by a fifth."""
         return np.clip(images + np.float32(0.2), 0, 1)
 

@@ -30,14 +30,6 @@ class Check:
         return {"brighter": float(after.mean() - before.mean()) > 0}
 
 
-class StandInPerturber(LightPerturber):
-    """Takes ``at_random`` too."""
-
-    def transform(self, images, *, hide, keep=(), at_random=False, seed=None):
-        """Return brighter pictures."""
-        return super().transform(images, hide=hide, keep=keep, seed=seed)
-
-
 @dataclass(frozen=True)
 class StandIns(Models):
     """Load nothing that takes time."""
@@ -46,7 +38,7 @@ class StandIns(Models):
         """Return the stand-ins, with the eraser if there is one."""
         from sfumato.models.storage import load_model
 
-        found = Loaded(self, RedDetector(), MeanEncoder(), Check(), StandInPerturber())
+        found = Loaded(self, RedDetector(), MeanEncoder(), Check(), LightPerturber())
         if self.eraser is not None:
             found.eraser = load_model(self.eraser)
         return found

@@ -311,3 +311,18 @@ def test_a_protector_can_be_sent_to_a_worker(brighten):
         options={},
     )
     assert pickle.loads(pickle.dumps(protector)).hide == HIDE  # noqa: S301
+
+
+def test_what_to_show_may_be_drawn(protect, photo_of, tmp_path):
+    # Of different sizes: what is drawn depends on the pixels.
+    places = [(20 + 90 * n, 20 + 90 * m, 44 + n + 5 * m) for m in range(4) for n in range(5)]
+    image = photo_of(*places, height=400, width=480)
+    source, changed = save(image, tmp_path / "a.png"), {}
+    for name, at_random in {"b.png": False, "c.png": True}.items():
+        protect(source, tmp_path / name, hide=["gender"], at_random=at_random)
+        result = read_photo(tmp_path / name)
+        changed[at_random] = [
+            (result[top + 25, left + 25] != image[top + 25, left + 25]).any()
+            for left, top, _ in places
+        ]
+    assert all(changed[False]) and 0 < sum(changed[True]) < len(places)

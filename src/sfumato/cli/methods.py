@@ -99,6 +99,11 @@ def protect(
     keep: str | None = typer.Option(None, help="Photos: what must stay readable, race."),
     perturber: Path | None = typer.Option(None, help="Photos: a saved perturber's file."),
     face: int | None = typer.Option(None, help="Photos: this face alone, 0 is the largest."),
+    at_random: bool = typer.Option(
+        False,
+        "--at-random",
+        help="Photos: draw what to show among all classes, the present one too.",
+    ),
     check: bool = typer.Option(
         False, "--check", help="Photos: ask unseen readers and an unseen matcher."
     ),
@@ -131,6 +136,7 @@ def protect(
         "keep": keep,
         "perturber": perturber,
         "face": face,
+        "at_random": at_random,
         "check": check,
         "keep_metadata": keep_metadata,
     }

@@ -37,7 +37,16 @@ def protect_templates(model, table, output, photo_options, *, force, as_json):
 
 
 def protect_pictures(
-    source, output, *, hide, keep, perturber, check, face, keep_metadata, force, as_json, **others
+    source,
+    output,
+    *,
+    hide,
+    keep,
+    perturber,
+    check,
+    force,
+    as_json,
+    **others,
 ):
     """Perturb the faces of a photo or a folder, and say what was done."""
     from sfumato.models.photos import protect_photos
@@ -61,9 +70,7 @@ def protect_pictures(
             method,
             hide=wanted,
             keep=kept,
-            face=face,
             check=FaceCheck() if check else None,
-            keep_metadata=keep_metadata,
             overwrite=force,
             progress=lambda n_done, n: bar.update(task, completed=n_done, total=n),
             **others,

@@ -77,7 +77,9 @@ def create_key(
 
 
 @keys.command("list")
-def list_keys(key_file: Path = KEYS, json: bool = typer.Option(False, "--json")):
+def list_keys(
+    key_file: Path = KEYS, json: bool = typer.Option(False, "--json", help="Print JSON.")
+):
     """Names, scopes and dates."""
     from sfumato.service.keys import KeyFile
 
@@ -97,7 +99,9 @@ def list_keys(key_file: Path = KEYS, json: bool = typer.Option(False, "--json"))
 
 
 @keys.command("delete")
-def delete_key(name: str, key_file: Path = KEYS):
+def delete_key(
+    name: str = typer.Argument(help="Of the key, as it was created."), key_file: Path = KEYS
+):
     """Take a key's rights away, at once."""
     from sfumato.service.keys import KeyFile
 

@@ -89,9 +89,8 @@ class PhotoProtector:
         limit = {"max_pixels": self.options["max_pixels"]}
         image = read_photo(source, **limit)
         chosen, too_small = choose_faces(self.detector.detect(image), self.face)
-        photo, sizes = protect_faces(
-            image, [face for _, face in chosen], self.perturber, hide=self.hide, keep=self.keep
-        )
+        wanted = {"hide": self.hide, "keep": self.keep, "at_random": self.options["at_random"]}
+        photo, sizes = protect_faces(image, [face for _, face in chosen], self.perturber, **wanted)
         faces = []
         for (number, face), size in zip(chosen, sizes, strict=True):
             box = dict(zip(BOX, (round(float(value), 1) for value in face.box), strict=True))
@@ -116,6 +115,7 @@ def protect_photos(
     hide,
     keep=(),
     face=None,
+    at_random=False,
     detector="dlib",
     check=None,
     keep_metadata=False,
@@ -140,6 +140,8 @@ def protect_photos(
         As for :meth:`sfumato.perturbers.perturber.Perturber.transform`.
     face : int, optional
         Protect this face alone, 0 is the largest; default: all of at least 40 pixels' width.
+    at_random : bool, default=False
+        As for :meth:`~sfumato.perturbers.perturber.Perturber.transform`.
     detector, max_pixels, pad, workers
         As for :func:`sfumato.faces.embed.embed`, but "dlib" searches photos of up to 2,048
         pixels a side at their own size.
@@ -174,6 +176,7 @@ def protect_photos(
     photos = _open(source)
     named = dict(_targets(source, output, photos, overwrite))
     options = {
+        "at_random": at_random,
         "keep_metadata": keep_metadata,
         "overwrite": overwrite,
         "max_pixels": max_pixels,
