@@ -13,9 +13,16 @@ from sfumato.perturbers.recipes import Recipe
 SIZES = {"quick": 64, "full": 128, "gpu": 128}
 GAN: dict[str, tuple[dict, Recipe | None]] = {
     "quick": ({"size": 64, "width": 4, "n_critic": 1}, Recipe(2, 4, n_rounds=1)),
-    # What two cores can do in an hour; the residual form and the warm-up are ours.
+    # What two cores can do in an hour; all but the first two are ours.
     "full": (
-        {"size": 64, "width": 32, "residual": True, "n_critic": 2, "warm_up": 0.15},
+        {
+            "size": 64,
+            "width": 32,
+            "residual": True,
+            "n_critic": 2,
+            "warm_up": 0.15,
+            "altered": True,
+        },
         Recipe(6_000, 16, learning_rate=2e-4, n_rounds=12, precision="auto"),
     ),
     # The paper's: 200,000 batches of 16.

@@ -41,6 +41,9 @@ class PrivacyNetPerturber(Perturber):
         Updates of D to one of G; StarGAN's, from which the paper adapted its networks.
     warm_up : float in [0, 1), default=0.0
         Share of the iterations in which D alone learns. Not in the paper.
+    altered : bool, default=False
+        D sees all pictures turned, blurred, lit otherwise and noisy, at random [2]_. Not in the
+        paper: in a short training G else finds changes that fool D and no other network.
     seed : int, default=0
 
     Attributes
@@ -69,6 +72,8 @@ class PrivacyNetPerturber(Perturber):
     ----------
     .. [1] Mirjalili, Raschka, Ross, "PrivacyNet: semi-adversarial networks for multi-attribute
        face privacy", IEEE Transactions on Image Processing 2020.
+    .. [2] Zhao, Liu, Lin, Zhu, Han, "Differentiable augmentation for data-efficient GAN
+       training", NeurIPS 2020.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class PrivacyNetPerturber(Perturber):
         reconstruction_weight=4.0,
         n_critic=5,
         warm_up=0.0,
+        altered=False,
         seed=0,
     ):
         self.size = size
@@ -92,6 +98,7 @@ class PrivacyNetPerturber(Perturber):
         self.reconstruction_weight = reconstruction_weight
         self.n_critic = n_critic
         self.warm_up = warm_up
+        self.altered = altered
         self.seed = seed
 
     def fit(

@@ -25,6 +25,7 @@ from sfumato.nets.privacynet import (
 )
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
+from sfumato.validation import need
 
 PENALTY = 10.0
 BETAS = (0.5, 0.999)
@@ -43,6 +44,7 @@ class Nets:
     critic: Any = None
     matcher: Any = None
     wanted: Any = None
+    altered: Any = staticmethod(lambda x: x)
 
 
 @dataclass
@@ -66,12 +68,13 @@ class Batch:
 def discriminator_step(nets, batch, optimizers, layout, descend):
     """Update D (Eq. 1), and the small network that will read labels; return the losses."""
     with torch.no_grad():
-        fake = nets.generator(batch.x, label_planes(batch.then, layout))
-    real_scores, logits = nets.discriminator(batch.x)
+        fake = nets.altered(nets.generator(batch.x, label_planes(batch.then, layout)))
+    real = nets.altered(batch.x)
+    real_scores, logits = nets.discriminator(real)
     fake_scores, _ = nets.discriminator(fake)
     source = critic_loss(real_scores, fake_scores)
     mix = torch.rand(len(batch.x), device=batch.x.device)
-    penalty = gradient_penalty(nets.critic, batch.x, fake, mix)
+    penalty = gradient_penalty(nets.critic, real, fake, mix)
     attribute = attribute_loss(logits, batch.now, layout)
     descend(source + PENALTY * penalty + attribute, optimizers.discriminator)
     reading = attribute_loss(nets.labeller(batch.x)[1], batch.now, layout)
@@ -82,7 +85,7 @@ def discriminator_step(nets, batch, optimizers, layout, descend):
 def generator_step(nets, batch, optimizers, layout, descend, weights):
     """Update G (Eq. 2); return the losses."""
     changed = nets.generator(batch.x, label_planes(batch.then, layout))
-    scores, logits = nets.discriminator(changed)
+    scores, logits = nets.discriminator(nets.altered(changed))
     source = generator_source_loss(scores)
     attribute = attribute_loss(logits, batch.then, layout)
     again = nets.generator(changed, label_planes(batch.now, layout))
@@ -149,6 +152,8 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
             return matcher(x).float()
 
     wrapped.critic = critic
+    if method.altered:
+        wrapped.altered = make_altered()
     if matcher is not None:
         matcher.to(fabric.device)
         wrapped.matcher = templates
@@ -191,6 +196,19 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
         keep="last",
     )
     return _arrays(average), _arrays(nets.labeller), history
+
+
+def make_altered():
+    """Return a function that alters pictures in [-1, 1], drawing from torch's generator."""
+    K = need("kornia.augmentation", "deep")
+    alter = K.AugmentationSequential(
+        K.RandomAffine(10.0, (0.06, 0.06), (0.9, 1.1), padding_mode="reflection", p=0.8),
+        K.ColorJiggle(0.2, 0.2, 0.2, 0.02, p=0.6),
+        K.RandomGaussianBlur((5, 5), (0.3, 1.5), p=0.5),
+        K.RandomGaussianNoise(std=0.04, p=0.5),
+        data_keys=["input"],
+    )
+    return lambda x: 2 * alter((x + 1) / 2) - 1
 
 
 GENERATOR_LOSSES = ("G source", "G attribute", "reconstruction", "matching")

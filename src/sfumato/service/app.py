@@ -16,12 +16,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Match
 
 from sfumato import __version__
 from sfumato.errors import InputError, SfumatoError
@@ -44,8 +45,9 @@ SECURITY = {
 }
 # The audit's report brings its own styles and pictures along.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-PHOTO = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
-TABLE = {"application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}}}
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+PHOTO = {"application/octet-stream": BYTES, "image/jpeg": BYTES, "image/png": BYTES}
+TABLE = {"application/octet-stream": BYTES, "application/vnd.apache.parquet": BYTES}
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 
@@ -92,6 +94,13 @@ class TwoPhotos(BaseModel):
     model_config = ConfigDict(extra="forbid")
     first: str
     second: str
+
+
+# By content, since a route's own answers may be pages or pictures.
+PROBLEM = {
+    "description": "What is wrong, in one line.",
+    "content": {"application/json": {"schema": Problem.model_json_schema()}},
+}
 
 
 def make_app(settings=None):
@@ -202,8 +211,10 @@ def allowed(scope):
     return Depends(check)
 
 
-def _line(status, message, wait=None):
-    headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
+def _line(status, message, wait=None, headers=None):
+    headers = dict(headers or {})
+    if wait is not None:
+        headers["Retry-After"] = str(int(wait) + 1)
     return JSONResponse({"error": " ".join(str(message).split())}, status, headers)
 
 
@@ -213,9 +224,20 @@ ERRORS = {
     Busy: lambda request, error: _line(503, error, 2),
     TookTooLong: lambda request, error: _line(504, error),
     SfumatoError: lambda request, error: _line(500, error),
-    HTTPException: lambda request, error: _line(error.status_code, error.detail),
+    HTTPException: lambda request, error: _line(
+        error.status_code, error.detail, headers=_allow(request, error)
+    ),
     RequestValidationError: lambda request, error: _line(422, _first(error)),
 }
+
+
+def _allow(request, error):
+    """Return the headers of an error; a wrong method is told all that this path takes."""
+    if error.status_code != 405:
+        return error.headers
+    routes = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
+    methods = {name for route in routes for name in getattr(route, "methods", None) or ()}
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _first(error):
@@ -225,7 +247,7 @@ def _first(error):
 
 
 def _answers(*statuses):
-    return {status: {"model": Problem} for status in (401, 403, 429, *statuses)}
+    return dict.fromkeys((401, 403, 429, *statuses), PROBLEM)
 
 
 def _body(content):
@@ -244,7 +266,7 @@ def healthz():
     return {"status": "ok"}
 
 
-@OPEN.get("/readyz", responses={503: {"model": Problem}})
+@OPEN.get("/readyz", responses={503: PROBLEM})
 def readyz(request: Request):
     """Whether the models are loaded, and what they can do."""
     if request.app.state.can is None:
@@ -252,7 +274,12 @@ def readyz(request: Request):
     return request.app.state.can
 
 
-@OPEN.get("/metrics", dependencies=[allowed("metrics")], responses=_answers())
+@OPEN.get(
+    "/metrics",
+    dependencies=[allowed("metrics")],
+    responses=_answers(),
+    response_class=PlainTextResponse,
+)
 def metrics(request: Request):
     """Figures for Prometheus."""
     found = request.app.state.metrics
