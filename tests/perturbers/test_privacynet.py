@@ -151,3 +151,28 @@ def test_classes_have_the_usual_order():
 def test_the_control_takes_no_matcher():
     with pytest.raises(InputError, match="takes no matcher; use privacynet"):
         BaselineGan(size=SIZE, width=4).fit(*draw(16), matcher=Blobs(), recipe=Recipe(1))
+
+
+def test_the_discriminator_may_see_altered_pictures_alone(tmp_path):
+    pytest.importorskip("kornia", reason="needs the extra deep")
+    from sfumato.perturbers.privacynet_training import make_altered
+
+    x = 2 * torch.from_numpy(draw(8)[0]) - 1
+    x.requires_grad_()
+    torch.manual_seed(0)
+    first = make_altered()(x)
+    torch.manual_seed(0)
+    assert torch.equal(first, make_altered()(x)) and not torch.equal(first, make_altered()(x))
+    assert first.shape == x.shape and first.abs().max() < 1.5
+    assert torch.autograd.grad(first.sum(), x)[0].abs().sum() > 0
+
+    def cut_off(done, total, what):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    plain, whole = fit().generator_, fit(altered=True).generator_
+    assert any(not np.array_equal(plain[name], whole[name]) for name in plain)
+    with pytest.raises(KeyboardInterrupt):
+        fit(altered=True, folder=tmp_path, progress=cut_off)
+    again = fit(altered=True, folder=tmp_path).generator_
+    assert all(np.array_equal(whole[name], again[name]) for name in whole)
