@@ -176,3 +176,14 @@ def test_the_discriminator_may_see_altered_pictures_alone(tmp_path):
         fit(altered=True, folder=tmp_path, progress=cut_off)
     again = fit(altered=True, folder=tmp_path).generator_
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
+
+
+def test_samples_show_every_class_of_some_faces_where_asked_for(tmp_path):
+    pytest.importorskip("PIL", reason="needs the extra faces")
+    from sfumato.faces.photos import read_photo
+
+    fit(Recipe(2, 8, n_rounds=1), folder=tmp_path / "none")
+    assert not (tmp_path / "none" / "samples.png").exists()
+    fit(Recipe(2, 8, n_rounds=1, n_samples=3), folder=tmp_path / "some")
+    sheet = read_photo(tmp_path / "some" / "samples.png")
+    assert sheet.shape == (3 * SIZE + 4, 3 * SIZE + 4, 3)  # the original, female, male

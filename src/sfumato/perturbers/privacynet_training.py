@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from sfumato.nets.privacynet import (
     label_planes,
     read_labels,
 )
+from sfumato.perturbers.sheets import save_sheet
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
 from sfumato.validation import need
@@ -32,6 +34,7 @@ BETAS = (0.5, 0.999)
 AVERAGE = 0.999
 LABELLER_WIDTH = 16
 N_SHOWN = 64
+SAMPLES = "samples.png"
 
 
 @dataclass
@@ -180,10 +183,14 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
         return {name: float(loss.detach()) for name, loss in losses.items()} | found
 
     def validate():
-        return _validated(average, wrapped, draw.shown(N_SHOWN), layout)
+        batch = draw.shown(N_SHOWN)
+        if folder is not None and recipe.n_samples:
+            _write_samples(average, batch, layout, recipe.n_samples, Path(folder) / SAMPLES)
+        return _validated(average, wrapped, batch, layout)
 
     schedule = Schedule(recipe.n_rounds, recipe.batch_size, seed=method.seed)
-    settings = {"method": method.get_params(), "recipe": vars(recipe), "rows": len(pictures)}
+    chosen = {name: value for name, value in vars(recipe).items() if name != "n_samples"}
+    settings = {"method": method.get_params(), "recipe": chosen, "rows": len(pictures)}
     history = train_networks(
         step,
         validate,
@@ -294,6 +301,19 @@ def _average(average, net, number):
             average.state_dict().values(), net.state_dict().values(), strict=True
         ):
             mean.lerp_(value, 1 - decay)
+
+
+@torch.no_grad()
+def _write_samples(net, batch, layout, n_samples, path):
+    """Write originals and, of each attribute, all classes, the others kept."""
+    x = batch.x[:n_samples]
+    now = {name: codes[:n_samples] for name, codes in batch.now.items()}
+    columns = [x]
+    for name, (_, n_classes) in layout.items():
+        for code in range(n_classes):
+            then = now | {name: torch.full_like(now[name], code)}
+            columns.append(net(x, label_planes(then, layout)))
+    save_sheet([((column.float() + 1) / 2).cpu().numpy() for column in columns], path)
 
 
 @torch.no_grad()

@@ -17,7 +17,10 @@ class Recipe:
     learning_rate : float, default=1e-4
         Of Adam.
     n_rounds : int, default=20
-        After so many equal parts of the iterations the log, samples and curves are written.
+        After so many equal parts of the iterations the log and curves are written.
+    n_samples : int, default=0
+        Training faces, at most 64, of which PrivacyNet writes the outputs into ``samples.png``
+        of the training's folder after every round.
     precision : str, default="32-true"
         Of Lightning Fabric; "auto": "bf16-mixed" where the machine is faster so.
     accelerator : str, default="auto"
@@ -28,6 +31,7 @@ class Recipe:
     batch_size: int = 16
     learning_rate: float = 1e-4
     n_rounds: int = 20
+    n_samples: int = 0
     precision: str = "32-true"
     accelerator: str = "auto"
 
