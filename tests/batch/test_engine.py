@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -240,11 +241,16 @@ from sfumato.data.tables import FaceTable
 from sfumato.models.storage import load_model
 class Slow(ProtectJob):
     def run(self, part):
-        time.sleep(0.3)
+        time.sleep(0.8)
         yield from super().run(part)
 if __name__ == "__main__":
     run_job(Slow(load_model(sys.argv[1]), FaceTable(sys.argv[2])), sys.argv[3], part_rows=40)
 """
+
+
+def children_of(pid):
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [child for task in tasks for child in task.read_text().split()]
 
 
 def test_killed_it_goes_on_and_nothing_is_lost_or_doubled(table, model, tmp_path):
@@ -256,8 +262,12 @@ def test_killed_it_goes_on_and_nothing_is_lost_or_doubled(table, model, tmp_path
     while not list(out.glob("part-*.parquet")):
         assert process.poll() is None
         time.sleep(0.02)
+    workers = children_of(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert workers
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        time.sleep(0.05)
     done = len(list(out.glob("part-*.parquet")))
     assert done < GROUPS
     job = ProtectJob(model, table)

@@ -7,6 +7,7 @@ whatever becomes of it, of the others, or of us.
 
 import json
 import os
+import threading
 import time
 
 from sfumato.batch.folder import BatchFolder
@@ -117,7 +118,7 @@ def _by_daft(job, folder, parts, runner, address, workers, *, isolate):
     if runner == "ray":
         # What is done is told a partition at a time.
         frame = frame.into_partitions(min(len(parts), PARTITIONS))
-    worker = _worker_class(daft, n_workers)(job, folder, isolate)
+    worker = _worker_class(daft, n_workers, runner)(job, folder, isolate)
     frame = frame.select(frame["part"], worker.run(frame["part"]).alias("failure"))
     for row in frame.iter_rows():
         yield Part.read(json.loads(row["part"])), row["failure"]
@@ -149,11 +150,13 @@ def _n_workers(runner):
     return max(1, int(need("ray", "ray").cluster_resources().get("CPU", 1)))
 
 
-def _worker_class(daft, n_workers):
+def _worker_class(daft, n_workers, runner):
     """Return the class of which every worker has one instance."""
 
     class Worker:
         def __init__(self, job, folder, isolate):
+            if runner == "native":
+                threading.Thread(target=_end_with_parent, daemon=True).start()
             job.prepare(isolate=isolate)
             self.job, self.folder = job, folder
 
@@ -174,6 +177,14 @@ def _worker_class(daft, n_workers):
                 return f"{type(error).__name__}: {_in_a_line(error)}"
 
     return daft.cls(Worker, max_concurrency=n_workers, use_process=True)
+
+
+def _end_with_parent():
+    """End this process soon after the one that started it: Daft's workers outlive a kill."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _in_a_line(error):
