@@ -18,9 +18,9 @@ pytest.importorskip("daft", reason="needs the extra batch")
 from sfumato.batch.engine import run_job  # noqa: E402
 from sfumato.batch.folder import MANIFEST, BatchFolder  # noqa: E402
 from sfumato.batch.jobs import PhotoJob, ProtectJob  # noqa: E402
-from sfumato.batch.parts import Part, photo_parts, table_parts  # noqa: E402
+from sfumato.batch.parts import Part, part_batches, photo_parts, table_parts  # noqa: E402
 from sfumato.data.info import TableInfo  # noqa: E402
-from sfumato.data.tables import FaceTable, table_batch, write_table  # noqa: E402
+from sfumato.data.tables import IMAGE, FaceTable, table_batch, write_table  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
 from sfumato.faces.sources import open_source  # noqa: E402
@@ -231,6 +231,26 @@ def test_parts_are_whole_row_groups_and_plain_values(table, tmp_path):
         (tmp_path / f"{name}.jpg").touch()
     parts = photo_parts(open_source(tmp_path), 2)
     assert [part.ids for part in parts] == [("a.jpg", "b.jpg"), ("c.jpg",)]
+
+
+@pytest.mark.parametrize("part_rows", [1, 3, 7, 100])
+def test_parts_of_a_tables_photos_are_all_of_them_once(part_rows, tmp_path):
+    names, start = [], 0
+    batches = []
+    for n_rows in (5, 1, 7):
+        own = [f"p{n}" for n in range(start, start + n_rows)]
+        images = pa.array([{"bytes": b"x", "path": n} for n in own], IMAGE)
+        columns = [pa.array(own), images]
+        batches.append(pa.RecordBatch.from_arrays(columns, names=["image_id", "image"]))
+        names, start = names + own, start + n_rows
+    write_table(tmp_path / "t.parquet", batches, batches[0].schema, TableInfo())
+    source = open_source(tmp_path / "t.parquet")
+    parts = photo_parts(source, part_rows)
+    assert [Part.read(json.loads(json.dumps(vars(part)))) for part in parts] == parts
+    found = [[n for b in part_batches(source, part, 2) for n in b.ids] for part in parts]
+    assert [len(own) for own in found] == [part.n_rows for part in parts]
+    assert all(0 < len(own) <= part_rows for own in found)
+    assert [name for own in found for name in own] == names
 
 
 KILLED = """

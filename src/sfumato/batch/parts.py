@@ -16,6 +16,8 @@ class Part:
         Rows or photos.
     groups : tuple of (int, int)
         Of :meth:`sfumato.data.tables.FaceTable.row_groups`; empty for files.
+    start : int
+        The first row of those groups; before it others begin.
     files, ids : tuple of str
         Paths and ids of photos.
     """
@@ -23,6 +25,7 @@ class Part:
     number: int
     n_rows: int
     groups: tuple = ()
+    start: int = 0
     files: tuple = ()
     ids: tuple = ()
 
@@ -31,7 +34,7 @@ class Part:
         """Return a part from its ``vars``, as they come back from JSON."""
         groups = tuple(tuple(group) for group in values["groups"])
         files, ids = (tuple(values[name]) for name in ("files", "ids"))
-        return cls(values["number"], values["n_rows"], groups, files, ids)
+        return cls(values["number"], values["n_rows"], groups, values["start"], files, ids)
 
 
 def table_parts(table, part_rows):
@@ -60,7 +63,7 @@ def table_parts(table, part_rows):
 
 
 def photo_parts(source, part_rows):
-    """Return parts of ``part_rows`` photos; of a table's photos those of whole row groups.
+    """Return parts of ``part_rows`` photos; of a table's photos none across row groups.
 
     Parameters
     ----------
@@ -72,9 +75,15 @@ def photo_parts(source, part_rows):
     list of Part
     """
     if isinstance(source, TableSource):
-        return table_parts(source.table, part_rows)
+        # A photo is work enough: cores shall not wait for the last row group.
+        slices = [
+            ((place, number), start, min(part_rows, n_rows - start))
+            for place, number, n_rows in source.table.row_groups()
+            for start in range(0, n_rows, part_rows)
+        ]
+        return [Part(n, size, (group,), start) for n, (group, start, size) in enumerate(slices)]
     return [
-        Part(number, len(batch.ids), (), tuple(map(str, batch.photos)), tuple(batch.ids))
+        Part(number, len(batch.ids), files=tuple(map(str, batch.photos)), ids=tuple(batch.ids))
         for number, batch in enumerate(source.batches(part_rows))
     ]
 
@@ -82,5 +91,7 @@ def photo_parts(source, part_rows):
 def part_batches(source, part, batch_rows):
     """Yield the photos of a part, a :class:`sfumato.faces.sources.PhotoBatch` after the other."""
     if isinstance(source, TableSource):
-        return source.batches(batch_rows, groups=part.groups)
+        return source.batches(
+            batch_rows, groups=part.groups, rows=(part.start, part.start + part.n_rows)
+        )
     return source.only(part.files, part.ids).batches(batch_rows)
