@@ -30,6 +30,9 @@ SMALL = {
 NEEDS_TORCH = {"angular", "gradient-reversal", "hsic", "maxent-arl", "pass", "pfrnet", "lntl"}
 NEEDS_TORCH |= {"sensitivenets"}
 
+# Their output depends on the bits of a row.
+NO_ONNX = {"cosine-noise", "ldp-noise", "negative-face", "pe-miu"}
+
 
 def make(name):
     if name in NEEDS_TORCH:
@@ -105,6 +108,26 @@ class TestEraser:
             parameter, values = strength
             assert parameter in make(name).get_params()
             assert len(values) >= 3
+
+    def test_it_is_exported_or_refused_with_its_reason(self, name, data, tmp_path):
+        for module in ("onnx", "onnxruntime"):
+            pytest.importorskip(module, reason="needs the extra export")
+        from sfumato.export.exporting import export_model
+        from sfumato.export.model import OnnxModel
+
+        eraser, path = make(name).fit(*data), tmp_path / "m.onnx"
+        if name in NO_ONNX:
+            with pytest.raises(InputError, match=f"{name} has no ONNX form: it draws"):
+                export_model(eraser, path)
+            assert not list(tmp_path.iterdir())
+            return
+        assert export_model(eraser, path)["difference"] <= 1e-5
+        # Rows that the export did not look at.
+        X = np.random.default_rng(1).normal(3, 2, size=(50, 6)).astype(np.float32)
+        expected = eraser.transform(X.astype(np.float64))
+        found = OnnxModel(path).transform(X)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
     def test_has_a_name(self, name, data):
         assert method_name(make(name)) == name

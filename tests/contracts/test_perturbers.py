@@ -26,6 +26,11 @@ SMALL = {
     "flowsan": {"size": 32, "n_steps": 2, "san": SAN},
     "san-ensemble": {"size": 32, "n_sans": 2, "san": SAN},
 }
+NO_ONNX = {
+    "controllable": "finds landmarks",
+    "face-mixing": "finds landmarks",
+    "san-ensemble": "draws a SAN",
+}
 RECIPE = Recipe(4, 8, n_rounds=2)
 
 
@@ -109,6 +114,28 @@ class TestPerturber:
         found = again.transform(images, hide="gender", labels=labels)
         expected = method.transform(images, hide="gender", labels=labels)
         np.testing.assert_allclose(found, expected, atol=0.02)
+
+    def test_it_is_exported_or_refused_with_its_reason(self, name, fitted, tmp_path):
+        for module in ("onnx", "onnxruntime"):
+            pytest.importorskip(module, reason="needs the extra export")
+        from sfumato.export.exporting import export_model
+        from sfumato.export.model import OnnxModel
+
+        method, path = fitted(name), tmp_path / "p.onnx"
+        if name in NO_ONNX:
+            with pytest.raises(InputError, match=f"{name} .*no ONNX form: it {NO_ONNX[name]}"):
+                export_model(method, path)
+            assert not list(tmp_path.iterdir())
+            return
+        assert export_model(method, path)["difference"] <= 1e-5
+        images, labels = draw(5, 32, 6)
+        shown = {key: classes[-1] for key, classes in method.attributes_.items()}
+        codes = [[list(method.attributes_[k]).index(v) for v in labels[k]] for k in shown]
+        inputs = {"pictures": images, "now": np.transpose(codes)}
+        inputs["then"] = [[len(classes) - 1 for classes in method.attributes_.values()]] * 5
+        found = OnnxModel(path).run(inputs)["protected"]
+        expected = method.transform(images, hide=shown, labels=labels)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
     def test_bad_input(self, name, fitted):
         images, labels = draw(4, 32, 5)

@@ -6,6 +6,7 @@ import sfumato.cli.data
 import sfumato.cli.demo
 import sfumato.cli.describe
 import sfumato.cli.embed
+import sfumato.cli.export
 import sfumato.cli.methods
 import sfumato.cli.reproduce
 import sfumato.cli.serve

@@ -1,0 +1,76 @@
+"""Exported methods in ONNX Runtime on one core, against the NumPy or torch transform.
+
+Erasers: 100,000 x 512 drawn rows, fitted on 2,000 of them at their default sizes (few steps of
+training, which changes no time). Readers: the shipped ones, on drawn templates and pixels.
+Parity is the greatest difference over the greatest output, on the timed rows. Run it with
+``OMP_NUM_THREADS=1``.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks._timing import best_of
+from sfumato.export.erasers import GRAPHS
+from sfumato.export.exporting import export_model
+from sfumato.export.model import OnnxModel
+from sfumato.export.parity import difference
+from sfumato.models.registry import eraser_class
+from sfumato.readers.describe import shipped_reader
+
+N_ROWS, N_FEATURES, N_FITTED, N_FACES = 100_000, 512, 2_000, 256
+# Training is cut short; no size of a map is changed.
+SHORT = {
+    "n_epochs": 1,
+    "head_epochs": 1,
+    "detector_epochs": 1,
+    "n_triplets": 2_000,
+    "n_iterations": 3,
+    "n_trees": 2,
+}
+
+
+def run():
+    """Return, for each method, rows a second of both, their ratio, and the parity."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N_ROWS, N_FEATURES), dtype=np.float32)
+    y = rng.integers(0, 2, N_FITTED)
+    found = {"shape": [N_ROWS, N_FEATURES], "n_faces": N_FACES}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        for method in GRAPHS:
+            eraser = eraser_class(method)()
+            known = eraser.get_params()
+            eraser.set_params(**{key: v for key, v in SHORT.items() if key in known})
+            eraser.fit(X[:N_FITTED] + 0.3 * y[:, None], y)
+            export_model(eraser, path, overwrite=True)
+            found[method] = _beside(OnnxModel(path), eraser.transform, "embedding", X)
+        reader = shipped_reader("dlib")
+        export_model(reader, path, overwrite=True)
+        found["reader dlib"] = _beside(
+            OnnxModel(path), _gender(reader), "embedding", X[:, :128].copy(), "gender"
+        )
+        reader = shipped_reader("pixels")
+        side = reader.crops["size"]
+        export_model(reader, path, overwrite=True)
+        faces = rng.integers(256, size=(N_FACES, side, side, 3)).astype(np.uint8)
+        found["reader pixels"] = _beside(
+            OnnxModel(path), _gender(reader), "pictures", faces, "gender"
+        )
+    return found
+
+
+def _gender(reader):
+    return lambda rows: reader.read(rows)["gender"].probabilities
+
+
+def _beside(model, call, name, rows, output="protected"):
+    bare, expected = best_of(lambda: call(rows))
+    seconds, found = best_of(lambda: model.run({name: rows})[output])
+    return {
+        "onnx_rows_per_second": len(rows) / seconds,
+        "python_rows_per_second": len(rows) / bare,
+        "onnx_to_python": bare / seconds,
+        "difference": difference(found, expected),
+    }

@@ -1,0 +1,194 @@
+"""An exported file, run by ONNX Runtime alone: neither onnx, torch nor the method is needed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from sfumato.data.info import TableInfo, check_same_space
+from sfumato.errors import InputError
+from sfumato.export.graph import KEY
+from sfumato.validation import check_embeddings, need
+
+FORMAT = 1
+CHUNK_TEMPLATES, CHUNK_PICTURES = 4096, 32
+DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
+
+
+class OnnxModel:
+    """A file that ``sfumato export`` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    n_threads : int, default=1
+        Of ONNX Runtime; 0: as many as there are cores.
+
+    Attributes
+    ----------
+    description : dict
+        The metadata: ``kind`` ("eraser", "reader" or "perturber"), ``method``, ``version`` of
+        the sfumato that fitted or exported it; of an eraser ``step``, the entry in a table's
+        transformations, and ``output``; of a reader ``tasks``; of a perturber ``attributes``
+        with the classes that may be shown, and ``classes``, how many a column of codes has.
+    info : TableInfo or None
+        The embeddings that it takes; None for pictures.
+    inputs, outputs : dict of str to list
+        Shapes; the first entry is the open number of rows.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no ONNX file, not one of sfumato, or newer than this version.
+    MissingExtraError
+        Without ONNX Runtime.
+    """
+
+    def __init__(self, path, *, n_threads=1):
+        self.path = Path(path)
+        self._session = _session(self.path, n_threads)
+        self.description = _description(self._session, self.path)
+        self.kind, self.method = self.description["kind"], self.description["method"]
+        found = self.description.get("info")
+        self.info = None if found is None else TableInfo.from_dict(found)
+        self.inputs = {each.name: each.shape for each in self._session.get_inputs()}
+        self.outputs = {each.name: each.shape for each in self._session.get_outputs()}
+        self._dtypes = {each.name: DTYPES[each.type] for each in self._session.get_inputs()}
+
+    def check(self, info, table):
+        """Refuse a table whose embeddings the model was not fitted on.
+
+        Parameters
+        ----------
+        info : TableInfo
+            Of the table.
+        table : str or Path
+            Its name, for the message.
+
+        Raises
+        ------
+        InputError
+            For another encoder or dimension, as :meth:`sfumato.models.storage.SavedModel.check`
+            has it, and always where the model takes pictures.
+        """
+        if self.info is None:
+            raise InputError(f"{self.path}: {self.method} takes pictures, no embeddings.")
+        if info.dimension != self.inputs["embedding"][1] or self.info.encoder is not None:
+            check_same_space(info, self.info, table=table, model=self.method)
+
+    def transformed(self, info):
+        """Return the TableInfo of a table after this eraser."""
+        self._require("eraser")
+        return info.transformed(self.description["step"], **self.description["output"])
+
+    def transform(self, X, *, chunk_rows=CHUNK_TEMPLATES):
+        """Return protected embeddings, as the eraser's own ``transform`` does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        chunk_rows : int, default=4096
+            Rows at a time.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_out), float32
+
+        Raises
+        ------
+        InputError
+            For rows that are not finite or have another number of features, or if the model is
+            no eraser.
+        """
+        self._require("eraser")
+        X = check_embeddings(X).astype(np.float32, copy=False)
+        return self.run({"embedding": X}, chunk_rows=chunk_rows)["protected"]
+
+    def run(self, inputs, *, chunk_rows=None):
+        """Return all outputs by name, computed in chunks of rows.
+
+        Parameters
+        ----------
+        inputs : dict of str to array-like
+            Each of shape ``(n_rows, ...)`` as in ``inputs``. Whole numbers stay whole; floats
+            must be finite.
+        chunk_rows : int, optional
+            Default: 4,096 templates or 32 pictures.
+
+        Returns
+        -------
+        dict of str to ndarray
+
+        Raises
+        ------
+        InputError
+            For a missing input or one of another shape or type.
+        """
+        given = {name: self._checked(name, inputs) for name in self.inputs}
+        counts = {name: len(values) for name, values in given.items()}
+        n_rows = max(counts.values())
+        if min(counts.values()) != n_rows or not n_rows:
+            raise InputError(f"inputs must have one number of rows, at least 1, got {counts}.")
+        if chunk_rows is None:
+            chunk_rows = CHUNK_PICTURES if self.info is None else CHUNK_TEMPLATES
+        outputs: dict = {}
+        for start in range(0, n_rows, chunk_rows):
+            rows = slice(start, start + chunk_rows)
+            parts = self._session.run(None, {name: v[rows] for name, v in given.items()})
+            for name, part in zip(self.outputs, parts, strict=True):
+                if name not in outputs:
+                    outputs[name] = np.empty((n_rows, *part.shape[1:]), part.dtype)
+                outputs[name][rows] = part
+        return outputs
+
+    def _checked(self, name, inputs):
+        shape, dtype = self.inputs[name][1:], self._dtypes[name]
+        if name not in inputs:
+            raise InputError(f"{self.path}: needs the inputs {', '.join(self.inputs)}.")
+        values = np.asarray(inputs[name])
+        if values.ndim == 0 or list(values.shape[1:]) != shape:
+            wanted = ", ".join(map(str, ["n_rows", *shape]))
+            raise InputError(f"{name} must have shape ({wanted}), got {values.shape}.")
+        if not np.can_cast(values.dtype, dtype, "same_kind"):
+            raise InputError(f"{name} must be {np.dtype(dtype)}, got {values.dtype}.")
+        values = np.ascontiguousarray(values, dtype=dtype)
+        if dtype == np.float32 and not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))[0])
+            raise InputError(f"{name} must be finite, row {row} has a NaN or infinite value.")
+        limits = self.description.get("classes", {}).get(name)
+        if limits is not None and ((values < 0) | (values >= limits)).any():
+            raise InputError(f"{name} must hold class numbers from 0, below {limits} by column.")
+        return values
+
+    def _require(self, kind):
+        if self.kind != kind:
+            raise InputError(f"{self.path}: a {self.kind} ({self.method}), not an {kind}.")
+
+
+def _session(path, n_threads):
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    if n_threads < 0:
+        raise InputError(f"n_threads must be at least 0, got {n_threads}.")
+    runtime = need("onnxruntime", "export")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
+    options.log_severity_level = 3
+    try:
+        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    # onnxruntime's own exceptions share no base but this.
+    except Exception as error:
+        raise InputError(f"{path}: not an ONNX file that ONNX Runtime can load.") from error
+
+
+def _description(session, path):
+    found = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if found is None:
+        raise InputError(f"{path}: an ONNX file, but not one that sfumato exported.")
+    description = json.loads(found)
+    if description["format"] != FORMAT:
+        raise InputError(
+            f"{path}: export format {description['format']}, this version reads {FORMAT}; "
+            "update sfumato."
+        )
+    return description

@@ -1,0 +1,88 @@
+"""Perturbers: sequences, averages and groups of prototypes; bad class numbers."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra deep")
+pytest.importorskip("onnx", reason="needs the extra export")
+pytest.importorskip("onnxruntime", reason="needs the extra export")
+
+from sfumato.errors import InputError  # noqa: E402
+from sfumato.export.exporting import export_model  # noqa: E402
+from sfumato.export.model import OnnxModel  # noqa: E402
+from sfumato.models.pictures import save_perturber  # noqa: E402
+from sfumato.nets.san import AuxiliaryNet, SanAutoencoder  # noqa: E402
+from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
+from sfumato.perturbers.san_ensemble import SanEnsemble  # noqa: E402
+from sfumato.perturbers.san_output import arrays_of  # noqa: E402
+
+SAN = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
+
+
+def untrained(method, n_groups=1):
+    """Return a perturber of two SANs with random weights."""
+    rng = np.random.default_rng(0)
+    method.nets_, method.classifiers_ = {}, {}
+    for k in range(2):
+        method.nets_ |= arrays_of(SanAutoencoder(SAN["widths"]), f"{k}/")
+        method.classifiers_ |= arrays_of(AuxiliaryNet(16, 2, [4, 8]), f"{k}/")
+    method.prototypes_ = rng.random((n_groups, 3, 3, 16, 16), dtype=np.float32)
+    method.attributes_, method.size_ = {"gender": ["female", "male"]}, 16
+    method.shown_ = {"gender": ["female", "male", "neutral"]}
+    method.groups_, method.group_reader_ = [f"group {k}" for k in range(n_groups)], {}
+    if n_groups > 1:
+        method.group_reader_ = arrays_of(AuxiliaryNet(16, n_groups, [4, 8]))
+    return method
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        untrained(FlowSan(size=16, n_steps=2, san=SAN)),
+        untrained(FlowSan(size=16, n_steps=2, length=1, san=SAN)),
+        untrained(SanEnsemble(size=16, n_sans=2, san=SAN, selection="average")),
+        untrained(SanEnsemble(size=16, n_sans=2, san=SAN, selection="average"), 3),
+    ],
+    ids=["flow", "short flow", "mean", "groups"],
+)
+def test_it_shows_what_the_method_shows(method, tmp_path, rng):
+    export_model(method, tmp_path / "p.onnx")
+    images = rng.random((7, 3, 16, 16), dtype=np.float32)
+    now = np.resize([0, 1], 7)
+    labels = {"gender": np.array(["female", "male"])[now]}
+    exported = OnnxModel(tmp_path / "p.onnx")
+    outputs = []
+    for number, shown in enumerate(method.shown_["gender"]):
+        codes = {"then": np.full((7, 1), number), "now": now[:, None]}
+        found = exported.run({"pictures": images, **codes}, chunk_rows=3)["protected"]
+        expected = method.transform(images, hide={"gender": shown}, labels=labels)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        outputs.append(found)
+    assert np.abs(outputs[0] - outputs[1]).max() > 1e-3
+    assert exported.description["attributes"] == method.shown_
+
+
+def test_what_was_saved_about_it_goes_along_and_bad_codes_are_refused(tmp_path):
+    save_perturber(
+        untrained(FlowSan(size=16, n_steps=2, san=SAN)), tmp_path / "p", about={"data": "drawn"}
+    )
+    export_model(tmp_path / "p", tmp_path / "p.onnx")
+    exported = OnnxModel(tmp_path / "p.onnx")
+    assert exported.description["about"] == {"data": "drawn"}
+    pictures = np.zeros((2, 3, 16, 16), np.float32)
+    for then, now in (
+        ([[3], [0]], [[0], [0]]),
+        ([[0], [0]], [[2], [0]]),
+        ([[-1], [0]], [[0]] * 2),
+    ):
+        with pytest.raises(InputError, match="must hold class numbers from 0"):
+            exported.run({"pictures": pictures, "then": then, "now": now})
+    with pytest.raises(InputError, match="one number of rows"):
+        exported.run({"pictures": pictures, "then": [[0]], "now": [[0], [0]]})
+
+
+@pytest.mark.parametrize("selection", ["random", "gibbs"])
+def test_a_drawn_san_is_refused(selection, tmp_path):
+    method = untrained(SanEnsemble(size=16, n_sans=2, san=SAN, selection=selection))
+    with pytest.raises(InputError, match=f"selection='{selection}' has no ONNX form"):
+        export_model(method, tmp_path / "p.onnx")
