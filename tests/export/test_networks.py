@@ -84,6 +84,16 @@ def test_it_gives_what_torch_gives(name):
             np.testing.assert_allclose(run(module, shape, x), expected, atol=1e-5, rtol=1e-5)
 
 
+def test_flat_pictures_are_normalised_as_exactly_as_torch_does():
+    x = 1 + 1e-3 * torch.rand(2, 4, 128, 128, generator=torch.Generator().manual_seed(0))
+    module = nn.InstanceNorm2d(4, affine=True).eval()
+    with torch.no_grad():
+        exact = module.double()(x.double()).numpy()
+        theirs = np.abs(module.float()(x).numpy() - exact).max()
+    ours = np.abs(run(module, [4, 128, 128], x) - exact).max()
+    assert ours < max(3 * theirs, 1e-6)
+
+
 def test_an_unknown_operator_is_named():
     with pytest.raises(InputError, match="an operator softshrink, which cannot be exported"):
         run(nn.Softshrink(), [4], torch.zeros(2, 4))

@@ -23,6 +23,8 @@ class Graph:
     def __init__(self):
         self._onnx = need("onnx", "export")
         self._nodes, self._constants, self._inputs, self._outputs = [], [], [], []
+        # Arrays by identity: weights that are used twice are stored once.
+        self._stored = {}
 
     def input(self, name, dtype, shape):
         """Declare an input of shape ``(N, *shape)`` and return its name."""
@@ -70,11 +72,15 @@ class Graph:
     def _name(self, value):
         if isinstance(value, str):
             return value
+        if id(value) in self._stored:
+            return self._stored[id(value)][0]
+        given = value
         # Not ascontiguousarray, which gives numbers an axis.
         value = np.asarray(value, np.float32 if isinstance(value, float) else None, order="C")
         name = f"constant_{len(self._constants)}"
         tensor = self._onnx.numpy_helper.from_array(value, name)
         self._constants.append(tensor)
+        self._stored[id(given)] = name, given
         return name
 
 

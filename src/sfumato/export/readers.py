@@ -44,13 +44,13 @@ def export_pixel_reader(reader):
     """Return the Export of a PixelReader."""
     import torch
 
-    from sfumato.export.networks import N_EXAMPLES, add_network
+    from sfumato.export.networks import N_EXAMPLES, Mirrored, add_network
 
     side, graph = reader.crops["size"], Graph()
     graph.input("pictures", np.uint8, [side, side, 3])
     blank = torch.zeros(N_EXAMPLES, side, side, 3, dtype=torch.uint8)
-    names = reader.net.names
-    logits = dict(zip(names, add_network(graph, reader.net, {"pictures": blank}), strict=True))
+    found = add_network(graph, Mirrored(reader.net), {"pictures": blank})
+    logits = dict(zip(reader.net.names, found, strict=True))
     for task in reader.tasks:
         _add_reading(graph, task, logits[task.name])
     pictures = np.round(255 * edge_pictures((side, side, 3))).astype(np.uint8)
