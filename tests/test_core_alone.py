@@ -5,7 +5,10 @@ import sys
 
 import sfumato
 
-EXTRAS = ("torch", "lightning_fabric", "kornia", "cv2", "dlib", "onnxruntime", "PIL.Image")
+EXTRAS = (
+    *("torch", "lightning_fabric", "kornia", "cv2", "dlib", "onnxruntime", "lancedb"),
+    "PIL.Image",
+)
 BLOCK = f"""
 import sys
 
@@ -28,6 +31,11 @@ def test_import_loads_no_heavy_library():
     heavy = ("numpy", "sklearn", "scipy", "pyarrow", "matplotlib", "pandas", *EXTRAS)
     loaded = run(f"import sys, sfumato; print([m for m in {heavy!r} if m in sys.modules])")
     assert loaded.strip() == "[]"
+
+
+def test_a_gallery_is_imported_without_lancedb():
+    code = f"import sys, sfumato.gallery; print([m for m in {EXTRAS!r} if m in sys.modules])"
+    assert run(code).strip() == "[]"
 
 
 def test_help_loads_no_heavy_library():

@@ -7,6 +7,7 @@ import sfumato.cli.demo
 import sfumato.cli.describe
 import sfumato.cli.embed
 import sfumato.cli.export
+import sfumato.cli.gallery
 import sfumato.cli.methods
 import sfumato.cli.reproduce
 import sfumato.cli.serve

@@ -1,0 +1,54 @@
+"""What is in a gallery: its people, and all of it as a face table."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sfumato.data.tables import write_table
+
+
+def people(store):
+    """Return each person with ``n_templates`` and when the first and last was enrolled."""
+    batches = list(store.scan(["person", "enrolled"]))
+    if not batches:
+        return []
+    rows = pa.Table.from_batches(batches).group_by("person")
+    found = rows.aggregate([("enrolled", "count"), ("enrolled", "min"), ("enrolled", "max")])
+    return [
+        {
+            "person": row["person"],
+            "n_templates": row["enrolled_count"],
+            "first_enrolled": row["enrolled_min"].isoformat(),
+            "last_enrolled": row["enrolled_max"].isoformat(),
+        }
+        for row in found.sort_by("person").to_pylist()
+    ]
+
+
+def count_people(store):
+    """Return how many people a gallery holds."""
+    counts: Counter = Counter()
+    for batch in store.scan(["person"]):
+        counts.update(batch.column("person").unique().to_pylist())
+    return len(counts)
+
+
+def write_rows(store, output, info):
+    """Write all rows as a face table; return their number."""
+    vector = pa.list_(pa.float32(), info.dimension)
+    columns = {
+        "image_id": pa.string(),
+        "identity": pa.string(),
+        "embedding": vector,
+        "enrolled": pa.string(),
+    }
+    schema = pa.schema(list(columns.items()))
+
+    def batches():
+        for batch in store.scan(["template_id", "person", "vector", "enrolled"]):
+            when = pc.strftime(batch.column("enrolled"), "%Y-%m-%dT%H:%M:%SZ")
+            arrays = [batch.column(name) for name in ("template_id", "person", "vector")]
+            yield pa.RecordBatch.from_arrays([*arrays, when], schema=schema)
+
+    return write_table(output, batches(), schema, info)

@@ -1,0 +1,76 @@
+"""A gallery's audit log: who did what and when, without faces, vectors or names."""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from datetime import UTC, datetime
+
+MAX_PEOPLE = 1000
+
+
+class AuditLog:
+    """Lines of JSON, appended and synced to disk; a person is a keyed hash.
+
+    Parameters
+    ----------
+    path, key_path : Path
+
+    Notes
+    -----
+    Whoever has the gallery's folder has the key, and can confirm a name that they guess.
+    """
+
+    def __init__(self, path, key_path):
+        self.path, self._key_path = path, key_path
+
+    def create(self):
+        """Draw the key and begin the log; return self."""
+        handle = os.open(self._key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        return self
+
+    def pseudonym(self, person):
+        """Return the 32 hexadecimal digits that stand for a person in this log."""
+        key = bytes.fromhex(self._key_path.read_text())
+        return hmac.new(key, person.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def append(self, operation, people=(), **counts):
+        """Add a line; it is on disk when this returns.
+
+        Parameters
+        ----------
+        operation : str
+        people : iterable of str
+            Hashed; of more than 1000 people the first 1000 are, and their number is given.
+        **counts : numbers, strings or dicts of them
+            What happened.
+        """
+        people = sorted(set(people))
+        line = {"time": datetime.now(UTC).isoformat(), "operation": operation, **counts}
+        if people:
+            line["people"] = [self.pseudonym(person) for person in people[:MAX_PEOPLE]]
+            line["n_people"] = len(people)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            # A line that a power cut has torn stays alone on its line.
+            size = os.fstat(handle).st_size
+            torn = size and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, b"\n" * bool(torn) + json.dumps(line).encode() + b"\n")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def lines(self):
+        """Return every whole line as a dict, oldest first."""
+        found = []
+        for line in self.path.read_text().splitlines() if self.path.exists() else ():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found

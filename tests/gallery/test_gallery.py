@@ -1,0 +1,166 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lancedb", reason="needs the extra gallery")
+
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+from sfumato.gallery import Gallery, Templates
+
+
+def other_step(info):
+    return (info.transformations[0] | {"fingerprint": "def"},)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"transformations": ()}, "raw templates of .* run sfumato protect"),
+        ({"encoder": None}, "encoder of the templates is unknown"),
+        ({"encoder": "other"}, "encoder other 1, but .* encoder toy 1"),
+        ({"encoder_version": "2"}, "encoder toy 2, but .* encoder toy 1"),
+        ({"transformations": "other"}, "eraser leace:def, but .* eraser leace:abc"),
+        ({"transformations": "twice"}, "eraser leace:abc .* leace:abc, but .* eraser leace:abc;"),
+        ({"dimension": 4}, "dimension 4, but .* dimension 8"),
+        ({"metric": "euclidean"}, "metric euclidean, but .* metric cosine"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["enrol", "identify", "verify", "calibrate"])
+def test_other_templates_are_refused(gallery, info, people, change, message, operation):
+    if change.get("transformations") == "other":
+        change = {"transformations": other_step(info)}
+    if change.get("transformations") == "twice":
+        change = {"transformations": info.transformations * 2}
+    X, names, ids = people
+    given = Templates(X[:, : change.get("dimension", 8)], replace(info, **change), ids, names)
+    more = {} if operation in ("enrol", "calibrate") else {"threshold": 0.5}
+    with pytest.raises(InputError, match=message) as error:
+        getattr(gallery, operation)(given, **more)
+    assert "\n" not in str(error.value)
+    assert gallery.summary()["n_templates"] == 36
+
+
+def test_a_gallery_is_not_made_of_raw_templates(tmp_path, table, info):
+    raw = table(info=replace(info, transformations=()))
+    with pytest.raises(InputError, match="raw templates"):
+        Gallery.create(tmp_path / "gallery", raw)
+    assert [path.name for path in tmp_path.iterdir()] == ["protected.parquet"]
+
+
+def test_bad_rows_are_rejects_and_the_others_go_in(tmp_path, gallery, people, info):
+    X, names, _ = people
+    X, names = X[:9].copy(), names[:9]
+    X[1, 0], X[2], X[3] = np.nan, 0, 1e30
+    ids = ["a", "b", "c", "d", "e", "a", "face-0", None, "i"]
+    names[4] = None
+    done = gallery.enrol(Templates(X, info, ids, names))
+    assert {reject["row"]: reject["reason"] for reject in done.rejects} == {
+        1: "missing, NaN or infinite",
+        2: "a template of zeros",
+        3: "too long for float32",
+        4: "no person",
+        5: "template id is used twice",
+        6: "template id is in the gallery already",
+        7: "no template id",
+    }
+    assert (done.n_rows, done.n_enrolled) == (9, 2)
+    assert gallery.summary()["n_templates"] == 38
+    assert done.reasons["no person"] == 1
+
+
+def test_missing_embeddings_of_a_table_are_rejects(gallery, table, people):
+    rows = [None, [1.0] * 7, [1.0] * 8, [float("nan")] * 8]
+    path = table("odd.parquet", slice(4), image_id=list("abcd"), embedding=_lists(rows))
+    done = gallery.enrol(path)
+    assert [reject["template"] for reject in done.rejects] == ["a", "b", "d"]
+    assert done.n_enrolled == 1
+
+
+def _lists(rows):
+    import pyarrow as pa
+
+    return pa.array(rows, pa.list_(pa.float32()))
+
+
+def test_enrolling_twice_changes_nothing(gallery, table):
+    done = gallery.enrol(table())
+    assert done.n_enrolled == 0 and done.reasons == {"template id is in the gallery already": 36}
+    assert gallery.summary()["n_templates"] == 36
+
+
+def test_export_gives_the_templates_back_bit_for_bit(tmp_path, gallery, people, info):
+    X, names, ids = people
+    assert gallery.export(tmp_path / "out.parquet")["n_rows"] == 36
+    found = FaceTable(tmp_path / "out.parquet").check()
+    assert found.info == info
+    order = np.argsort(found.column("image_id"))
+    expected = np.argsort(ids)
+    assert np.array_equal(found.embeddings()[order], X[expected])
+    assert found.column("identity")[order].tolist() == [names[row] for row in expected]
+    with pytest.raises(InputError, match="exists already"):
+        gallery.export(tmp_path / "out.parquet")
+
+
+def test_an_empty_gallery_answers(tmp_path, table):
+    made = Gallery.create(tmp_path / "gallery", table())
+    assert made.list() == [] and made.summary()["n_people"] == 0
+    assert made.identify(table(), threshold=0.0)["n_named"] == 0
+    found = made.verify(table(), threshold=0.0)
+    assert found["n_probes"] == 0 and len(found["rejects"]) == 36
+    assert made.export(tmp_path / "out.parquet")["n_rows"] == 0
+
+
+def test_people_are_listed_with_their_templates(gallery):
+    found = gallery.list()
+    assert sorted(person["person"] for person in found) == sorted(
+        {f"person-{n}" for n in range(12)}
+    )
+    assert {person["n_templates"] for person in found} == {3}
+    assert all(person["first_enrolled"] <= person["last_enrolled"] for person in found)
+
+
+def test_many_small_enrolments_are_merged(gallery, people, info, monkeypatch):
+    from sfumato.gallery import store
+
+    monkeypatch.setattr(store, "MAX_FRAGMENTS", 3)
+    X, names, _ = people
+    for row in range(6):
+        gallery.enrol(Templates(X[row : row + 1], info, [f"more-{row}"], [names[row]]))
+    files = list((gallery.path / "lance" / "templates.lance" / "data").iterdir())
+    assert len(files) <= 4 and gallery.summary()["n_templates"] == 42
+
+
+@pytest.mark.parametrize("about", [None, "no json", "[]", '{"format": 2, "info": {}}'])
+def test_a_folder_that_is_no_gallery_is_one_line(tmp_path, about):
+    folder = tmp_path / "gallery"
+    if about is not None:
+        folder.mkdir()
+        (folder / "gallery.json").write_text(about)
+    expected = (
+        "format 2, this version reads 1" if about and "2" in about else "sfumato gallery create"
+    )
+    with pytest.raises(InputError, match=expected) as error:
+        Gallery(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_is_overwritten(tmp_path, gallery, table):
+    before = json.loads((gallery.path / "gallery.json").read_text())
+    with pytest.raises(InputError, match="exists already"):
+        Gallery.create(gallery.path, table())
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        Gallery.create(tmp_path / "file", table())
+    assert (tmp_path / "file").read_text() == "mine"
+    assert json.loads((gallery.path / "gallery.json").read_text()) == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_templates_of_other_shapes_are_refused(info):
+    with pytest.raises(InputError, match="an id and a person a row"):
+        Templates(np.ones(8), info, ["a"])
+    with pytest.raises(InputError, match="2 ids"):
+        Templates(np.ones((1, 8)), info, ["a", "b"])

@@ -1,0 +1,100 @@
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lancedb", reason="needs the extra gallery")
+
+from sfumato.data.tables import FaceTable
+from sfumato.gallery import Gallery, Templates
+from sfumato.gallery.disk import locked
+
+WRITER = Path(__file__).parent / "writer.py"
+
+
+@pytest.fixture
+def start():
+    """Return a function that starts a writer, which is killed in the end."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(gallery, name, n_batches):
+            command = [sys.executable, str(WRITER), str(gallery.path), name, str(n_batches)]
+            writer = subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True)
+            stack.enter_context(writer)
+            stack.callback(writer.kill)
+            return writer
+
+        yield begin
+
+
+def loose(writer):
+    writer.stdin.write("go\n")
+    writer.stdin.flush()
+
+
+@pytest.fixture
+def empty(tmp_path, info):
+    return Gallery.create(tmp_path / "g", Templates(np.ones((1, 8)), info, ["like"]))
+
+
+def test_two_writers_lose_nothing_and_double_nothing(tmp_path, empty, start):
+    writers = [start(empty, name, 5) for name in ("ann", "bob")]
+    for writer in writers:
+        loose(writer)
+    for writer in writers:
+        _, said = writer.communicate(timeout=120)
+        assert writer.returncode == 0 and said == ""
+    empty.export(tmp_path / "out.parquet")
+    ids = FaceTable(tmp_path / "out.parquet").column("image_id").tolist()
+    expected = {
+        f"{name}-{b}-{row}" for name in ("ann", "bob") for b in range(5) for row in range(1, 40)
+    }
+    expected |= {f"shared-{b}" for b in range(5)}
+    assert len(ids) == len(set(ids)) and set(ids) == expected
+    assert len(empty.log.lines()) == 1 + 2 * 10 + 1  # create, two a batch, export
+
+
+def test_a_killed_enrolment_leaves_whole_batches(empty, rng, start):
+    # Loaded side by side, let loose one after the other.
+    for kill, writer in enumerate([start(empty, f"kill{n}", 1000) for n in range(3)]):
+        loose(writer)
+        seen = int(writer.stdout.readline())
+        time.sleep(rng.uniform(0, 0.2))
+        writer.send_signal(signal.SIGKILL)
+        rest, _ = writer.communicate(timeout=60)
+        seen = max([seen, *map(int, rest.split())])
+        again = Gallery(empty.path)  # readable, by a new object and by an old one
+        counts = Counter({row["person"]: row["n_templates"] for row in again.list()})
+        assert empty.summary()["n_templates"] == sum(counts.values())
+        own = {name: n for name, n in counts.items() if name.startswith(f"kill{kill}-")}
+        # Every batch that was told is there, at most one more, and each is whole: 39 rows, and
+        # the one that an earlier writer may have been first with.
+        assert len(own) - 1 - seen in (0, 1)
+        assert set(own.values()) <= {39, 40}
+        again.enrol(Templates(np.ones((1, 8)), empty.info, [f"after-{kill}"], ["after"]))
+
+
+def test_writers_wait_for_readers_and_readers_share(tmp_path):
+    import threading
+
+    path, order = tmp_path / "lock", []
+
+    def write():
+        with locked(path, alone=True):
+            order.append("write")
+
+    with locked(path, alone=False):
+        with locked(path, alone=False):
+            order.append("read")
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join(0.1)
+        assert order == ["read"]
+    writer.join(10)
+    assert order == ["read", "write"]
