@@ -1,6 +1,6 @@
 """Run one benchmark: ``python -m benchmarks NAME`` prints its figures as JSON.
 
-Every module here has ``run() -> dict``, one of them with a size; every figure of ours stands beside
+Every module here has ``run() -> dict``, one with a size; every figure of ours stands beside
 the bare work measured in the same run, and their ratio.
 """
 

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks gallery [N_TEMPLATES]``, of 10,000 or more. Two templates a person and the
 probes are noisy copies of one random vector (cosine about 0.8). A search is that of one probe a
-call, with the log's line and its sync, as a service would ask, rows in memory; the bare work is the
+call, with the log's line and its sync, as a service asks, rows in memory; the bare work is the
 product of one probe with all rows. Deletion is proved by looking for the person's name, ids and
 vectors in every file, before and after. The last part kills an enrolling process at twenty
 random moments.
