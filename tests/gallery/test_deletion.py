@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,22 @@ def test_rows_of_a_killed_enrolment_go_with_the_next_deletion(gallery, people, i
     orphan.write_bytes(b"vectors that no version knows")
     gallery.delete("person-3")
     assert files_with(gallery.path, b"that no version knows") == []
+
+
+def test_an_index_spills_no_vectors_outside_the_gallery(tmp_path, crowd, info, monkeypatch):
+    monkeypatch.setattr(index, "MIN_ROWS", 500)
+    # Whoever used it would fail.
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    X, names, ids = crowd
+    gallery = Gallery.create(tmp_path / "g", Templates(X, info, ids, names))
+    gallery.enrol(Templates(X, info, ids, names))
+    spill = gallery.path / "lance" / "spill"
+    gallery.build_index(n_queries=5)
+    assert os.environ["TMPDIR"] == str(tmp_path / "nowhere") and not spill.exists()
+    spill.mkdir()  # as a killed process would leave it
+    (spill / "left").write_bytes(b"vectors")
+    gallery.delete("somebody-0")
+    assert not spill.exists()
 
 
 def test_nobody_else_is_deleted(gallery):

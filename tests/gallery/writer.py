@@ -1,18 +1,33 @@
-"""Enrols batches into a gallery until it is done or killed: ``writer.py GALLERY NAME N``.
+"""Enrols batches into a gallery until it is done or killed: ``writer.py GALLERY NAME N [slow]``.
 
 It loads everything and waits for a line of input, because that takes longer than the work.
 """
 
 import sys
+import time
 import warnings
 
 import numpy as np
 
 from sfumato.gallery import Gallery, Templates
+from sfumato.gallery.store import Store
 
 
-def main(path, name, n_batches, n_rows=40):
+def slowly(known):
+    """Return ``known`` with time for another process between the look and what follows."""
+
+    def look(self, ids):
+        found = known(self, ids)
+        time.sleep(0.1)
+        return found
+
+    return look
+
+
+def main(path, name, n_batches, pace="fast", n_rows=40):
     """Enrol ``n_batches`` batches; each says its number when it is in."""
+    if pace == "slow":
+        Store.known = slowly(Store.known)
     gallery, rng = Gallery(path), np.random.default_rng(0)
     if not sys.stdin.readline():
         return

@@ -1,6 +1,9 @@
 """The rows of a gallery in LanceDB. The caller holds the gallery's lock."""
 
+import contextlib
 import json
+import os
+import shutil
 import warnings
 from datetime import timedelta
 
@@ -53,7 +56,7 @@ class Store:
     def __init__(self, folder, dimension=None):
         lancedb = need("lancedb", "gallery")
         self.folder = folder
-        self._pending = folder / "purge.json"
+        self._pending, self._spill = folder / "purge.json", folder / "spill"
         database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
         if dimension is None:
             self._table = database.open_table(NAME)
@@ -128,7 +131,8 @@ class Store:
         return rows.num_rows
 
     def finish(self):
-        """Remove the bytes of rows that are deleted, if any; return whether there was work."""
+        """Remove what a killed writer left; return whether a deletion had to be finished."""
+        shutil.rmtree(self._spill, ignore_errors=True)
         if not self._pending.exists():
             return False
         for fragment in json.loads(self._pending.read_text()):
@@ -148,7 +152,7 @@ class Store:
         return True
 
     def _optimize(self):
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), self._spilling_here():
             # It warns that other readers and writers would fail; the lock keeps them out.
             warnings.simplefilter("ignore", UserWarning)
             self._table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
@@ -167,8 +171,26 @@ class Store:
         """Part the vectors into cells (IVF) around centroids; they are kept whole (flat)."""
         IvfFlat = need("lancedb.index", "gallery").IvfFlat
         config = IvfFlat(distance_type=DISTANCES[metric], num_partitions=n_partitions)
-        self._table.create_index("vector", config=config, name=INDEX, replace=True)
+        with self._spilling_here():
+            self._table.create_index("vector", config=config, name=INDEX, replace=True)
         self._optimize()
+
+    @contextlib.contextmanager
+    def _spilling_here(self):
+        """Let LanceDB put the vectors that it sorts below the gallery, not into a shared folder.
+
+        If it is killed they stay there, and the next writer removes them.
+        """
+        before = os.environ.get("TMPDIR")
+        self._spill.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = str(self._spill.absolute())
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+            shutil.rmtree(self._spill)
 
     def nearest(self, x, metric, n_rows, n_probes):
         """Return about the ``n_rows`` rows nearest to ``x``, by the index, a pyarrow.Table."""
