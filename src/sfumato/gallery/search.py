@@ -86,11 +86,12 @@ class Leaders:
         """Take in the best score of each of some people with each of some probes."""
         k = min(self.k, len(people))
         top = np.argpartition(-best, k - 1, axis=1)[:, :k]
-        for name in people:
-            if name not in self._codes:
-                self._codes[name] = len(self._names)
-                self._names.append(name)
-        code = np.array([self._codes[name] for name in people])[top]
+        codes = np.empty(len(people), dtype=int)
+        for place in np.unique(top).tolist():  # Naming them all would cost more than the scores.
+            codes[place] = self._codes.setdefault(people[place], len(self._names))
+            if codes[place] == len(self._names):
+                self._names.append(people[place])
+        code = codes[top]
         score = np.take_along_axis(best, top, axis=1).astype(np.float64)
         code = np.concatenate([self.code[probes], code], axis=1)
         score = np.concatenate([self.score[probes], score], axis=1)
