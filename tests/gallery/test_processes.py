@@ -48,7 +48,7 @@ def test_two_writers_lose_nothing_and_double_nothing(tmp_path, empty, start):
     for writer in writers:
         loose(writer)
     for writer in writers:
-        _, said = writer.communicate(timeout=120)
+        _, said = writer.communicate(timeout=300)
         assert writer.returncode == 0 and said == ""
     empty.export(tmp_path / "out.parquet")
     ids = FaceTable(tmp_path / "out.parquet").column("image_id").tolist()
@@ -67,7 +67,7 @@ def test_a_killed_enrolment_leaves_whole_batches(empty, rng, start):
         seen = int(writer.stdout.readline())
         time.sleep(rng.uniform(0, 0.2))
         writer.send_signal(signal.SIGKILL)
-        rest, _ = writer.communicate(timeout=60)
+        rest, _ = writer.communicate(timeout=300)
         seen = max([seen, *map(int, rest.split())])
         again = Gallery(empty.path)  # readable, by a new object and by an old one
         counts = Counter({row["person"]: row["n_templates"] for row in again.list()})

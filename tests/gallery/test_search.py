@@ -148,6 +148,13 @@ def test_an_index_finds_what_exact_search_finds(crowd, info):
     assert gallery.identify(late, threshold=0.99)["probes"][0]["person"] == "latecomer"
 
 
+def test_one_index_is_kept(crowd):
+    gallery, _ = crowd
+    for _ in range(2):
+        gallery.build_index(n_queries=1)
+        assert len(list(gallery.path.rglob("auxiliary.idx"))) == 1
+
+
 def test_recall_is_counted_by_hand(crowd, monkeypatch):
     gallery, templates = crowd
     store = gallery._store

@@ -171,10 +171,10 @@ class Store:
         """Part the vectors into cells (IVF) around centroids; they are kept whole (flat)."""
         IvfFlat = need("lancedb.index", "gallery").IvfFlat
         config = IvfFlat(distance_type=DISTANCES[metric], num_partitions=n_partitions)
-        self._optimize()  # Before: merging files would write the index a second time.
+        self.drop_index()
+        self._optimize()  # Not afterwards: it would write the index once more.
         with self._spilling_here():
-            self._table.create_index("vector", config=config, name=INDEX, replace=True)
-        self._optimize()
+            self._table.create_index("vector", config=config, name=INDEX)
 
     @contextlib.contextmanager
     def _spilling_here(self):
