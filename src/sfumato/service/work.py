@@ -28,7 +28,14 @@ from sfumato.perturbers.choice import check_choice_of
 from sfumato.perturbers.perturber import shown_classes
 from sfumato.perturbers.photos import choose_faces, protect_faces
 from sfumato.readers.check import THRESHOLDS, FaceCheck
-from sfumato.readers.describe import LAWFUL, Located, faces_of, input_of, shipped_reader
+from sfumato.readers.describe import (
+    LAWFUL,
+    Located,
+    faces_of,
+    input_of,
+    shipped_reader,
+    shipped_readers,
+)
 from sfumato.validation import check_embeddings
 
 BOX = ("left", "top", "right", "bottom")
@@ -104,6 +111,7 @@ def ready():
         "hides": {}
         if perturber is None
         else {k: list(v) for k, v in perturber.attributes_.items()},
+        "reads": [n for n in (_loaded.models.encoder, "pixels") if n in shipped_readers()],
         "takes_out": [] if eraser is None else list(eraser.attributes),
         "pid": os.getpid(),
     }
@@ -214,15 +222,22 @@ def audit_bytes(table, attributes, protect, max_rows, slot):
         _progress[slot] = n_done / n_total if n_total else 0.0
 
     with InMemory(table) as path, InMemory() as protected:
-        if protect:
-            _write_protected(path, protected)
-        audits = audit_tables(
-            path,
-            attributes,
-            protected=protected if protect else None,
-            max_rows=max_rows,
-            progress=progress,
-        )
+        try:
+            if protect:
+                _write_protected(path, protected)
+            audits = audit_tables(
+                path,
+                attributes,
+                protected=protected if protect else None,
+                max_rows=max_rows,
+                progress=progress,
+            )
+        except InputError as error:
+            raise InputError(str(error).replace(path, "table")) from error
+    # Files in memory have numbers for names, which say nothing.
+    for side in (side for audit in audits for side in audit.provenance):
+        side["table"] = "as sent"
+        side["protected"] = "by this service's eraser" if protect else None
     verdicts = [verdict(audit) for audit in audits]
     return {"verdicts": verdicts, "audits": [a.to_dict() for a in audits]} | {
         "report": report_page(audits)
