@@ -44,6 +44,27 @@ class StandIns(Models):
         return found
 
 
+class TwoAttributes(StandInPerturber):
+    """Hides gender and age alike."""
+
+    attributes_ = {"gender": ["female", "male"], "age": ["young", "old"]}
+
+
+@dataclass(frozen=True)
+class PageStandIns(StandIns):
+    """As for the service's tests, with what the web page shows: readings and a match."""
+
+    def load(self):
+        """Return the stand-ins, of which the reader is real."""
+        from sfumato.readers.check import FaceCheck
+        from sfumato.readers.describe import shipped_reader
+
+        found = super().load()
+        found.perturber = TwoAttributes()
+        found.check = FaceCheck(MeanEncoder(), readers={"dlib": shipped_reader("dlib")})
+        return found
+
+
 def wait(seconds):
     """Return after so many seconds."""
     time.sleep(seconds)

@@ -52,7 +52,10 @@ async function follow(mine) {
     }
     by("progress").value = found.progress;
     const percent = Math.floor((100 * found.progress) / SPOKEN_STEP) * SPOKEN_STEP;
-    if (percent > spoken) say(`Attackers are being trained: ${percent} % done.`);
+    if (percent > spoken) {
+      const drawing = "The report is being written …";
+      say(percent < 100 ? `Attackers are being trained: ${percent} % done.` : drawing);
+    }
     spoken = Math.max(spoken, percent);
     if (found.state === "failed") throw new Error(found.error);
     if (found.state === "done") return found;

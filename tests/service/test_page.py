@@ -1,0 +1,293 @@
+"""The web page in a real browser, against a real service with stand-ins for its models."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+for module in ("fastapi", "uvicorn", "pebble", "prometheus_client", "PIL", "cv2"):
+    pytest.importorskip(module, reason="needs the extra serve")
+pytest.importorskip("playwright", reason="needs playwright")
+
+from PIL import Image  # noqa: E402
+
+from sfumato.data.simulate import write_simulated  # noqa: E402
+
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+
+@pytest.fixture
+def photo(photo_of):
+    """Return a photo with two faces, as bytes and as an image."""
+    image = photo_of((40, 60, 80), (200, 80, 60))
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "PNG")
+    return content.getvalue(), image
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "people.parquet"
+    write_simulated(path, 70, 2)
+    return path
+
+
+def choose(page, content, name="photo.png"):
+    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": content})
+    page.wait_for_selector("#status:not(:empty)")
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.id")
+
+
+def tab_to(page, wanted):
+    for _ in range(40):
+        if focused(page) == wanted:
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab does not lead to {wanted}")
+
+
+def result(page):
+    page.wait_for_selector("#result:not([hidden])")
+    assert focused(page) == "result-title"
+
+
+def test_hide_compare_and_download_by_keyboard_alone(page, photo):
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "Skip to the content"
+    tab_to(page, "file")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    content = {"name": "me.png", "mimeType": "image/png", "buffer": photo[0]}
+    chooser.value.set_files(content)
+    tab_to(page, "hide-age")
+    page.keyboard.press("Space")
+    tab_to(page, "show-age")
+    page.keyboard.press("o")  # "old"
+    tab_to(page, "protect")
+    with page.expect_request("**/protect/photo**") as request:
+        page.keyboard.press("Enter")
+    assert "hide=gender%2Cage%3Dold" in request.value.url
+    result(page)
+    tab_to(page, "slider")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    slider = page.locator("#slider")
+    assert slider.input_value() == "53"
+    assert slider.get_attribute("aria-valuetext").startswith("47 %")
+    clip = page.locator("#after").evaluate("e => getComputedStyle(e).clipPath")
+    assert clip == "inset(0px 0px 0px 53%)"
+    tab_to(page, "download")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "me-protected.png"
+    saved = Path(download.value.path()).read_bytes()
+    assert saved.startswith(b"\x89PNG")
+    changed = (np.array(Image.open(io.BytesIO(saved))) != photo[1]).any(-1)
+    assert changed[100, 80] and changed[110, 230] and not changed[:, 300:].any()
+
+
+def test_what_machines_read_before_and_after(page, photo):
+    choose(page, photo[0])
+    page.click("#protect")
+    result(page)
+    assert page.locator(".face h3").all_inner_texts() == ["Face 1", "Face 2"]
+    card = page.locator(".face").first
+    assert "never saw this change" in card.locator(".match").inner_text()
+    assert re.search(r"template said (fe)?male, (still|now) says", card.inner_text())
+    card.locator("summary").click()
+    assert card.locator("thead").inner_text().split() == ["before", "after"]
+    cells = card.locator("tr", has_text="Gender").locator("td").all_inner_texts()
+    assert all(re.search(r"male (over )?\d+ %", cell) for cell in cells) and len(cells) == 2
+    age = card.locator("tr", has_text="Age").first
+    assert re.search(r"\d+ years \d+ to \d+", age.inner_text())
+    bars = card.locator("tr", has_text="Gender").locator(".fill")
+    widths = bars.evaluate_all("all => all.map(e => e.offsetWidth / e.parentNode.offsetWidth)")
+    shown = [int(re.search(r"(\d+) %", cell)[1]) / 100 for cell in cells]
+    assert np.allclose(widths, shown, atol=0.03)
+
+
+def test_one_of_several_faces(page, photo):
+    choose(page, photo[0])
+    page.click("#protect")
+    result(page)
+    page.get_by_label("Face 2").check()
+    assert page.locator(".face h3").all_inner_texts() == ["Face 2"]
+    whole = page.locator("#before").evaluate("e => e.width")
+    page.check("#zoom")
+    assert page.locator("#before").evaluate("e => e.width") < whole
+    with page.expect_request("**face=1**"):
+        page.click("#protect")
+    page.locator("#status", has_text="1 face changed").wait_for()
+    page.get_by_label("Face 1").check()
+    assert "This face is as it was" in page.locator("#readings").inner_text()
+
+
+def test_at_random_leaves_no_class_to_choose(page, photo):
+    choose(page, photo[0])
+    page.select_option("#show-gender", "male")
+    page.check("#random")
+    assert page.locator("#show-gender").is_disabled()
+    with page.expect_request("**at_random=true&hide=gender"):
+        page.click("#protect")
+    result(page)
+
+
+def test_several_photos_to_choose_from(page, photo):
+    files = [{"name": n, "mimeType": "image/png", "buffer": photo[0]} for n in ("a.png", "b.png")]
+    page.set_input_files("#file", files)
+    page.get_by_label("b.png").check()
+    assert page.locator("#status").inner_text() == "b.png is chosen."
+
+
+def test_a_dropped_photo(page, photo):
+    page.evaluate(
+        """async (bytes) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], "dropped.png", {type: "image/png"}));
+          const box = document.getElementById("drop");
+          const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+          box.dispatchEvent(event);
+        }""",
+        list(photo[0]),
+    )
+    page.wait_for_selector("#status:not(:empty)")
+    assert page.locator("#status").inner_text() == "dropped.png is chosen."
+
+
+def test_a_wrong_photo_and_none(page, photo_of):
+    page.click("#protect")
+    assert page.locator("[role=alert]").inner_text() == "Choose a photo first."
+    choose(page, b"no photo", "<b>notes</b>.txt")
+    assert "cannot show <b>notes</b>.txt" in page.locator("#status").inner_text()
+    page.click("#protect")
+    alert = page.locator("#error:not(:empty)")
+    assert alert.inner_text().startswith("photo: not an image")
+    assert page.locator("#result").is_hidden()
+
+
+def test_without_a_perturber_the_page_only_describes(page, photo):
+    can = {"encoder": "e", "hides": {}, "reads": ["dlib"], "takes_out": [], "pid": 1}
+    page.route("**/readyz", lambda route: route.fulfill(json=can))
+    page.reload()
+    page.wait_for_selector("#cannot:not([hidden])")
+    assert page.locator("#protect").is_hidden() and page.locator("#can").is_hidden()
+    choose(page, photo[0])
+    page.route("**/describe?**", answer_describe)
+    page.click("#describe")
+    result(page)
+    assert page.locator("#pictures").is_hidden()
+    assert page.locator("tbody").inner_text().split() == ["Gender", "female", "91", "%"]
+
+
+def answer_describe(route):
+    box = {"left": 40.0, "top": 60.0, "right": 120.0, "bottom": 140.0}
+    gender = {"label": "female", "probability": 0.912}
+    face = {"face": 0, "box": box, "score": 1.0, "gender": gender}
+    route.fulfill(body=json.dumps({"note": "", "faces": [face]}))
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_key_is_asked_for_and_kept_no_longer_than_wished(page, photo, stays):
+    def locked(route):
+        if route.request.headers.get("x-api-key") == "right":
+            route.continue_()
+        else:
+            route.fulfill(status=401, body='{"error": "give a valid key."}')
+
+    page.route("**/v1/**", locked)
+    choose(page, photo[0])
+    page.click("#protect")
+    page.wait_for_selector("#key-dialog[open]")
+    page.keyboard.press("Escape")
+    assert "Without a key" in page.locator("#error:not(:empty)").inner_text()
+    page.click("#protect")
+    for secret in ("wrong", "right"):
+        page.fill("#key", secret)
+        page.set_checked("#key-stays", stays)
+        with page.expect_response("**/v1/**"):
+            page.keyboard.press("Enter")
+        if secret == "wrong":
+            page.wait_for_selector("#key-said:not(:empty)")
+    result(page)
+    stored = page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage)]")
+    assert stored == ['{"sfumato-key":"right"}' if stays else "{}", "{}"]
+
+
+def audit(page, address, table, attributes):
+    page.goto(f"{address}templates.html")
+    page.set_input_files("#file", table)
+    page.fill("#attributes", attributes)
+    page.keyboard.press("Enter")
+
+
+def test_an_audit_from_the_table_to_its_report(page, address, table):
+    audit(page, address, table, "gender")
+    page.wait_for_selector("#progress-line:not([hidden])")
+    assert page.locator("#status").inner_text().startswith("Attackers are being trained")
+    result(page)
+    assert page.locator("#progress-line").is_hidden()
+    card = page.locator("#verdicts .card")
+    assert re.search(r"right \d+ times in 100 .* guessing is right 50 times", card.inner_text())
+    frame = page.frame_locator("#report")
+    assert frame.locator("h1").inner_text() == "What the templates give away"
+    # Its own styles are let in.
+    assert "Georgia" in frame.locator("h1").evaluate("e => getComputedStyle(e).fontFamily")
+    with page.expect_download() as download:
+        page.click("#save")
+    assert Path(download.value.path()).read_text().startswith("<!doctype html>")
+    mine = page.locator("#open").get_attribute("href")
+    page.click("#stop")
+    page.wait_for_selector("#result", state="hidden")
+    assert page.request.get(f"{address}{mine}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [("", "Name the column"), ("mood", "table: unknown label column 'mood'; it has: gender, race.")],
+)
+def test_a_wrong_column(page, address, table, attributes, expected):
+    audit(page, address, table, attributes)
+    assert page.locator("#error:not(:empty)").inner_text().startswith(expected)
+
+
+def test_a_wrong_table(page, address, tmp_path):
+    (tmp_path / "notes.txt").write_text("no table")
+    audit(page, address, tmp_path / "notes.txt", "gender")
+    alert = page.locator("#error:not(:empty)").inner_text()
+    assert alert.startswith("table: not a readable Parquet file")
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")])
+def test_accessible(page, address, photo, viewport, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe").Axe()
+    page.set_viewport_size(viewport)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    choose(page, photo[0])
+    page.click("#protect")
+    result(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    check_page(page, axe, viewport)
+    page.goto(f"{address}templates.html")
+    page.evaluate(SHOW_ALL)
+    check_page(page, axe, viewport)
+
+
+# All that may be shown, without waiting for an audit.
+SHOW_ALL = """
+for (const e of document.querySelectorAll("[hidden]:not(iframe)")) e.hidden = false;
+document.getElementById("error").textContent = "Something is wrong.";
+document.getElementById("save").href = document.getElementById("open").href = "#";
+"""
+
+
+def check_page(page, axe, viewport):
+    found = axe.run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
