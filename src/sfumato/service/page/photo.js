@@ -40,6 +40,7 @@ async function load(file) {
 function use(chosen) {
   photo = chosen;
   faces = [];
+  radios(by("faces"), "face", [], render);
   by("faces").hidden = true;
   by("result").hidden = true;
   complain("");
@@ -91,7 +92,7 @@ function chosenHides() {
 }
 
 async function protect() {
-  check();
+  const mine = chosenPhoto();
   const hides = chosenHides();
   if (!hides.length) throw new Error("Tick what machines shall misread.");
   const query = new URLSearchParams({ check: true, at_random: by("random").checked });
@@ -99,23 +100,23 @@ async function protect() {
   const face = chosenFace();
   if (face !== null) query.set("face", face);
   say("The service is changing the photo …");
-  const response = await ask(`v1/protect/photo?${query}`, { method: "POST", body: photo.file });
+  const response = await ask(`v1/protect/photo?${query}`, { method: "POST", body: mine.file });
   const found = await response.json();
   const bytes = Uint8Array.from(atob(found.photo), (letter) => letter.charCodeAt(0));
   const content = new Blob([bytes], { type: "image/png" });
   const changed = found.faces.map((one) => ({ ...one, ...one.check }));
   const { image } = await load(content);
   const hidden = hides.map(([name]) => name);
-  await show({ faces: changed, skipped: found.skipped, hidden, image, content });
+  show(mine, { faces: changed, skipped: found.skipped, hidden, image, content });
   say(`Done: ${count(changed.length, "face")} changed.`);
 }
 
 async function describe() {
-  check();
+  const mine = chosenPhoto();
   say("The service is looking at the photo …");
   const readings = new Map();
   for (const reader of can.reads) {
-    const options = { method: "POST", body: photo.file };
+    const options = { method: "POST", body: mine.file };
     const response = await ask(`v1/describe?reader=${reader}`, options);
     for (const { face, box, score, ...found } of (await response.json()).faces) {
       if (!readings.has(face)) readings.set(face, { face, box, readings: {} });
@@ -124,16 +125,18 @@ async function describe() {
     }
   }
   const found = [...readings.values()];
-  await show({ faces: found, skipped: [], hidden: [], image: null, content: null });
+  show(mine, { faces: found, skipped: [], hidden: [], image: null, content: null });
   say(`Done: ${count(found.length, "face")} read.`);
 }
 
-function check() {
+function chosenPhoto() {
   if (!can) throw new Error("The service is still loading its models; try again in a moment.");
   if (!photo) throw new Error("Choose a photo first.");
+  return photo;
 }
 
-async function show(found) {
+function show(mine, found) {
+  if (mine !== photo) throw new Error("Another photo was chosen meanwhile; press the button again.");
   answer = found;
   // An answer on one face alone does not say that there are no others.
   if (answer.faces.length > faces.length) {

@@ -64,7 +64,7 @@ function matchOf({ metric, score, threshold, fmr, accepted }) {
     ? "A matcher that never saw this change still says: same person."
     : "A matcher that never saw this change no longer says: same person.";
   const figures =
-    `Score ${score.toFixed(2)}; from ${threshold.toFixed(2)} on (the mark) it says “same person”, ` +
+    `Score ${decimal(score)}; from ${decimal(threshold)} on (the mark) it says “same person”, ` +
     `${best} is the very same picture. At this mark it takes 1 in ` +
     `${Math.round(1 / fmr).toLocaleString("en")} pairs of different people for one.`;
   return make(
@@ -74,6 +74,10 @@ function matchOf({ metric, score, threshold, fmr, accepted }) {
     bar(accepted ? "after" : "before", share(score), 0, share(threshold)),
     make("p", { className: "note", textContent: figures }),
   );
+}
+
+function decimal(value) {
+  return value.toFixed(2).replace("-", "−");
 }
 
 function table(caption, found) {
