@@ -81,7 +81,7 @@ async function show({ verdicts, audits }, attributes) {
   URL.revokeObjectURL(by("save").href);
   by("save").href = URL.createObjectURL(page);
   // A frame and a link cannot send a key.
-  by("report").hidden = by("open").hidden = hasKey();
+  for (const id of ["report", "open", "frame-note"]) by(id).hidden = hasKey();
   if (!hasKey()) by("report").src = by("open").href = address;
   by("stop").textContent = "Forget this audit";
   by("result").hidden = false;
