@@ -44,7 +44,7 @@ class StandIns(Models):
         return found
 
 
-class TwoAttributes(StandInPerturber):
+class TwoAttributes(LightPerturber):
     """Hides gender and age alike."""
 
     attributes_ = {"gender": ["female", "male"], "age": ["young", "old"]}
