@@ -29,7 +29,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Return the address of a running service."""
     script = tmp_path_factory.mktemp("server") / "server.py"
@@ -42,7 +42,9 @@ def address(tmp_path_factory):
         env=os.environ | {"PYTHONPATH": path},
     )
     try:
-        found = re.search(r"http://[\d.:]+/", process.stdout.readline())[0]
+        line = process.stdout.readline()
+        assert line, "the service does not start"
+        found = re.search(r"http://[\d.:]+/", line)[0]
         deadline = time.monotonic() + 120
         while not _ready(found):
             assert time.monotonic() < deadline, "the service does not get ready"
@@ -62,9 +64,12 @@ def _ready(address):
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Return Chromium, started once."""
+    """Return Chromium, started once.
+
+    It ends with its tests: playwright keeps an event loop running, which others cannot share.
+    """
     if CHROMIUM is None:
         pytest.skip("needs Chromium; name it in SFUMATO_CHROMIUM")
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")

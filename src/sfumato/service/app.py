@@ -150,8 +150,8 @@ def make_app(settings=None):
         app.add_exception_handler(kind, answer)
     app.include_router(OPEN)
     app.include_router(ROUTES)
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+    # Not mounted: a mount would answer a wrong method on a path of ours with 404.
+    app.router.default = StaticFiles(directory=PAGE, html=True)
     return app
 
 
