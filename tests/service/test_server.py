@@ -1,5 +1,6 @@
 """The service as a process: it starts, outlives slow callers, and ends after what it began."""
 
+import contextlib
 import io
 import re
 import signal
@@ -48,8 +49,10 @@ def server(tmp_path):
     )
     address = re.search(r"http://[\d.:]+", process.stdout.readline())[0]
     for _ in range(300):
-        if httpx2.get(f"{address}/readyz").status_code == 200:
-            break
+        # The address is told before the first connection is taken.
+        with contextlib.suppress(httpx2.ConnectError):
+            if httpx2.get(f"{address}/readyz").status_code == 200:
+                break
         time.sleep(0.1)
     yield process, address
     process.kill()
