@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 from sfumato import __version__
 from sfumato.errors import InputError, SfumatoError
@@ -235,9 +235,11 @@ def _allow(request, error):
     """Return the headers of an error; a wrong method is told all that this path takes."""
     if error.status_code != 405:
         return error.headers
-    routes = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
-    methods = {name for route in routes for name in getattr(route, "methods", None) or ()}
-    return {"Allow": ", ".join(sorted(methods))}
+    methods: set[str] = set()
+    for path, operations in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            methods.update(name.upper() for name in operations)
+    return {"Allow": ", ".join(sorted(methods)) or "GET, HEAD"}
 
 
 def _first(error):
