@@ -78,8 +78,11 @@ def run_job(
     folder = BatchFolder(output)
     folder.open(job.settings | {"part_rows": part_rows}, parts, restart=overwrite)
     total = sum(part.n_rows for part in parts)
-    fruitless = 0
+    fruitless = attempts = 0
     while missing := [part for part in parts if not folder.has(part)]:
+        # From the other end: a part that kills its worker shall not keep the others waiting.
+        missing = missing[:: -1 if attempts % 2 else 1]
+        attempts += 1
         done = total - sum(part.n_rows for part in missing)
         failures: list[str] = []
         death = None

@@ -124,6 +124,11 @@ class FaceTable:
                             batch_rows, [number], columns, use_threads=False
                         )
             except (pa.ArrowInvalid, OSError) as error:
+                if "Expected all lists to be of size" in str(error):
+                    # pyarrow before 26 cannot read it, nor say in which row of the file.
+                    raise InputError(
+                        f"{path}: some row's embedding is missing; drop the row or embed again."
+                    ) from error
                 raise InputError(f"{path}: damaged, make or copy it again ({error}).") from error
 
     def require(self, *columns):
