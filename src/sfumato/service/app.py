@@ -1,36 +1,31 @@
-"""The HTTP service: who may ask, what it costs, and which worker function answers.
+"""The HTTP service: its workers, limits, errors, figures and page.
 
 A photo or a table is the body of its request, as it is: nothing is parsed before the limits are
 checked, and nothing of it is written anywhere. Logs hold routes, statuses and times alone.
 """
 
 import asyncio
-import base64
 import contextlib
-import json
 import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import compile_path
 
 from sfumato import __version__
 from sfumato.errors import InputError, SfumatoError
-from sfumato.service import work
 from sfumato.service.audits import Audits
-from sfumato.service.keys import KeyFile, find_key
-from sfumato.service.limits import Limits, Rate, Refused, read_body
+from sfumato.service.limits import Limits, Rate, Refused
 from sfumato.service.pool import Busy, TookTooLong, WorkPool
+from sfumato.service.routes import OPEN, ROUTES
 from sfumato.service.work import Models
 
 LOG = logging.getLogger("sfumato.service")
@@ -43,11 +38,6 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-# The audit's report brings its own styles and pictures along.
-REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-BYTES = {"schema": {"type": "string", "format": "binary"}}
-PHOTO = {"application/octet-stream": BYTES, "image/jpeg": BYTES, "image/png": BYTES}
-TABLE = {"application/octet-stream": BYTES, "application/vnd.apache.parquet": BYTES}
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 
@@ -73,34 +63,6 @@ class Settings:
     keys: str | None = None
     workers: int = 2
     hosts: tuple[str, ...] = LOOPBACK
-
-
-class Problem(BaseModel):
-    """What is wrong, in one line."""
-
-    error: str
-
-
-class Templates(BaseModel):
-    """Templates to protect: rows of as many numbers as the eraser takes."""
-
-    model_config = ConfigDict(allow_inf_nan=False, extra="forbid")
-    embeddings: list[list[float]] = Field(min_length=1, max_length=10_000)
-
-
-class TwoPhotos(BaseModel):
-    """Two photos, base64, of which the largest faces are compared."""
-
-    model_config = ConfigDict(extra="forbid")
-    first: str
-    second: str
-
-
-# By content, since a route's own answers may be pages or pictures.
-PROBLEM = {
-    "description": "What is wrong, in one line.",
-    "content": {"application/json": {"schema": Problem.model_json_schema()}},
-}
 
 
 def make_app(settings=None):
@@ -191,26 +153,6 @@ async def _watch(request, call_next):
     return response
 
 
-def allowed(scope):
-    """Return a dependency that lets callers with this scope in; its value is the caller."""
-
-    def check(request: Request):
-        state = request.app.state
-        caller = request.client.host if request.client else "unknown"
-        if state.settings.keys is not None:
-            secret = request.headers.get("x-api-key", "")
-            key = find_key(KeyFile(state.settings.keys).read(), secret)
-            if key is None:
-                raise Refused(401, "give a valid key in the header X-API-Key.")
-            if not key.allows(scope):
-                raise Refused(403, f"this key does not allow {scope}.")
-            caller = key.name
-        state.rate.take(caller)
-        return caller
-
-    return Depends(check)
-
-
 def _line(status, message, wait=None, headers=None):
     headers = dict(headers or {})
     if wait is not None:
@@ -246,172 +188,6 @@ def _first(error):
     """Return the first thing that is wrong with a request's parameters, without its values."""
     found = error.errors()[0]
     return f"{'.'.join(map(str, found['loc'][1:]))}: {found['msg']}"
-
-
-def _answers(*statuses):
-    return dict.fromkeys((401, 403, 429, *statuses), PROBLEM)
-
-
-def _body(content):
-    return {"requestBody": {"required": True, "content": content}}
-
-
-OF_WORK = _answers(400, 408, 413, 422, 500, 503, 504)
-OPEN = APIRouter(tags=["health"])
-ROUTES = APIRouter(prefix="/v1")
-Largest = Annotated[bool, Query(description="The largest face alone.")]
-
-
-@OPEN.get("/healthz")
-def healthz():
-    """Whether the service runs."""
-    return {"status": "ok"}
-
-
-@OPEN.get("/readyz", responses={503: PROBLEM})
-def readyz(request: Request):
-    """Whether the models are loaded, and what they can do."""
-    if request.app.state.can is None:
-        raise Refused(503, "the models are being loaded.", 2)
-    return request.app.state.can
-
-
-@OPEN.get(
-    "/metrics",
-    dependencies=[allowed("metrics")],
-    responses=_answers(),
-    response_class=PlainTextResponse,
-)
-def metrics(request: Request):
-    """Figures for Prometheus."""
-    found = request.app.state.metrics
-    found.running.set(request.app.state.pool.n_running)
-    return Response(generate_latest(found.registry), media_type="text/plain; version=0.0.4")
-
-
-@ROUTES.post("/describe", responses=OF_WORK, openapi_extra=_body(PHOTO), tags=["photos"])
-async def describe(
-    request: Request,
-    caller: str = allowed("photos"),
-    reader: Annotated[str, Query(pattern="^[a-z]+$", description="dlib or pixels.")] = "dlib",
-    largest: Largest = False,
-):
-    """Read age, gender, ethnicity, smile and more off the faces of a photo."""
-    return await _run(request, work.describe, await _photo(request), reader, largest)
-
-
-@ROUTES.post("/embed", responses=OF_WORK, openapi_extra=_body(PHOTO), tags=["templates"])
-async def embed(request: Request, caller: str = allowed("templates"), largest: Largest = False):
-    """Templates of the faces of a photo, protected if the service has an eraser."""
-    return await _run(request, work.embed, await _photo(request), largest)
-
-
-@ROUTES.post(
-    "/protect/photo",
-    responses=OF_WORK | {200: {"content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}}},
-    openapi_extra=_body(PHOTO),
-    tags=["photos"],
-)
-async def protect_photo(
-    request: Request,
-    caller: str = allowed("photos"),
-    hide: Annotated[str, Query(description="gender,age; age=old names the class to show.")] = "",
-    keep: Annotated[str, Query(description="Attributes that must stay readable.")] = "",
-    face: Annotated[int | None, Query(ge=0, le=1000, description="This face alone.")] = None,
-    at_random: Annotated[bool, Query(description="Draw the class to show among all.")] = False,
-    form: Annotated[str, Query(pattern="^(png|jpg|webp)$", description="Of the photo.")] = "png",
-    check: Annotated[
-        bool, Query(description="Answer with JSON: the photo, and what machines say of it.")
-    ] = False,
-):
-    """A photo whose faces are changed so that machines misread what is hidden."""
-    photo, ending = await _photo(request), f".{form}"
-    options = (parse_hide(hide), tuple(filter(None, keep.split(","))), face, at_random)
-    found = await _run(request, work.protect_photo, photo, *options, ending, check)
-    if check:
-        return JSONResponse(found)
-    kind = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}[form]
-    headers = {"X-Faces": json.dumps(found["faces"]), "X-Skipped": json.dumps(found["skipped"])}
-    return Response(base64.b64decode(found["photo"]), media_type=kind, headers=headers)
-
-
-@ROUTES.post("/protect/templates", responses=OF_WORK, tags=["templates"])
-async def protect_templates(
-    request: Request, templates: Templates, caller: str = allowed("templates")
-):
-    """Templates with the eraser's attributes taken out."""
-    return await _run(request, work.protect_templates, templates.embeddings)
-
-
-@ROUTES.post("/verify", responses=OF_WORK, tags=["photos"])
-async def verify(request: Request, photos: TwoPhotos, caller: str = allowed("photos")):
-    """Whether the largest faces of two photos are one person's, at an FMR of 1 in 1,000."""
-    try:
-        both = [base64.b64decode(p, validate=True) for p in (photos.first, photos.second)]
-    except ValueError as error:
-        raise Refused(422, "first and second must be photos in base64.") from error
-    return await _run(request, work.verify, *both)
-
-
-@ROUTES.post(
-    "/audits", status_code=202, responses=OF_WORK, openapi_extra=_body(TABLE), tags=["audit"]
-)
-async def start_audit(
-    request: Request,
-    attribute: Annotated[list[str], Query(min_length=1, max_length=5)],
-    caller: str = allowed("audit"),
-    protect: Annotated[bool, Query(description="Audit before and after the eraser.")] = False,
-    max_rows: Annotated[int, Query(ge=100, le=200_000)] = 20_000,
-):
-    """Begin an audit of a face table with embeddings and labels (Parquet)."""
-    limits = request.app.state.settings.limits
-    table = await read_body(request, limits.table_bytes, limits.body_seconds)
-    audits = request.app.state.audits
-    return {"id": audits.start(caller, table, attribute, protect, max_rows)}
-
-
-@ROUTES.get("/audits/{name}", responses=_answers(404, 422), tags=["audit"])
-def audit_state(request: Request, name: str, caller: str = allowed("audit")):
-    """How far an audit is, and what it found."""
-    audits = request.app.state.audits
-    return audits.describe(audits.get(caller, name))
-
-
-@ROUTES.get(
-    "/audits/{name}/report",
-    responses=_answers(404, 409, 422),
-    response_class=HTMLResponse,
-    tags=["audit"],
-)
-def audit_report(request: Request, name: str, caller: str = allowed("audit")):
-    """The report, one HTML page that needs no other file."""
-    job = request.app.state.audits.get(caller, name)
-    if job.state != "done":
-        raise Refused(409, f"the audit is {job.state}.")
-    return HTMLResponse(job.result["report"], headers={"Content-Security-Policy": REPORT_POLICY})
-
-
-@ROUTES.delete("/audits/{name}", status_code=204, responses=_answers(404, 422), tags=["audit"])
-def delete_audit(request: Request, name: str, caller: str = allowed("audit")):
-    """Forget an audit; one that runs is stopped."""
-    request.app.state.audits.delete(caller, name)
-
-
-def parse_hide(text):
-    """Return ``hide`` of a perturber from "gender,age=old"."""
-    pairs = [part.partition("=") for part in text.split(",") if part]
-    if not pairs:
-        raise Refused(422, "hide must name an attribute, such as gender.")
-    return {name: shown or None for name, _, shown in pairs}
-
-
-async def _photo(request):
-    limits = request.app.state.settings.limits
-    return await read_body(request, limits.photo_bytes, limits.body_seconds)
-
-
-async def _run(request, function, *args):
-    return await request.app.state.pool.run(function, *args)
 
 
 DESCRIPTION = """
