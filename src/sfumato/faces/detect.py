@@ -20,6 +20,14 @@ PAD = 0.15
 HOG = "dlib-hog"
 
 
+BOX = ("left", "top", "right", "bottom")
+
+
+def plain_box(box):
+    """Return a box's JSON form: its edges by name, in tenths of a pixel."""
+    return dict(zip(BOX, (round(float(value), 1) for value in box), strict=True))
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One face found in a photo; coordinates are pixels of the photo and may lie outside it.

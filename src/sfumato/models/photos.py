@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sfumato.errors import InputError
-from sfumato.faces.detect import PAD, DlibDetector, make_detector
+from sfumato.faces.detect import PAD, DlibDetector, make_detector, plain_box
 from sfumato.faces.photos import MAX_PIXELS, PhotoError, read_photo
 from sfumato.faces.saving import KINDS, check_ending, read_extras, save_photo
 from sfumato.faces.sources import FileSource, open_source
@@ -18,7 +18,6 @@ TASK = 2
 #: Longest side at which dlib searches a photo: twice its usual one, as a face that is missed
 #: stays readable. It finds faces of 80 pixels and more at that size, then smaller ones if none.
 MAX_SIDE = 2048
-BOX = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ class PhotoProtector:
         photo, sizes = protect_faces(image, [face for _, face in chosen], self.perturber, **wanted)
         faces = []
         for (number, face), size in zip(chosen, sizes, strict=True):
-            box = dict(zip(BOX, (round(float(value), 1) for value in face.box), strict=True))
-            faces.append({"face": number, "box": box, "crop": size})
+            faces.append({"face": number, "box": plain_box(face.box), "crop": size})
         extras = read_extras(source, keep_metadata=self.options["keep_metadata"], **limit)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_photo(photo, output, original=image, extras=extras)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import Cropper
-from sfumato.faces.detect import PAD, make_detector
+from sfumato.faces.detect import BOX, PAD, make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
@@ -22,7 +22,6 @@ LAWFUL = (
 )
 WEIGHTS = Path(__file__).parent / "weights"
 TASK = 16
-BOX = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ def faces_of(photos, reader):
         {
             "image_id": name,
             "face": number,
-            "box": dict(zip(BOX, (round(float(v), 1) for v in boxes[row]), strict=True)),
+            "box": plain_box(boxes[row]),
             "score": round(float(scores[row]), 4),
             **{attribute: values[row] for attribute, values in readings.items()},
         }

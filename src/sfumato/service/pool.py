@@ -69,11 +69,12 @@ class WorkPool:
             if self.n_running >= self._limit:
                 raise Busy("too many requests wait; try again in a few seconds.")
             self.n_running += 1
+        limit = seconds or self._seconds
         try:
-            future = self._pool.schedule(function, args, timeout=seconds or self._seconds)
+            future = self._pool.schedule(function, args, timeout=limit)
             return await asyncio.wrap_future(future)
         except TimedOut as error:
-            raise TookTooLong(f"the work took more than {self._seconds:g} s.") from error
+            raise TookTooLong(f"the work took more than {limit:g} s.") from error
         except (InputError, asyncio.CancelledError):
             raise
         except Exception as error:

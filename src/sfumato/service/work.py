@@ -15,7 +15,7 @@ from sfumato.audit.report import report_page, verdict
 from sfumato.audit.tables import audit_tables
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
-from sfumato.faces.detect import make_detector
+from sfumato.faces.detect import make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import read_photo
 from sfumato.faces.saving import encode_photo, read_extras
@@ -37,8 +37,6 @@ from sfumato.readers.describe import (
     shipped_readers,
 )
 from sfumato.validation import check_embeddings
-
-BOX = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def embed(photo, largest):
     image, faces = _faces(photo)
     faces = faces[:1] if largest else faces
     X = np.stack([_loaded.encoder.encode(image, face) for face in faces])
-    boxes = [_box(face) for face in faces]
+    boxes = [plain_box(face.box) for face in faces]
     named = [{"face": n, "box": box} for n, box in enumerate(boxes)]
     return _templates(X, named)
 
@@ -203,7 +201,7 @@ def protect_photo(photo, hide, keep, face, at_random, ending, check):
     changed, _ = protect_faces(image, [f for _, f in chosen], _loaded.perturber, **options)
     extras = read_extras(photo, max_pixels=_loaded.models.max_pixels)
     content = encode_photo(changed, ending, original=image, extras=extras)
-    entries = [{"face": number, "box": _box(found)} for number, found in chosen]
+    entries = [{"face": number, "box": plain_box(found.box)} for number, found in chosen]
     if check:
         written = read_photo(content, max_pixels=_loaded.models.max_pixels)
         for entry, (_, found) in zip(entries, chosen, strict=True):
@@ -284,7 +282,3 @@ def _faces(photo):
             "photo."
         )
     return image, faces
-
-
-def _box(face):
-    return dict(zip(BOX, (round(float(value), 1) for value in face.box), strict=True))
