@@ -40,11 +40,11 @@ def said(images):
     return np.where((images * STRIPES).sum(axis=(1, 2, 3)) > 0, "male", "female")
 
 
-def fit(recipe=None, folder=None, progress=None, **parameters):
+def fit(recipe=None, folder=None, progress=None, adversaries=(), **parameters):
     parameters = {"size": SIZE, "width": 8, "residual": True, "n_critic": 1} | parameters
     return PrivacyNetPerturber(**parameters).fit(
         *draw(256), matcher=Blobs(), recipe=recipe or Recipe(6, 8, n_rounds=3),
-        folder=folder, progress=progress,
+        adversaries=adversaries, folder=folder, progress=progress,
     )  # fmt: skip
 
 
@@ -153,29 +153,46 @@ def test_the_control_takes_no_matcher():
         BaselineGan(size=SIZE, width=4).fit(*draw(16), matcher=Blobs(), recipe=Recipe(1))
 
 
-def test_the_discriminator_may_see_altered_pictures_alone(tmp_path):
-    pytest.importorskip("kornia", reason="needs the extra deep")
-    from sfumato.perturbers.privacynet_training import make_altered
+class Stripes(torch.nn.Module):
+    """An adversary that looks at one number: the mean over the stripes, times its weight."""
 
-    x = 2 * torch.from_numpy(draw(8)[0]) - 1
-    x.requires_grad_()
-    torch.manual_seed(0)
-    first = make_altered()(x)
-    torch.manual_seed(0)
-    assert torch.equal(first, make_altered()(x)) and not torch.equal(first, make_altered()(x))
-    assert first.shape == x.shape and first.abs().max() < 1.5
-    assert torch.autograd.grad(first.sum(), x)[0].abs().sum() > 0
+    def __init__(self, weight=40.0):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(weight))
+        stripes = torch.from_numpy(STRIPES / np.abs(STRIPES).sum() / SIZE).float()
+        self.register_buffer("stripes", stripes)
+
+    def forward(self, x):
+        return self.weight * (x * self.stripes).sum(dim=(1, 2, 3))[:, None]
+
+
+def test_adversaries_are_fooled_and_what_was_given_stays_as_it_was():
+    pytest.importorskip("kornia", reason="needs the extra deep")
+    recipe = Recipe(60, 16, learning_rate=2e-3, n_rounds=2)
+    given = Stripes()
+    plain, fooling = fit(recipe), fit(recipe, adversaries=[given])
+    assert float(given.weight.detach()) == 40.0
+    assert "adversary" in fooling.history_[0] and "adversary" not in plain.history_[0]
+    assert any(
+        not np.array_equal(plain.generator_[name], fooling.generator_[name])
+        for name in plain.generator_
+    )
+
+
+def test_with_adversaries_too_an_interrupted_run_ends_with_the_same_weights(tmp_path):
+    pytest.importorskip("kornia", reason="needs the extra deep")
 
     def cut_off(done, total, what):
         if done == 4:
             raise KeyboardInterrupt
 
-    plain, whole = fit().generator_, fit(altered=True).generator_
-    assert any(not np.array_equal(plain[name], whole[name]) for name in plain)
+    whole = fit(adversaries=[Stripes(), Stripes(-1.0)]).generator_
     with pytest.raises(KeyboardInterrupt):
-        fit(altered=True, folder=tmp_path, progress=cut_off)
-    again = fit(altered=True, folder=tmp_path).generator_
+        fit(adversaries=[Stripes(), Stripes(-1.0)], folder=tmp_path, progress=cut_off)
+    again = fit(adversaries=[Stripes(), Stripes(-1.0)], folder=tmp_path).generator_
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
+    with pytest.raises(InputError, match=r"other settings \(adversaries\)"):
+        fit(folder=tmp_path)
 
 
 def test_samples_show_every_class_of_some_faces_where_asked_for(tmp_path):

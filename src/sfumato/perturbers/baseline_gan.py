@@ -24,6 +24,7 @@ class BaselineGan(PrivacyNetPerturber):
         *,
         matcher=None,
         wanted=None,
+        adversaries=(),
         recipe=None,
         folder=None,
         progress=None,
@@ -31,4 +32,11 @@ class BaselineGan(PrivacyNetPerturber):
         """Train the generator; see :meth:`PrivacyNetPerturber.fit`, but it takes no matcher."""
         if matcher is not None or wanted is not None:
             raise InputError("baseline-gan takes no matcher; use privacynet.")
-        return super().fit(images, labels, recipe=recipe, folder=folder, progress=progress)
+        return super().fit(
+            images,
+            labels,
+            adversaries=adversaries,
+            recipe=recipe,
+            folder=folder,
+            progress=progress,
+        )

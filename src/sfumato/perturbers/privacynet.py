@@ -8,7 +8,7 @@ with labels V_0 and V_t the labels to show,
           + lambda_m |R(X) - R(G(X, V_t))|^2
           + lambda_rec |X - G(G(X, V_t), V_0)|_1                                      (Eq. 2)
 
-:func:`sfumato.perturbers.privacynet_training.step` has the updates.
+:mod:`sfumato.perturbers.privacynet_training` has the updates.
 """
 
 from sfumato.errors import InputError
@@ -39,11 +39,6 @@ class PrivacyNetPerturber(Perturber):
         Lambda_rec (Sect. 4).
     n_critic : int, default=5
         Updates of D to one of G; StarGAN's, from which the paper adapted its networks.
-    warm_up : float in [0, 1), default=0.0
-        Share of the iterations in which D alone learns. Not in the paper.
-    altered : bool, default=False
-        D sees all pictures turned, blurred, lit otherwise and noisy, at random [2]_. Not in the
-        paper: in a short training G else finds changes that fool D and no other network.
     seed : int, default=0
 
     Attributes
@@ -72,8 +67,6 @@ class PrivacyNetPerturber(Perturber):
     ----------
     .. [1] Mirjalili, Raschka, Ross, "PrivacyNet: semi-adversarial networks for multi-attribute
        face privacy", IEEE Transactions on Image Processing 2020.
-    .. [2] Zhao, Liu, Lin, Zhu, Han, "Differentiable augmentation for data-efficient GAN
-       training", NeurIPS 2020.
     """
 
     def __init__(
@@ -86,8 +79,6 @@ class PrivacyNetPerturber(Perturber):
         matching_weight=4.0,
         reconstruction_weight=4.0,
         n_critic=5,
-        warm_up=0.0,
-        altered=False,
         seed=0,
     ):
         self.size = size
@@ -97,8 +88,6 @@ class PrivacyNetPerturber(Perturber):
         self.matching_weight = matching_weight
         self.reconstruction_weight = reconstruction_weight
         self.n_critic = n_critic
-        self.warm_up = warm_up
-        self.altered = altered
         self.seed = seed
 
     def fit(
@@ -108,6 +97,7 @@ class PrivacyNetPerturber(Perturber):
         *,
         matcher=None,
         wanted=None,
+        adversaries=(),
         recipe=None,
         folder=None,
         progress=None,
@@ -129,6 +119,11 @@ class PrivacyNetPerturber(Perturber):
             ``wanted(templates)`` gives what the templates of changed pictures shall be, from
             those of the originals, both of unit length (float32 ndarray); default: the same
             (Eq. 7). An eraser's ``transform`` makes the pictures' templates tell less.
+        adversaries : sequence of Module, optional
+            Networks that read the attributes, such as
+            :func:`sfumato.perturbers.adversaries.train_adversaries` gives: the generator fools
+            them as they are, and copies that go on learning from what it makes; all see
+            altered pictures. Default: none, as in the paper, where it fools D alone.
         recipe : Recipe, optional
             Default: the paper's 200,000 batches of 16.
         folder : str or Path, optional
@@ -147,7 +142,7 @@ class PrivacyNetPerturber(Perturber):
             stays in the folder.
         """
         need("torch", "deep")
-        from sfumato.perturbers.privacynet_training import train
+        from sfumato.perturbers.privacynet_training import Others, train
 
         attributes = {name: classes_of(name, values) for name, values in labels.items()}
         for name, classes in attributes.items():
@@ -160,7 +155,14 @@ class PrivacyNetPerturber(Perturber):
         }
         recipe = recipe or Recipe(200_000)
         self.generator_, self.labeller_, self.history_ = train(
-            self, pictures, codes, attributes, matcher, wanted, recipe, folder, progress
+            self,
+            pictures,
+            codes,
+            attributes,
+            Others(matcher, wanted, list(adversaries)),
+            recipe,
+            folder,
+            progress,
         )
         self.attributes_, self.size_ = attributes, self.size
         self._nets = None

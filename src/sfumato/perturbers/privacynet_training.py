@@ -1,7 +1,7 @@
 """The game of PrivacyNet: its networks, one step, and the loop."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from sfumato.nets.privacynet import (
     label_planes,
     read_labels,
 )
+from sfumato.perturbers.adversaries import make_altered
+from sfumato.perturbers.draws import Draws
 from sfumato.perturbers.sheets import save_sheet
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
-from sfumato.validation import need
 
 PENALTY = 10.0
 BETAS = (0.5, 0.999)
@@ -47,7 +48,18 @@ class Nets:
     critic: Any = None
     matcher: Any = None
     wanted: Any = None
-    altered: Any = staticmethod(lambda x: x)
+    altered: Any = None
+    readers: list = field(default_factory=list)
+    adversaries: list = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Others:
+    """What was trained before: see :meth:`PrivacyNetPerturber.fit`."""
+
+    matcher: Any = None
+    wanted: Any = None
+    adversaries: Any = ()
 
 
 @dataclass
@@ -57,27 +69,18 @@ class Optimizers:
     generator: Any
     discriminator: Any
     labeller: Any
-
-
-@dataclass
-class Batch:
-    """Pictures in [-1, 1], their classes, and those to show."""
-
-    x: torch.Tensor
-    now: dict
-    then: dict
+    adversaries: list = field(default_factory=list)
 
 
 def discriminator_step(nets, batch, optimizers, layout, descend):
     """Update D (Eq. 1), and the small network that will read labels; return the losses."""
     with torch.no_grad():
-        fake = nets.altered(nets.generator(batch.x, label_planes(batch.then, layout)))
-    real = nets.altered(batch.x)
-    real_scores, logits = nets.discriminator(real)
+        fake = nets.generator(batch.x, label_planes(batch.then, layout))
+    real_scores, logits = nets.discriminator(batch.x)
     fake_scores, _ = nets.discriminator(fake)
     source = critic_loss(real_scores, fake_scores)
     mix = torch.rand(len(batch.x), device=batch.x.device)
-    penalty = gradient_penalty(nets.critic, real, fake, mix)
+    penalty = gradient_penalty(nets.critic, batch.x, fake, mix)
     attribute = attribute_loss(logits, batch.now, layout)
     descend(source + PENALTY * penalty + attribute, optimizers.discriminator)
     reading = attribute_loss(nets.labeller(batch.x)[1], batch.now, layout)
@@ -86,11 +89,16 @@ def discriminator_step(nets, batch, optimizers, layout, descend):
 
 
 def generator_step(nets, batch, optimizers, layout, descend, weights):
-    """Update G (Eq. 2); return the losses."""
+    """Update G (Eq. 2); return the losses and the changed pictures."""
     changed = nets.generator(batch.x, label_planes(batch.then, layout))
-    scores, logits = nets.discriminator(nets.altered(changed))
+    scores, logits = nets.discriminator(changed)
     source = generator_source_loss(scores)
-    attribute = attribute_loss(logits, batch.then, layout)
+    every = [logits]
+    if nets.adversaries:
+        altered = nets.altered(changed)
+        every += [net(altered) for net in nets.readers + nets.adversaries]
+    # Of D alone in the paper.
+    attribute = sum(attribute_loss(own, batch.then, layout) for own in every) / len(every)
     again = nets.generator(changed, label_planes(batch.now, layout))
     reconstruction = reconstruction_loss(batch.x, again)
     total = (
@@ -108,7 +116,19 @@ def generator_step(nets, batch, optimizers, layout, descend, weights):
         total = total + weights.matching_weight * matching
         found["matching"] = matching
     descend(total, optimizers.generator)
-    return found
+    return found, changed.detach()
+
+
+def adversary_step(nets, number, batch, changed, optimizers, layout, descend):
+    """Teach one adversary what is true of original and changed pictures; return the loss."""
+    net = nets.adversaries[number]
+    net.train()
+    logits = net(nets.altered(torch.cat([batch.x, changed])))
+    now = {name: torch.cat([codes, codes]) for name, codes in batch.now.items()}
+    loss = attribute_loss(logits, now, layout)
+    descend(loss, optimizers.adversaries[number])
+    net.eval()
+    return {"adversary": loss}
 
 
 def _wanted(wanted, templates):
@@ -118,7 +138,7 @@ def _wanted(wanted, templates):
     return torch.nn.functional.normalize(found, dim=1)
 
 
-def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, progress):
+def train(method, pictures, codes, attributes, others, recipe, folder, progress):
     """Return weights of the generator and the labeller, and the history.
 
     Parameters
@@ -128,7 +148,8 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
     pictures : Pictures
     codes : dict of str to ndarray of int of shape (n_images,)
     attributes : dict of str to list of str
-    matcher, wanted, recipe, folder, progress
+    others : Others
+    recipe, folder, progress
         As for :meth:`sfumato.perturbers.privacynet.PrivacyNetPerturber.fit`.
     """
     fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
@@ -137,31 +158,29 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
     average = deepcopy(nets.generator)
     names = ("generator", "discriminator", "labeller")
     parts: dict[str, Any] = {name: getattr(nets, name) for name in names} | {"average": average}
-    wrapped, made = Nets(None, None, None, wanted=wanted), Optimizers(None, None, None)
+    matcher = others.matcher
+    wrapped, made = Nets(None, None, None, wanted=others.wanted), Optimizers(None, None, None)
     for name in names:
         adam = torch.optim.Adam(parts[name].parameters(), recipe.learning_rate, betas=BETAS)
         net, adam = fabric.setup(parts[name], adam)
         setattr(wrapped, name, net)
         setattr(made, name, adam)
         parts[f"{name} optimizer"] = adam
+    _add_adversaries(wrapped, made, parts, others.adversaries, fabric, recipe)
 
     def critic(x):
         # Fabric's wrapper forbids a gradient of a gradient.
         with fabric.autocast():
             return nets.discriminator(x)[0].float()
 
-    def templates(x):
-        with fabric.autocast():
-            return matcher(x).float()
-
     wrapped.critic = critic
-    if method.altered:
+    if others.adversaries:
         wrapped.altered = make_altered()
     if matcher is not None:
         matcher.to(fabric.device)
-        wrapped.matcher = templates
+        wrapped.matcher = _autocast(matcher, fabric)
     average.to(fabric.device)
-    draw = _Draws(pictures, codes, attributes, fabric)
+    draw = Draws(pictures, codes, {n: k for n, (_, k) in layout.items()}, fabric)
     n_total = recipe.n_rounds * recipe.round_iterations
 
     def descend(loss, optimizer):
@@ -176,10 +195,13 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
         losses = discriminator_step(wrapped, batch, made, layout, descend)
         # A figure of every step: G's are those of its own steps, spread over the others.
         found = dict.fromkeys(GENERATOR_LOSSES[: 4 if matcher is not None else 3], 0.0)
-        if number >= method.warm_up * n_total and number % method.n_critic == 0:
-            own = generator_step(wrapped, batch, made, layout, descend, method)
+        if number % method.n_critic == 0:
+            own, changed = generator_step(wrapped, batch, made, layout, descend, method)
             found = {name: method.n_critic * float(own[name].detach()) for name in found}
             _average(average, nets.generator, number)
+            if wrapped.adversaries:
+                turn = number // method.n_critic % len(wrapped.adversaries)
+                losses |= adversary_step(wrapped, turn, batch, changed, made, layout, descend)
         return {name: float(loss.detach()) for name, loss in losses.items()} | found
 
     def validate():
@@ -191,6 +213,7 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
     schedule = Schedule(recipe.n_rounds, recipe.batch_size, seed=method.seed)
     chosen = {name: value for name, value in vars(recipe).items() if name != "n_samples"}
     settings = {"method": method.get_params(), "recipe": chosen, "rows": len(pictures)}
+    settings |= {"adversaries": len(others.adversaries)} if others.adversaries else {}
     history = train_networks(
         step,
         validate,
@@ -205,17 +228,26 @@ def train(method, pictures, codes, attributes, matcher, wanted, recipe, folder, 
     return _arrays(average), _arrays(nets.labeller), history
 
 
-def make_altered():
-    """Return a function that alters pictures in [-1, 1], drawing from torch's generator."""
-    K = need("kornia.augmentation", "deep")
-    alter = K.AugmentationSequential(
-        K.RandomAffine(10.0, (0.06, 0.06), (0.9, 1.1), padding_mode="reflection", p=0.8),
-        K.ColorJiggle(0.2, 0.2, 0.2, 0.02, p=0.6),
-        K.RandomGaussianBlur((5, 5), (0.3, 1.5), p=0.5),
-        K.RandomGaussianNoise(std=0.04, p=0.5),
-        data_keys=["input"],
-    )
-    return lambda x: 2 * alter((x + 1) / 2) - 1
+def _add_adversaries(wrapped, made, parts, adversaries, fabric, recipe):
+    """Set the networks as they were, frozen, and copies that go on learning."""
+    for number, net in enumerate(adversaries):
+        frozen = deepcopy(net).to(fabric.device).eval().requires_grad_(False)
+        wrapped.readers.append(_autocast(frozen, fabric))
+        learning = deepcopy(net).eval().requires_grad_(True)
+        adam = torch.optim.Adam(learning.parameters(), recipe.learning_rate)
+        parts[f"adversary {number}"] = learning
+        learning, adam = fabric.setup(learning, adam)
+        wrapped.adversaries.append(learning)
+        made.adversaries.append(adam)
+        parts[f"adversary {number} optimizer"] = adam
+
+
+def _autocast(net, fabric):
+    def call(x):
+        with fabric.autocast():
+            return net(x).float()
+
+    return call
 
 
 GENERATOR_LOSSES = ("G source", "G attribute", "reconstruction", "matching")
@@ -244,44 +276,6 @@ def rebuild(method):
         net.load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
         net.eval().requires_grad_(False)
     return generator, labeller, layout
-
-
-class _Draws:
-    """Batches drawn by torch's generator, which the loop seeds for each batch."""
-
-    def __init__(self, pictures, codes, attributes, fabric):
-        self.pictures, self.fabric = pictures, fabric
-        self.codes = {name: torch.from_numpy(values) for name, values in codes.items()}
-        self.n_classes = {name: len(classes) for name, classes in attributes.items()}
-        cells = np.stack(list(codes.values()), axis=1)
-        _, cell, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-        self.weights = torch.from_numpy(count[cell.ravel()] ** -0.5)
-
-    def __call__(self, n):
-        """Return a batch of n."""
-        return self._batch(torch.multinomial(self.weights, n, replacement=True))
-
-    def shown(self, n):
-        """Return the batch by which every round is judged."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return self(n)
-
-    def _batch(self, rows):
-        now = {name: values[rows] for name, values in self.codes.items()}
-        then = {}
-        for name, own in now.items():
-            n_classes = self.n_classes[name]
-            step = torch.randint(1, n_classes, own.shape)
-            changed = torch.rand(own.shape) < 0.5
-            then[name] = torch.where(changed, (own + step) % n_classes, own)
-        x = 2 * self.pictures.batch(rows.numpy()) - 1
-        if torch.rand(()) < 0.5:
-            x = x.flip(-1)
-        to = self.fabric.to_device
-        return Batch(
-            to(x), {k: to(v) for k, v in now.items()}, {k: to(v) for k, v in then.items()}
-        )
 
 
 def _check_gradients(optimizer):
@@ -318,9 +312,13 @@ def _write_samples(net, batch, layout, n_samples, path):
 
 @torch.no_grad()
 def _validated(average, nets, batch, layout):
-    """Return what D reads on pictures of the average, and how like the originals they are."""
+    """Return what D, or the adversaries, read on pictures of the average, and how like the
+    originals they are."""
     changed = average(batch.x, label_planes(batch.then, layout))
-    said = read_labels(nets.discriminator(changed)[1], layout)
+    logits = nets.discriminator(changed)[1]
+    if nets.adversaries:
+        logits = sum(net(changed) for net in nets.adversaries)
+    said = read_labels(logits, layout)
     moved = {n: batch.now[n] != batch.then[n] for n in layout}
     shown = torch.cat([(said[n] == batch.then[n])[moved[n]] for n in layout]).float().mean()
     kept = torch.cat([(said[n] == batch.then[n])[~moved[n]] for n in layout]).float().mean()
