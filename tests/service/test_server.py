@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 import sfumato.cli.commands  # noqa: E402, F401
 from sfumato.cli import app  # noqa: E402
+from sfumato.data.info import TableInfo  # noqa: E402
 
 SERVER = """
 import sys
@@ -32,7 +34,7 @@ from sfumato.service.limits import Limits
 from sfumato.service.run import run
 if __name__ == "__main__":
     limits = Limits(a_minute=100_000)
-    settings = Settings(models=StandIns(), limits=limits, workers=1)
+    settings = Settings(models=StandIns(galleries=sys.argv[1:]), limits=limits, workers=1)
     run(settings, "127.0.0.1", 0, say=lambda text: print(text, flush=True))
 """
 
@@ -42,7 +44,7 @@ def server(tmp_path):
     """Return a service's process and its address."""
     (tmp_path / "server.py").write_text(SERVER)
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "server.py")],
+        [sys.executable, str(tmp_path / "server.py"), *galleries(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
         env={"PYTHONPATH": f"{Path(__file__).parents[1]}:{':'.join(sys.path)}", "PATH": ""},
@@ -58,6 +60,18 @@ def server(tmp_path):
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+def galleries(folder):
+    """Return the path of a gallery that takes what the examples of /openapi.json send."""
+    if find_spec("lancedb") is None:
+        return []
+    from sfumato.gallery import Gallery, Templates
+
+    steps = ({"method": "leace", "fingerprint": "0123456789ab"},)
+    info = TableInfo(None, "dlib-resnet", "55533b28a958", 3, "euclidean", transformations=steps)
+    Gallery.create(folder / "people.gallery", Templates(np.ones((1, 3)), info, ["like"]))
+    return [str(folder / "people.gallery")]
 
 
 def photo():

@@ -23,6 +23,9 @@ def serve(
     workers: int | None = typer.Option(None, min=1, help="Processes; by default one a core."),
     eraser: Path | None = typer.Option(None, help="A saved eraser, for templates."),
     perturber: Path | None = typer.Option(None, help="A saved perturber, for photos."),
+    gallery: list[Path] = typer.Option(
+        [], help="A gallery's folder; people.gallery is served as people. Again for more."
+    ),
     detector: str = typer.Option("dlib", help="dlib, mtcnn or yunet:PATH."),
     encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
     seconds: float = typer.Option(60, min=1, help="Time limit of a request's work."),
@@ -46,12 +49,15 @@ def serve(
         raise InputError(
             f"{host} can be reached from other machines: give --keys FILE (sfumato keys create)."
         )
+    if gallery:
+        _check_galleries(gallery)
     settings = Settings(
         models=Models(
             detector=detector,
             encoder=encoder,
             eraser=None if eraser is None else str(eraser),
             perturber=None if perturber is None else str(perturber),
+            galleries=tuple(map(str, gallery)),
         ),
         limits=Limits(work_seconds=seconds, a_minute=a_minute),
         keys=None if key_file is None else str(key_file),
@@ -61,12 +67,23 @@ def serve(
     run(settings, host, port, say=lambda text: errors.print(text, soft_wrap=True))
 
 
+def _check_galleries(folders):
+    """Refuse what is no gallery before anything is served."""
+    from sfumato.gallery import Gallery
+    from sfumato.service.galleries import names_of
+
+    for folder in names_of(folders).values():
+        Gallery(folder)
+
+
 @keys.command("create")
 def create_key(
     name: str = typer.Argument(help="Who it is for."),
     key_file: Path = KEYS,
     scope: list[str] = typer.Option(
-        ..., help="photos, templates, gallery, audit or metrics; give it again for more."
+        ...,
+        help="photos, templates, gallery-compare, gallery-read, gallery-write, audit or metrics; "
+        "give it again for more.",
     ),
 ):
     """Draw a key and print it, the only time that it can be seen."""

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from sfumato.data.tables import write_table
 
@@ -35,7 +36,7 @@ def count_people(store):
 
 
 def write_rows(store, output, info):
-    """Write all rows as a face table; return their number."""
+    """Write all rows as a face table, a path or a binary file; return their number."""
     vector = pa.list_(pa.float32(), info.dimension)
     columns = {
         "image_id": pa.string(),
@@ -51,4 +52,9 @@ def write_rows(store, output, info):
             arrays = [batch.column(name) for name in ("template_id", "person", "vector")]
             yield pa.RecordBatch.from_arrays([*arrays, when], schema=schema)
 
-    return write_table(output, batches(), schema, info)
+    if not hasattr(output, "write"):
+        return write_table(output, batches(), schema, info)
+    with pq.ParquetWriter(output, schema.with_metadata(info.to_metadata())) as writer:
+        for batch in batches():
+            writer.write_batch(batch.cast(writer.schema))
+    return store.n_rows

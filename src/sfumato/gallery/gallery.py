@@ -271,7 +271,7 @@ class Gallery:
 
         Parameters
         ----------
-        output : str or Path
+        output : str, Path or binary file
             Must not exist; appears only when complete. ``enrolled`` is a label column.
 
         Returns
@@ -279,8 +279,7 @@ class Gallery:
         dict
             ``output``, ``n_rows``.
         """
-        output = Path(output)
-        if output.exists():
+        if not hasattr(output, "write") and Path(output).exists():
             raise InputError(f"{output} exists already; give another name.")
         with self._reading() as store:
             n_rows = contents.write_rows(store, output, self.info)

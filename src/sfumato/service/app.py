@@ -23,6 +23,8 @@ from starlette.routing import compile_path
 from sfumato import __version__
 from sfumato.errors import InputError, SfumatoError
 from sfumato.service.audits import Audits
+from sfumato.service.bodies import schemas
+from sfumato.service.gallery_routes import GALLERIES
 from sfumato.service.limits import Limits, Rate, Refused
 from sfumato.service.pool import Busy, TookTooLong, WorkPool
 from sfumato.service.routes import OPEN, ROUTES
@@ -112,6 +114,9 @@ def make_app(settings=None):
         app.add_exception_handler(kind, answer)
     app.include_router(OPEN)
     app.include_router(ROUTES)
+    app.include_router(GALLERIES)
+    # FastAPI does not read these bodies, so it does not know them.
+    app.openapi().setdefault("components", {}).setdefault("schemas", {}).update(schemas())
     # Not mounted: a mount would answer a wrong method on a path of ours with 404.
     app.router.default = StaticFiles(directory=PAGE, html=True)
     return app
@@ -132,6 +137,10 @@ class Metrics:
         self.seconds = Histogram(
             "sfumato_request_seconds", "Seconds.", ["route"], buckets=SECONDS,
             registry=self.registry,
+        )  # fmt: skip
+        self.templates = Counter(
+            "sfumato_gallery_templates", "Templates sent to galleries by what became of them.",
+            ["outcome"], registry=self.registry,
         )  # fmt: skip
         self.running = Gauge(
             "sfumato_work_running", "Work in and before workers.", registry=self.registry

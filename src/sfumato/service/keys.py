@@ -16,8 +16,12 @@ from pathlib import Path
 from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
 
-#: What a key may allow.
-SCOPES = ("photos", "templates", "gallery", "audit", "metrics")
+#: What a key may allow. Of a gallery: to compare with it, to read its people's names and
+#: templates, to enrol and delete.
+SCOPES = (
+    *("photos", "templates", "gallery-compare", "gallery-read", "gallery-write"),
+    *("audit", "metrics"),
+)
 PREFIX = "sfumato_"
 
 

@@ -13,8 +13,8 @@ class Limits:
 
     Parameters
     ----------
-    photo_bytes, table_bytes : int
-        Of an uploaded photo, and of a table to audit.
+    photo_bytes, table_bytes, json_bytes : int
+        Of an uploaded photo, of a table to audit or exported, and of a body in JSON.
     body_seconds : float
         In which a body must have come.
     work_seconds : float
@@ -29,6 +29,7 @@ class Limits:
 
     photo_bytes: int = 20_000_000
     table_bytes: int = 200_000_000
+    json_bytes: int = 60_000_000
     body_seconds: float = 30.0
     work_seconds: float = 60.0
     audit_seconds: float = 1800.0
@@ -54,7 +55,8 @@ async def read_body(request, max_bytes, seconds):
         it is empty or its length is no number.
     """
     declared = request.headers.get("content-length", "0")
-    if not declared.isascii() or not declared.isdigit():
+    # More digits are no length of anything, and Python refuses to read thousands of them.
+    if not declared.isascii() or not declared.isdigit() or len(declared) > 20:
         raise Refused(400, "Content-Length must be a number.")
     if int(declared) > max_bytes:
         raise Refused(413, f"{int(declared):,} bytes are more than the limit of {max_bytes:,}.")

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from sfumato.service import work
+from sfumato.service.bodies import Templates, TwoPhotos, describes, parsed, photo_bytes
 from sfumato.service.keys import KeyFile, find_key
 from sfumato.service.limits import Refused, read_body
 
@@ -24,21 +25,6 @@ class Problem(BaseModel):
     """What is wrong, in one line."""
 
     error: str
-
-
-class Templates(BaseModel):
-    """Templates to protect: rows of as many numbers as the eraser takes."""
-
-    model_config = ConfigDict(allow_inf_nan=False, extra="forbid")
-    embeddings: list[list[float]] = Field(min_length=1, max_length=10_000)
-
-
-class TwoPhotos(BaseModel):
-    """Two photos, base64, of which the largest faces are compared."""
-
-    model_config = ConfigDict(extra="forbid")
-    first: str
-    second: str
 
 
 # By content, since a route's own answers may be pages or pictures.
@@ -68,7 +54,8 @@ def allowed(scope):
     return Depends(check)
 
 
-def _answers(*statuses):
+def answers(*statuses):
+    """Return what OpenAPI says of a route's errors."""
     return dict.fromkeys((401, 403, 429, *statuses), PROBLEM)
 
 
@@ -76,9 +63,12 @@ def _body(content):
     return {"requestBody": {"required": True, "content": content}}
 
 
-OF_WORK = _answers(400, 408, 413, 422, 500, 503, 504)
+OF_WORK = answers(400, 408, 413, 422, 500, 503, 504)
+OF_JSON = OF_WORK | answers(415)
 OPEN = APIRouter(tags=["health"])
 ROUTES = APIRouter(prefix="/v1")
+TEMPLATES = parsed(Templates)
+TWO_PHOTOS = parsed(TwoPhotos)
 Largest = Annotated[bool, Query(description="The largest face alone.")]
 
 
@@ -99,7 +89,7 @@ def readyz(request: Request):
 @OPEN.get(
     "/metrics",
     dependencies=[allowed("metrics")],
-    responses=_answers(),
+    responses=answers(),
     response_class=PlainTextResponse,
 )
 def metrics(request: Request):
@@ -117,13 +107,13 @@ async def describe(
     largest: Largest = False,
 ):
     """Read age, gender, ethnicity, smile and more off the faces of a photo."""
-    return await _run(request, work.describe, await _photo(request), reader, largest)
+    return await run(request, work.describe, await _photo(request), reader, largest)
 
 
 @ROUTES.post("/embed", responses=OF_WORK, openapi_extra=_body(PHOTO), tags=["templates"])
 async def embed(request: Request, caller: str = allowed("templates"), largest: Largest = False):
     """Templates of the faces of a photo, protected if the service has an eraser."""
-    return await _run(request, work.embed, await _photo(request), largest)
+    return await run(request, work.embed, await _photo(request), largest)
 
 
 @ROUTES.post(
@@ -147,7 +137,7 @@ async def protect_photo(
     """A photo whose faces are changed so that machines misread what is hidden."""
     photo, ending = await _photo(request), f".{form}"
     options = (parse_hide(hide), tuple(filter(None, keep.split(","))), face, at_random)
-    found = await _run(request, work.protect_photo, photo, *options, ending, check)
+    found = await run(request, work.protect_photo, photo, *options, ending, check)
     if check:
         return JSONResponse(found)
     kind = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}[form]
@@ -155,22 +145,29 @@ async def protect_photo(
     return Response(base64.b64decode(found["photo"]), media_type=kind, headers=headers)
 
 
-@ROUTES.post("/protect/templates", responses=OF_WORK, tags=["templates"])
+@ROUTES.post(
+    "/protect/templates",
+    responses=OF_JSON,
+    openapi_extra=describes(Templates, two_of_three_numbers={"embeddings": [[0.1, 0.2, 0.3]] * 2}),
+    tags=["templates"],
+)
 async def protect_templates(
-    request: Request, templates: Templates, caller: str = allowed("templates")
+    request: Request,
+    caller: str = allowed("templates"),
+    templates: Templates = TEMPLATES,
 ):
     """Templates with the eraser's attributes taken out."""
-    return await _run(request, work.protect_templates, templates.embeddings)
+    return await run(request, work.protect_templates, templates.embeddings)
 
 
-@ROUTES.post("/verify", responses=OF_WORK, tags=["photos"])
-async def verify(request: Request, photos: TwoPhotos, caller: str = allowed("photos")):
+@ROUTES.post("/verify", responses=OF_JSON, openapi_extra=describes(TwoPhotos), tags=["photos"])
+async def verify(
+    request: Request, caller: str = allowed("photos"), photos: TwoPhotos = TWO_PHOTOS
+):
     """Whether the largest faces of two photos are one person's, at an FMR of 1 in 1,000."""
-    try:
-        both = [base64.b64decode(p, validate=True) for p in (photos.first, photos.second)]
-    except ValueError as error:
-        raise Refused(422, "first and second must be photos in base64.") from error
-    return await _run(request, work.verify, *both)
+    most = request.app.state.settings.limits.photo_bytes
+    both = photo_bytes(photos.first, most, "first"), photo_bytes(photos.second, most, "second")
+    return await run(request, work.verify, *both)
 
 
 @ROUTES.post(
@@ -190,7 +187,7 @@ async def start_audit(
     return {"id": audits.start(caller, table, attribute, protect, max_rows)}
 
 
-@ROUTES.get("/audits/{name}", responses=_answers(404, 422), tags=["audit"])
+@ROUTES.get("/audits/{name}", responses=answers(404, 422), tags=["audit"])
 def audit_state(request: Request, name: str, caller: str = allowed("audit")):
     """How far an audit is, and what it found."""
     audits = request.app.state.audits
@@ -199,7 +196,7 @@ def audit_state(request: Request, name: str, caller: str = allowed("audit")):
 
 @ROUTES.get(
     "/audits/{name}/report",
-    responses=_answers(404, 409, 422),
+    responses=answers(404, 409, 422),
     response_class=HTMLResponse,
     tags=["audit"],
 )
@@ -211,7 +208,7 @@ def audit_report(request: Request, name: str, caller: str = allowed("audit")):
     return HTMLResponse(job.result["report"], headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-@ROUTES.delete("/audits/{name}", status_code=204, responses=_answers(404, 422), tags=["audit"])
+@ROUTES.delete("/audits/{name}", status_code=204, responses=answers(404, 422), tags=["audit"])
 def delete_audit(request: Request, name: str, caller: str = allowed("audit")):
     """Forget an audit; one that runs is stopped."""
     request.app.state.audits.delete(caller, name)
@@ -230,5 +227,6 @@ async def _photo(request):
     return await read_body(request, limits.photo_bytes, limits.body_seconds)
 
 
-async def _run(request, function, *args):
+async def run(request, function, *args):
+    """Return what a worker's function gives."""
     return await request.app.state.pool.run(function, *args)

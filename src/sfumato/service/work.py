@@ -51,6 +51,8 @@ class Models:
         A saved eraser for templates.
     perturber : str, optional
         A saved perturber; default: the shipped one, if there is one.
+    galleries : tuple of str
+        Folders of galleries to serve.
     max_pixels, max_faces : int
         Larger photos, and photos with more faces, are refused.
     """
@@ -59,6 +61,7 @@ class Models:
     encoder: str = "dlib"
     eraser: str | None = None
     perturber: str | None = None
+    galleries: tuple[str, ...] = ()
     max_pixels: int = 50_000_000
     max_faces: int = 50
 
@@ -87,6 +90,7 @@ class Loaded:
     perturber: Any = None
     eraser: Any = None
     readers: dict = field(default_factory=dict)
+    galleries: dict = field(default_factory=dict)
 
 
 _loaded: Loaded
@@ -99,6 +103,11 @@ def load(models, progress):
     _progress = progress
     limit_threads()
     _loaded = models.load()
+
+
+def loaded():
+    """Return this process's models, Loaded."""
+    return _loaded
 
 
 def ready():
@@ -164,12 +173,15 @@ def _templates(X, named):
     }
 
 
+def largest_template(photo):
+    """Return the raw template of a photo's largest face."""
+    image, faces = _faces(photo)
+    return _loaded.encoder.encode(image, faces[0])
+
+
 def verify(first, second):
     """Return whether the largest faces of two photos are one person's."""
-    templates = []
-    for photo in (first, second):
-        image, faces = _faces(photo)
-        templates.append(_loaded.encoder.encode(image, faces[0]))
+    templates = [largest_template(photo) for photo in (first, second)]
     version = f"{_loaded.encoder.name} / {_loaded.encoder.version}"
     if version not in THRESHOLDS:
         raise InputError(f"no threshold is known for the encoder {version}.")

@@ -1,0 +1,188 @@
+"""The JSON bodies of requests: what they hold, their limits, and how they are read.
+
+They are read by hand, not by FastAPI: it would take in a body of any size, from anybody, before
+it asks for a key. A body must be called JSON, which a page of another site cannot do without
+this service's leave; otherwise such a page could delete people from a gallery.
+"""
+
+import asyncio
+import base64
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.json_schema import models_json_schema
+
+from sfumato.service.limits import Refused, read_body
+
+REF = "#/components/schemas/{model}"
+MOST_TEMPLATES = 1000
+
+
+def _no_path(name):
+    parts = name.replace("\\", "/").split("/")
+    if "\\" in name or parts[0] in ("", "~") or "." in parts or ".." in parts:
+        raise ValueError("must not be a path from elsewhere, such as /x, ../x or a\\b")
+    return name
+
+
+#: Without control characters and ends of lines, which would forge lines of logs and tables.
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$"),
+]
+Name = Annotated[Text, AfterValidator(_no_path)]
+
+
+class Body(BaseModel):
+    """What all have in common: no unknown fields, no NaN, no numbers written as texts."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Templates(Body):
+    """Templates to protect: rows of as many numbers as the eraser takes."""
+
+    embeddings: list[list[float]] = Field(min_length=1, max_length=10_000)
+
+
+class TwoPhotos(Body):
+    """Two photos, base64, of which the largest faces are compared."""
+
+    first: str
+    second: str
+
+
+class MadeBy(Body):
+    """What made templates; ``GET /v1/gallery/{gallery}`` tells what a gallery takes."""
+
+    encoder: Text | None = None
+    encoder_version: Text | None = None
+    erasers: list[Text] = Field(
+        default=[], max_length=20, description="method:fingerprint, the first applied first."
+    )
+    metric: Text = "cosine"
+
+
+class Probe(Body):
+    """A protected template, or a photo (base64) of whose largest face one is made here."""
+
+    id: Name
+    embedding: list[float] | None = Field(default=None, min_length=1, max_length=65_536)
+    photo: str | None = Field(default=None, min_length=4, description="Base64.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self):
+        if (self.embedding is None) == (self.photo is None):
+            raise ValueError("give either embedding or photo, one of them")
+        return self
+
+
+class Claim(Probe):
+    """A template or photo, and the person whom it shows, or claims to."""
+
+    person: Name
+
+
+class ToEnrol(Body):
+    """Templates to add; ``made_by`` is needed where there are embeddings."""
+
+    made_by: MadeBy | None = None
+    templates: list[Claim] = Field(min_length=1, max_length=MOST_TEMPLATES)
+
+
+class Limit(Body):
+    """From which score on two templates match: one of both."""
+
+    fmr: float | None = Field(default=None, gt=0, lt=1, description="False match rate.")
+    threshold: float | None = Field(default=None, description="The score itself.")
+
+    @model_validator(mode="after")
+    def _one_of_both_limits(self):
+        if (self.fmr is None) == (self.threshold is None):
+            raise ValueError("give either fmr or threshold, one of them")
+        return self
+
+
+class ToVerify(Limit):
+    """Templates, each with the person whom it claims to be."""
+
+    made_by: MadeBy | None = None
+    templates: list[Claim] = Field(min_length=1, max_length=MOST_TEMPLATES)
+
+
+class ToIdentify(Limit):
+    """Templates of whoever it may be."""
+
+    made_by: MadeBy | None = None
+    templates: list[Probe] = Field(min_length=1, max_length=MOST_TEMPLATES)
+    top: int = Field(default=5, ge=1, le=100, description="At most so many people each.")
+
+
+class Person(Body):
+    """A person by the name of their enrolment."""
+
+    person: Text
+
+
+def bodies(model):
+    """Yield a model and those that build on it."""
+    yield model
+    for built in model.__subclasses__():
+        yield from bodies(built)
+
+
+def schemas():
+    """Return the JSON Schema of every body by its name, for the components of OpenAPI."""
+    models: list[Any] = [(model, "validation") for model in bodies(Body)]
+    return models_json_schema(models, ref_template=REF)[1]["$defs"]
+
+
+def describes(model, **examples):
+    """Return what OpenAPI says of a body: its schema and examples by name."""
+    content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
+    if examples:
+        content["examples"] = {name: {"value": value} for name, value in examples.items()}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def parsed(model):
+    """Return a dependency whose value is a request's body, an instance of ``model``.
+
+    Raises
+    ------
+    Refused
+        415 for another content type, 422 with the first thing that is wrong, without its value;
+        and what :func:`~sfumato.service.limits.read_body` refuses.
+    """
+
+    async def read(request: Request):
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refused(415, "send JSON, with the header Content-Type: application/json.")
+        limits = request.app.state.settings.limits
+        content = await read_body(request, limits.json_bytes, limits.body_seconds)
+        try:
+            return await asyncio.to_thread(model.model_validate_json, content)
+        except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, found["loc"])) or "the body"
+            raise Refused(422, f"{where}: {found['msg'].removeprefix('Value error, ')}.") from None
+
+    return Depends(read)
+
+
+def photo_bytes(text, max_bytes, what):
+    """Return a photo from its base64.
+
+    Raises
+    ------
+    Refused
+        422 if it is none, 413 if it is too large.
+    """
+    if len(text) > 4 * (max_bytes + 2) // 3:
+        raise Refused(413, f"{what}: the photo is over the limit of {max_bytes:,} bytes.")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise Refused(422, f"{what} must be a photo in base64.") from None

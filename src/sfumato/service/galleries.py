@@ -1,0 +1,200 @@
+"""What the service's worker processes do with galleries: one request at a time each.
+
+Processes, not threads: a request that takes too long is ended with its process, which a gallery
+outlives, and a lock that a process waits for holds up no other request's answer.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from sfumato.data.info import TableInfo
+from sfumato.errors import InputError
+from sfumato.gallery import Gallery, Templates
+from sfumato.service import work
+
+
+def names_of(folders):
+    """Return galleries' folders by the names under which they are served.
+
+    Parameters
+    ----------
+    folders : iterable of str or Path
+        ``people.gallery`` is served as ``people``.
+
+    Raises
+    ------
+    InputError
+        For two of one name.
+    """
+    found: dict[str, str] = {}
+    for folder in folders:
+        name = Path(folder).resolve().stem
+        if name in found:
+            raise InputError(
+                f"--gallery: {found[name]} and {folder} would both be served as {name!r}; rename "
+                "one of the folders."
+            )
+        found[name] = str(folder)
+    return found
+
+
+def made_by(info):
+    """Return what made templates, as a request says it."""
+    erasers = [f"{step['method']}:{step['fingerprint']}" for step in info.transformations]
+    about = {"encoder": info.encoder, "encoder_version": info.encoder_version}
+    return about | {"erasers": erasers, "metric": info.metric}
+
+
+def summary(name):
+    """Return what a gallery holds, and what its templates must have been made by."""
+    gallery = _gallery(name)
+    found = gallery.summary()
+    told = ("n_templates", "n_people", "search", "index", "calibration", "bytes")
+    about = {"gallery": name, "made_by": made_by(gallery.info)}
+    return about | {"dimension": gallery.info.dimension} | {key: found[key] for key in told}
+
+
+def people(name, first, n_most):
+    """Return some of the people by name, and how many there are."""
+    found = _gallery(name).list()
+    return {"n_people": len(found), "people": found[first : first + n_most]}
+
+
+def enrol(name, items, maker):
+    """Add templates; see :meth:`sfumato.gallery.Gallery.enrol`."""
+    gallery = _gallery(name)
+    done = _call(name, gallery.enrol, _templates(name, gallery, items, maker))
+    if not done.n_enrolled:
+        _refuse(done.rejects[0]["row"], done.rejects[0]["reason"])
+    return done.to_dict()
+
+
+def verify(name, items, maker, limit):
+    """Compare templates with those whom they claim to be."""
+    gallery = _gallery(name)
+    found = _call(name, gallery.verify, _templates(name, gallery, items, maker), **limit)
+    return _some(found, items)
+
+
+def identify(name, items, maker, limit, top):
+    """Say who templates are."""
+    gallery = _gallery(name)
+    given = _templates(name, gallery, items, maker)
+    return _some(_call(name, gallery.identify, given, k=top, **limit), items)
+
+
+def delete(name, person):
+    """Delete a person; see :meth:`sfumato.gallery.Gallery.delete`."""
+    return _call(name, _gallery(name).delete, person)
+
+
+def export(name, max_bytes):
+    """Return all templates as the bytes of a face table."""
+    gallery, content = _gallery(name), io.BytesIO()
+    n_bytes = 4 * gallery.info.dimension * gallery.summary()["n_templates"]
+    if n_bytes > max_bytes:
+        raise InputError(
+            f"{n_bytes:,} bytes of templates are more than the limit of {max_bytes:,}; run "
+            "sfumato gallery export where the gallery is."
+        )
+    gallery.export(content)
+    return content.getvalue()
+
+
+def _gallery(name):
+    """Return a gallery, which this process keeps open."""
+    loaded = work.loaded()
+    if name not in loaded.galleries:
+        folder = names_of(loaded.models.galleries)[name]
+        try:
+            loaded.galleries[name] = Gallery(folder)
+        except InputError as error:
+            raise InputError(_without_path(error, folder, name)) from None
+    return loaded.galleries[name]
+
+
+def _call(name, function, *args, **options):
+    try:
+        return function(*args, **options)
+    except InputError as error:
+        raise InputError(_without_path(error, _gallery(name).path, name)) from None
+
+
+def _without_path(error, folder, name):
+    return str(error).replace(str(folder), f"gallery {name}")
+
+
+def _templates(name, gallery, items, maker):
+    """Return a request's templates; those of photos are made, protected and checked here."""
+    info = _info(items, maker)
+    X = np.full((len(items), gallery.info.dimension), np.nan, dtype=np.float32)
+    for row, item in enumerate(items):
+        x = item["embedding"] if item["photo"] is None else _from_photo(row, item["photo"])
+        if len(x) != X.shape[1]:
+            raise InputError(
+                f"templates, row {row}: has {len(x)} numbers, those of gallery {name} have "
+                f"{X.shape[1]}."
+            )
+        with np.errstate(over="ignore"):
+            X[row] = x
+    ids = [item["id"] for item in items]
+    return Templates(X, info, ids, [item.get("person") for item in items], "templates")
+
+
+def _info(items, maker):
+    """Return what made the templates: as the request says, or this service's own models."""
+    own = _own_info() if any(item["photo"] is not None for item in items) else None
+    if all(item["photo"] is not None for item in items):
+        return own
+    if maker is None:
+        raise InputError("made_by must say what made the embeddings: their encoder and erasers.")
+    told = maker | {"transformations": [_step(text) for text in maker["erasers"]]}
+    told.pop("erasers")
+    info = TableInfo.from_dict(told)
+    if own is not None and made_by(own) != made_by(info):
+        raise InputError(
+            "made_by is not what this service makes of photos; send photos and embeddings in "
+            "requests of their own."
+        )
+    return info
+
+
+def _step(text):
+    method, _, fingerprint = text.partition(":")
+    return {"method": method, "fingerprint": fingerprint}
+
+
+def _own_info():
+    """Return the TableInfo of the templates that this service makes and protects."""
+    encoder, model = work.loaded().encoder, work.loaded().eraser
+    if model is None:
+        raise InputError("this service has no eraser for photos; start it with --eraser MODEL.")
+    info = TableInfo(
+        None, encoder.name, encoder.version, encoder.dimension, encoder.metric,
+        encoder.normalisation,
+    )  # fmt: skip
+    model.check(info, "the photos")
+    metric = getattr(model.eraser, "metric", None)
+    return info.transformed(model.step, dimension=None, normalisation="none", metric=metric)
+
+
+def _from_photo(row, photo):
+    try:
+        raw = work.largest_template(photo)
+        return work.loaded().eraser.eraser.transform(raw[None])[0]
+    except InputError as error:
+        _refuse(row, error)
+
+
+def _some(found, items):
+    """Return what was found, if any template could be used."""
+    if not found["probes"]:
+        _refuse([item["id"] for item in items].index(found["rejects"][0]["probe"]),
+                found["rejects"][0]["reason"])  # fmt: skip
+    return found
+
+
+def _refuse(row, reason):
+    raise InputError(f"templates, row {row}: {reason}".removesuffix(".") + ".") from None
