@@ -117,6 +117,49 @@ def test_slow_callers_block_no_other_and_a_stop_ends_what_runs(server):
         httpx2.get(f"{address}/healthz")
 
 
+def answer_to(address, lines):
+    """Return what a service answers to these bytes, all of it."""
+    host, port = address.removeprefix("http://").split(":")
+    found = b""
+    with socket.create_connection((host, int(port)), timeout=10) as caller:
+        # Refused before all was sent, it may close while the rest is on its way.
+        with contextlib.suppress(ConnectionError):
+            caller.sendall(lines)
+        with contextlib.suppress(ConnectionError):
+            while part := caller.recv(65_536):
+                found += part
+    return found
+
+
+def test_hostile_headers_and_paths_are_refused_and_reach_no_file(server):
+    _, address = server
+    end = b"\r\nHost: localhost\r\nConnection: close\r\n"
+    for head in (
+        b"GET /healthz HTTP/1.1" + end + b"X-Long: " + b"a" * 100_000 + b"\r\n",
+        b"GET /healthz HTTP/1.1" + end + b"X-Many: a\r\n" * 10_000,
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1" + end,
+        b"GET /healthz HTTP/1.1" + end + b"No colon\r\n",
+        b"GET /healthz HTTP/1.1" + end + b"X-Line: a\x00b\r\n",
+        b"POST /v1/describe HTTP/1.1" + end + b"Content-Length: -1\r\n",
+        b"POST /v1/describe HTTP/1.1" + end + b"Content-Length: 1" + b"0" * 5000 + b"\r\n",
+        b"POST /v1/describe HTTP/1.1" + end + b"Content-Length: 1\r\nContent-Length: 2\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ):
+        # An empty answer: the connection was closed.
+        assert answer_to(address, head + b"\r\n").partition(b"\r\n")[0][:12] in (
+            b"HTTP/1.1 400", b"HTTP/1.1 413", b"HTTP/1.1 414", b"HTTP/1.1 431", b""
+        )  # fmt: skip
+    for path in (
+        "/../run.py", "/%2e%2e/run.py", "/..%2frun.py", "/..%5crun.py", "//etc/passwd",
+        "/%2fetc%2fpasswd", "/index.html%00.png", "/%00", "/a" * 4000, "/%ff%fe",
+        "/" + "a" * 300, "/v1/gallery/%2e%2e%2fpeople/export", "/v1/audits/" + "a" * 9000,
+    ):  # fmt: skip
+        found = answer_to(address, b"GET " + path.encode() + b" HTTP/1.1" + end + b"\r\n")
+        assert found.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400")), (path, found[:200])
+        assert b"root:" not in found and b"uvicorn" not in found and b"Traceback" not in found
+    assert httpx2.get(f"{address}/healthz").status_code == 200
+
+
 def test_other_machines_need_keys_and_keys_are_shown_once(tmp_path):
     runner, path = CliRunner(), str(tmp_path / "k.json")
     found = runner.invoke(app, ["serve", "--host", "0.0.0.0"])

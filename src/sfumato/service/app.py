@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -40,6 +41,8 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+#: The server has a limit for heads that come bit by bit, none for those that come at once.
+MOST_HEAD_BYTES = 16_384
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 
@@ -150,7 +153,10 @@ class Metrics:
 async def _watch(request, call_next):
     """Count and log a request by its route, never by its path, which may hold a name."""
     started = time.perf_counter()
-    response = await call_next(request)
+    if _head_bytes(request.scope) > MOST_HEAD_BYTES:
+        response = _line(431, f"the headers and the address are over {MOST_HEAD_BYTES:,} bytes.")
+    else:
+        response = await call_next(request)
     seconds = time.perf_counter() - started
     route = getattr(request.scope.get("route"), "path", None) or "page"
     metrics = request.app.state.metrics
@@ -160,6 +166,11 @@ async def _watch(request, call_next):
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _head_bytes(scope):
+    head = [scope.get("raw_path", b""), scope["query_string"], *chain(*scope["headers"])]
+    return sum(map(len, head))
 
 
 def _line(status, message, wait=None, headers=None):
