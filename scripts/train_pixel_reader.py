@@ -1,16 +1,18 @@
 """Train the reader of pixels that sfumato ships, and write its card.
 
-    SFUMATO_DATA=... python scripts/train_pixel_reader.py CACHE OUTPUT.safetensors FOLDER [EPOCHS]
+    SFUMATO_DATA=... python scripts/train_pixel_reader.py CACHE OUTPUT.safetensors FOLDER \\
+        [--epochs 30] [--devices 1]
 
 It learns from the rows of the template reader (`train_template_reader.py`), of which CACHE has
 dlib's templates, and the expressions from JAFFE and CK+: six tenths of their people to learn, one
 to pick the epoch by, three to be measured on. In training the network also tells dlib's templates
 of the same photos (`guide`): 54,000 photos are few, and a template says what matters in a face.
 CACHE takes the cut-out faces; FOLDER takes the checkpoints, so that a run that was cut off goes
-on.
+on, with as many devices as it had. Each device is a process, a GPU's or on the CPU, and computes
+its part of every batch.
 """
 
-import sys
+import argparse
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,15 +31,27 @@ MORE = ("young", "eyeglasses")
 EXPRESSIONS = ("jaffe", "ckplus48")
 
 
-def main(cache, output, folder, n_epochs=30):
+def main():
+    """Train, measure and write both files."""
+    asked = argparse.ArgumentParser(description="Train the reader of pixels.")
+    for name in ("cache", "output", "folder"):
+        asked.add_argument(name)
+    asked.add_argument("--epochs", type=int, default=30)
+    asked.add_argument("--devices", type=int, default=1)
+    found = asked.parse_args()
+    train(found.cache, found.output, found.folder, found.epochs, found.devices)
+
+
+def train(cache, output, folder, n_epochs, n_devices):
     """Train, measure and write both files."""
     templates = Templates(cache=cache, encoder="dlib", detector="dlib")
     store = Store(templates)
     data = PixelData.read(templates, store)
     rows, labels, validation = data.training()
     recipe = Recipe(
-        int(n_epochs), batch_size=128, learning_rate=2e-3, weight_decay=0.02, precision="auto"
-    )
+        n_epochs, batch_size=128, learning_rate=2e-3, weight_decay=0.02, precision="auto",
+        devices=n_devices,
+    )  # fmt: skip
     about = {"crops": {"size": SIZE, "zoom": ZOOM}, "epochs": recipe.n_epochs}
     reader, _ = train_pixels(
         store.images(rows), labels, validation, NETWORK, recipe,
@@ -145,4 +159,4 @@ def show(done, total, what):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -82,7 +82,7 @@ def _fast_layout(net):
 def make_augmentation(name, architecture):
     """Return a function from images in [0, 1] to altered ones; draws from torch's generator."""
     if name == "none":
-        return lambda x: x
+        return _as_they_are
     K = need("kornia.augmentation", "deep")
     mirror = K.RandomHorizontalFlip(p=0.5)
     if name == "crop":
@@ -96,6 +96,10 @@ def make_augmentation(name, architecture):
         K.RandomErasing((0.02, 0.15), p=0.3),
         data_keys=["input"],
     )
+
+
+def _as_they_are(x):
+    return x
 
 
 class PixelReader:

@@ -60,6 +60,11 @@ class Recipe:
     accelerator : str, default="auto"
         Of Lightning Fabric.
     seed : int, default=0
+    devices : int, default=1
+        Processes, one a GPU, or on the CPU. Each takes its part of every batch, and the loss is
+        that of the whole batch: without augmentation, dropout and batch norm a training is the
+        same with any number of them, but for rounding. Else it is another of the same kind:
+        each draws its own random numbers, and on the CPU batch norm sees a process's own part.
     """
 
     n_epochs: int
@@ -72,3 +77,12 @@ class Recipe:
     precision: str = "32-true"
     accelerator: str = "auto"
     seed: int = 0
+    devices: int = 1
+
+    def settings(self):
+        """Return what decides what is trained, as checkpoints hold it."""
+        found = dict(vars(self))
+        if self.devices == 1:
+            # Checkpoints of before there was a choice.
+            del found["devices"]
+        return found

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from sfumato.errors import InputError
@@ -15,9 +14,11 @@ from sfumato.losses.ordinal import ce_loss, coral_loss, corn_loss, or_loss
 from sfumato.metrics.calibration import best_temperature
 from sfumato.nets.multitask import MultiTaskNet
 from sfumato.readers.ranks import Ranks
+from sfumato.readers.step import Guided, Step
 from sfumato.readers.tasks import MISSING, ClassTask, reading_of
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
+from sfumato.training.processes import n_processes, prepare, train_on
 
 LOSSES: dict[str, Callable] = {
     "ce": ce_loss,
@@ -26,8 +27,6 @@ LOSSES: dict[str, Callable] = {
     "corn": corn_loss,
 }
 EVALUATION_BATCH = 256
-#: Of the mean squared error of a guide whose columns have unit variance.
-GUIDE_WEIGHT = 3.0
 #: An attribute with fewer labelled rows in a batch counts less: its gradient is mostly noise.
 ENOUGH_ROWS = 32
 
@@ -87,81 +86,43 @@ def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progre
         With temperatures fitted on the validation rows.
     history : list of dict
     """
-    fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
+    fabric = make_fabric(recipe.accelerator, precision=recipe.precision, devices=recipe.devices)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = MultiTaskNet(trunk, outputs(tasks))
-        guided = _Guided(net, train.guide)
+        guided = Guided(net, train.guide)
     for task in tasks:
         if not isinstance(task, ClassTask):
             start_at_frequencies(net.heads[task.name], task, train.codes[task.name])
-    optimizer = torch.optim.AdamW(
-        guided.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    history = train_on(
+        fabric, _train, guided, tasks, train, validation, recipe, folder, progress=progress
     )
-    wrapped, optimizer = fabric.setup(guided, optimizer)
-    losses = {task.name: _loss(task, train.codes[task.name], recipe, fabric) for task in tasks}
-    targets = {name: torch.from_numpy(codes) for name, codes in train.codes.items()}
-
-    def step(rows, at):
-        wrapped.train()
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * rate(at)
-        logits, told = wrapped(fabric.to_device(train.inputs(rows, True)))
-        found = {}
-        for name, loss in losses.items():
-            codes = fabric.to_device(targets[name][torch.from_numpy(rows)])
-            known = codes != MISSING
-            if known.any():
-                found[name] = loss(logits[name][known], codes[known])
-        if told is not None:
-            found[None] = GUIDE_WEIGHT * guided.error(told, rows)
-        if not found:
-            return {"loss": 0.0}
-        total = sum(found.values())
-        optimizer.zero_grad()
-        fabric.backward(total)
-        optimizer.step()
-        return {"loss": float(total.detach())}
-
-    def validate():
-        return _scores(tasks, logits_of(net, validation, fabric), validation.codes)
-
-    schedule = Schedule(
-        recipe.n_epochs, recipe.batch_size, seed=recipe.seed, patience=recipe.patience
-    )
-    settings = {"recipe": vars(recipe), "tasks": outputs(tasks), "rows": len(train)}
-    parts = {"net": guided, "optimizer": optimizer}
-    history = train_networks(
-        step, validate, parts, len(train), schedule,
-        folder=folder, settings=settings, progress=progress,
-    )  # fmt: skip
-    found = logits_of(net, validation, fabric)
+    found = logits_of(fabric.to_device(net), validation, fabric)
     calibrated = [_calibrated(task, found, validation.codes) for task in tasks]
     return net.cpu().eval(), calibrated, history
 
 
-class _Guided(nn.Module):
-    """A network that also tells a guide in training, by a linear layer that is not kept."""
+def _train(fabric, guided, tasks, train, validation, recipe, folder, progress):
+    """Train a guided network, in this process or in all of a training's; return the history."""
+    optimizer = torch.optim.AdamW(
+        guided.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    wrapped, optimizer = prepare(fabric, guided, optimizer)
+    losses = {task.name: _loss(task, train.codes[task.name], recipe, fabric) for task in tasks}
+    step = Step(fabric, guided, wrapped, optimizer, train, losses, recipe.learning_rate)
 
-    def __init__(self, net, guide):
-        super().__init__()
-        self.net, self.layer = net, None
-        if guide is not None:
-            deviation = np.nanstd(guide, axis=0)
-            scaled = (guide - np.nanmean(guide, axis=0)) / np.where(deviation > 0, deviation, 1)
-            self.layer = nn.Linear(net.trunk.dimension, guide.shape[1])
-            # Not a buffer: it is not saved.
-            self._guide = [torch.from_numpy(scaled.astype(np.float32))]
+    def validate():
+        return _scores(tasks, logits_of(guided.net, validation, fabric), validation.codes)
 
-    def forward(self, x):
-        features = self.net.trunk(x)
-        return self.net.read(features), None if self.layer is None else self.layer(features)
-
-    def error(self, told, rows):
-        """Return the mean squared error over the rows whose guide is known."""
-        wanted = self._guide[0][torch.from_numpy(rows)].to(told.device)
-        known = ~wanted.isnan().any(dim=1)
-        return functional.mse_loss(told[known], wanted[known]) if known.any() else told.sum() * 0
+    schedule = Schedule(
+        recipe.n_epochs, recipe.batch_size, seed=recipe.seed, patience=recipe.patience
+    )
+    settings = {"recipe": recipe.settings(), "tasks": outputs(tasks), "rows": len(train)}
+    return train_networks(
+        step, validate, {"net": guided, "optimizer": optimizer}, len(train), schedule,
+        folder=folder, settings=settings, progress=progress,
+        fabric=fabric if n_processes(fabric) > 1 else None,
+    )  # fmt: skip
 
 
 def start_at_frequencies(layer, task, codes):
@@ -190,12 +151,6 @@ def start_at_frequencies(layer, task, codes):
         bias = np.stack([-bias / 2, bias / 2], axis=1).ravel()
     with torch.no_grad():
         layer.bias.copy_(torch.from_numpy(bias))
-
-
-def rate(at):
-    """Return the factor of the learning rate at a share of the training done."""
-    warm = 0.05
-    return (at + 1e-3) / warm if at < warm else 0.5 + 0.5 * math.cos(math.pi * at)
 
 
 def logits_of(net, rows, fabric=None):

@@ -4,20 +4,25 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from sfumato.errors import InputError
 from sfumato.validation import need
 
 
-def make_fabric(accelerator="auto", *, precision="32-true"):
-    """Return a Lightning Fabric on one device (a GPU if there is one).
+def make_fabric(accelerator="auto", *, precision="32-true", devices=1):
+    """Return a Lightning Fabric on one device (a GPU if there is one), or on several.
 
     Where only the whole package ``lightning`` is installed, its own Fabric serves.
-    ``precision="auto"`` is :func:`fast_precision`.
+    ``precision="auto"`` is :func:`fast_precision`. With several ``devices`` (on a CPU: processes)
+    its strategy is distributed data parallel, for :mod:`sfumato.training.processes`.
     """
     name = "lightning_fabric" if find_spec("lightning_fabric") else "lightning.fabric"
     fabric = need(name, "deep").Fabric
     if precision == "auto":
         precision = fast_precision(fabric(accelerator=accelerator, devices=1).device)
-    return fabric(accelerator=accelerator, devices=1, precision=precision)
+    if not isinstance(devices, int) or devices < 1:
+        raise InputError(f"devices must be at least 1, got {devices}.")
+    options = {} if devices == 1 else {"strategy": "ddp_spawn"}
+    return fabric(accelerator=accelerator, devices=devices, precision=precision, **options)
 
 
 def fast_precision(device):

@@ -70,6 +70,7 @@ def train_networks(
     settings=None,
     progress=None,
     keep="best",
+    fabric=None,
 ):
     """Call ``step`` on shuffled batches, epoch after epoch; keep the best or the last weights.
 
@@ -95,6 +96,9 @@ def train_networks(
         Called as ``progress(n_done, n_total, what)``, batches.
     keep : {"best", "last"}, default="best"
         The epoch whose weights stay.
+    fabric : Fabric, optional
+        Of several processes that all call this, see :mod:`sfumato.training.processes`: the first
+        alone validates, writes, and has the best weights in the end.
 
     Returns
     -------
@@ -108,7 +112,8 @@ def train_networks(
     """
     check_choice(keep, ("best", "last"), "keep")
     settings = {"schedule": vars(schedule) | {"seconds_a_checkpoint": None}} | (settings or {})
-    run = _Run(parts, folder, json.loads(json.dumps(settings)))
+    rank = 0 if fabric is None else fabric.global_rank
+    run = _Run(parts, folder, json.loads(json.dumps(settings)), rank == 0)
     state = run.load()
     n_batches = -(-n_samples // schedule.batch_size)
     total = schedule.n_epochs * n_batches
@@ -119,7 +124,7 @@ def train_networks(
             for number in range(state.batch, n_batches):
                 done = state.epoch * n_batches + number
                 # Dropout and augmentation of this batch, whatever came before.
-                torch.manual_seed(_seed(schedule.seed, state.epoch, number))
+                torch.manual_seed(_seed(schedule.seed, state.epoch, number, *[rank][:rank]))
                 rows = order[number * schedule.batch_size :][: schedule.batch_size]
                 _add(state.sums, step(rows, done / total), len(rows))
                 state.batch = number + 1
@@ -128,9 +133,13 @@ def train_networks(
                 if time.monotonic() - saved > schedule.seconds_a_checkpoint:
                     run.save(state)
                     saved = time.monotonic()
-            _close_epoch(state, validate(), n_samples, run, keep)
+            found = validate() if rank == 0 else None
+            if fabric is not None:
+                # Told, not found again: all must agree on when to stop.
+                found = fabric.broadcast(found)
+            _close_epoch(state, found, n_samples, run, keep)
             saved = time.monotonic()
-    if keep == "best":
+    if keep == "best" and rank == 0:
         run.restore_best()
     return state.history
 
@@ -175,8 +184,8 @@ def _text(history):
 class _Run:
     """The folder of a training, or none: then the best weights stay in memory."""
 
-    def __init__(self, parts, folder, settings):
-        self.parts, self.settings = parts, settings
+    def __init__(self, parts, folder, settings, writes=True):
+        self.parts, self.settings, self.writes = parts, settings, writes
         self.folder = None if folder is None else Path(folder)
         self.kept: dict = {}
         if self.folder is not None:
@@ -203,7 +212,7 @@ class _Run:
 
     def save(self, state):
         """Write the checkpoint, the log and the curves."""
-        if self.folder is None:
+        if self.folder is None or not self.writes:
             return
         parts = {name: part.state_dict() for name, part in self.parts.items()}
         content = {"settings": self.settings, "progress": vars(state), "parts": parts}
@@ -217,6 +226,8 @@ class _Run:
 
     def keep_best(self):
         """Keep the networks' weights as they are now."""
+        if not self.writes:
+            return
         best = {name: part.state_dict() for name, part in self._networks().items()}
         if self.folder is not None:
             save_state(self.folder / BEST, best)
