@@ -140,6 +140,9 @@ def test_enrol_verify_identify_export_and_delete(service, gallery, body, X, tmp_
 
 
 def test_a_photo_is_protected_compared_and_kept_nowhere(service, body, folder, X):
+    photo = base64.b64decode(photo_of(20))
+    protected = service.post("/v1/embed", content=photo).json()["faces"][0]["embedding"]
+
     def with_photo(**more):
         item = {"id": "photo", "person": "Phil", "photo": photo_of(20)}
         return {"templates": [item]} | more
@@ -147,6 +150,8 @@ def test_a_photo_is_protected_compared_and_kept_nowhere(service, body, folder, X
     assert service.post(f"{URL}/enrol", json=with_photo()).json()["n_enrolled"] == 1
     found = service.post(f"{URL}/verify", json=with_photo(threshold=-0.01)).json()
     assert found["n_accepted"] == 1
+    table = pq.read_table(io.BytesIO(service.get(f"{URL}/export").content))
+    np.testing.assert_allclose(table["embedding"].to_pylist(), [protected], atol=1e-6)
     [probe] = with_photo()["templates"]
     del probe["person"]
     found = service.post(f"{URL}/identify", json={"templates": [probe], "threshold": -1}).json()
@@ -162,7 +167,7 @@ def test_a_photo_is_protected_compared_and_kept_nowhere(service, body, folder, X
         sent = {"templates": [{"id": "i", "person": "Phil", "photo": content}]}
         answer = service.post(f"{URL}/enrol", json=sent)
         assert answer.status_code == 422 and part in answer.json()["error"]
-    pixels = base64.b64decode(photo_of(20))[40:80]
+    pixels = photo[40:80]
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files and not any(pixels in path.read_bytes() for path in files)
     service.post(f"{URL}/delete", json={"person": "Phil"})
@@ -174,15 +179,20 @@ def test_two_at_once_lose_nothing_and_block_nobody(service, gallery, body, X, fo
         return service.post(f"{URL}/enrol", json=sent)
 
     with ThreadPoolExecutor(4) as threads:
+        started = time.monotonic()
+        first = list(threads.map(enrol, (8, 9)))
+        assert [answer.json()["n_enrolled"] for answer in first] == [5, 5]
+        long = 4 * (time.monotonic() - started)
         with locked(folder / "people.gallery" / "lock", alone=False):
             answers = [threads.submit(enrol, number) for number in range(4)]
-            time.sleep(0.2)
+            time.sleep(long)
             # Both workers wait for the lock; the service does not.
             assert service.get("/healthz").status_code == 200
             assert not any(answer.done() for answer in answers)
         assert [answer.result().json()["n_enrolled"] for answer in answers] == [5] * 4
-    assert names(service) == {f"person {number}": 5 for number in range(4)}
-    for number in range(4):
+    everybody = (0, 1, 2, 3, 8, 9)
+    assert names(service) == {f"person {number}": 5 for number in everybody}
+    for number in everybody:
         gallery.delete(f"person {number}")
 
 
