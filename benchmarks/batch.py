@@ -8,7 +8,6 @@ a second.
 
 import os
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -16,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks._memory import PeakMemory
 from sfumato.batch.engine import run_job
-from sfumato.batch.jobs import ProtectJob
+from sfumato.batch.protecting import ProtectJob
 from sfumato.data.columns import embedding_array
 from sfumato.data.simulate import simulate, write_simulated
 from sfumato.data.tables import ROW_GROUP, FaceTable
@@ -77,39 +77,3 @@ def _same(ours, bare):
     other = pq.ParquetFile(bare).read_row_group(0, ["embedding"])["embedding"]
     other = other.combine_chunks().flatten().to_numpy()
     return float(np.abs(first - other).max())
-
-
-class PeakMemory:
-    """The greatest memory of this process and all below it."""
-
-    peak = 0
-
-    def __enter__(self):
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self):
-        while not self._done.wait(0.1):
-            self.peak = max(self.peak, sum(map(_own_bytes, _family(os.getpid()))))
-
-
-def _family(pid):
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += _family(int(child))
-    return found
-
-
-def _own_bytes(pid):
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))

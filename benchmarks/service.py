@@ -23,7 +23,7 @@ import httpx2
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.batch import _family, _own_bytes
+from benchmarks._memory import family_bytes
 from sfumato.data.info import TableInfo
 from sfumato.data.simulate import simulate
 from sfumato.erasers.leace import LeaceEraser
@@ -73,7 +73,7 @@ def _loaded(address, pid, photos):
         client.start()
     memory = []
     while any(client.is_alive() for client in clients):
-        memory.append(sum(map(_own_bytes, _family(pid))))
+        memory.append(family_bytes(pid))
         time.sleep(min(5.0, SECONDS / 20))
     n_requests = sum(map(len, times.values()))
     quarter = max(len(memory) // 4, 1)

@@ -1,0 +1,46 @@
+"""Memory of a process and all below it, shared by the benchmarks."""
+
+import os
+import threading
+from pathlib import Path
+
+
+class PeakMemory:
+    """The greatest memory of this process and all below it."""
+
+    peak = 0
+
+    def __enter__(self):
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self):
+        while not self._done.wait(0.1):
+            self.peak = max(self.peak, family_bytes(os.getpid()))
+
+
+def family_bytes(pid):
+    """Return the bytes that a process and all below it have each for itself (USS)."""
+    return sum(map(_own_bytes, _family(pid)))
+
+
+def _family(pid):
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += _family(int(child))
+    return found
+
+
+def _own_bytes(pid):
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
