@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
 from sfumato.export.erasers import export_eraser
 from sfumato.export.graph import OPSET
 from sfumato.export.model import FORMAT, OnnxModel
 from sfumato.export.parity import check_cases
-from sfumato.models import pictures, storage
+from sfumato.models import storage
+from sfumato.models.opening import load_any
 from sfumato.perturbers.perturber import Perturber
-from sfumato.readers import storage as readers
 from sfumato.readers.templates import TemplateReader
 
 
@@ -80,7 +78,7 @@ def export_model(model, output, *, overwrite=False):
 def _export(model):
     about: dict = {}
     if isinstance(model, str | Path):
-        model, about = _loaded(Path(model))
+        model, about = load_any(model)
     if isinstance(model, TemplateReader):
         from sfumato.export.readers import export_template_reader
 
@@ -96,19 +94,3 @@ def _export(model):
     return export_eraser(
         model if isinstance(model, storage.SavedModel) else storage.SavedModel(model)
     )
-
-
-def _loaded(path):
-    """Return what a file holds, and what was saved with a perturber."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            keys = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
-    if pictures.KEY in keys:
-        return pictures.load_perturber(path)
-    if readers.KEY in keys:
-        return readers.load_reader(path), {}
-    return storage.load_model(path), {}

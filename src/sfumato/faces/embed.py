@@ -107,7 +107,11 @@ def embed(
     detector = make_detector(detector, pad=pad) if isinstance(detector, str) else detector
     encoder = make_encoder(encoder) if isinstance(encoder, str) else encoder
     options = {"all_faces": all_faces, "max_pixels": max_pixels, "keep_images": keep_images}
-    settings = {**settings_of(photos, detector, encoder), "identity": identity, **options}
+    settings = {
+        **settings_of(photos, detector=detector, encoder=encoder),
+        "identity": identity,
+        **options,
+    }
     parts = Parts(output, settings, restart=overwrite)
     embedder = FaceEmbedder(detector, encoder, all_faces=all_faces, max_pixels=max_pixels)
     layout = Layout(photos.schema, encoder.dimension, all_faces, keep_images)
@@ -125,14 +129,20 @@ def embed(
     )
 
 
-def settings_of(photos, detector, encoder):
-    """Return what decides a run's embeddings, as plain values for its manifest."""
-    return {
-        "source": str(photos.path.resolve()),
-        "photos": photos.fingerprint(),
-        "detector": [detector.name, detector.version, getattr(detector, "parameters", {})],
-        "encoder": [encoder.name, encoder.version, getattr(encoder, "parameters", {})],
+def settings_of(photos, **models):
+    """Return what decides a run's result, as plain values for its manifest.
+
+    Parameters
+    ----------
+    photos : FileSource or TableSource
+    **models
+        Detector, encoder: each has a name, a version and, if it likes, parameters.
+    """
+    plain = {
+        key: [model.name, model.version, getattr(model, "parameters", {})]
+        for key, model in models.items()
     }
+    return {"source": str(photos.path.resolve()), "photos": photos.fingerprint(), **plain}
 
 
 def info_of(photos, encoder):

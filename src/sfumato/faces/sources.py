@@ -41,9 +41,9 @@ def open_source(source, *, identity=None):
     Parameters
     ----------
     source : str or Path
-        A folder (searched through, photos by their ending), a face table (``.parquet``)
-        with an image column, a photo, or a text file with one photo a line, relative to that
-        file.
+        A folder (searched through, photos by their ending), a face table (``.parquet``, or a
+        folder of its parts, without photos beside them) with an image column, a photo, or a
+        text file with one photo a line, relative to that file.
     identity : {None, "folder"}, default=None
         Take the name of a file's parent folder as the person; none at the top folder.
     """
@@ -53,10 +53,15 @@ def open_source(source, *, identity=None):
     if not source.exists():
         raise InputError(f"{source}: no such folder or file.")
     if source.is_dir():
-        return FileSource(source, *_folder_files(source), identity=identity)
-    if source.suffix.lower() in ENDINGS:
+        files, ids = _folder_files(source)
+        if files:
+            return FileSource(source, files, ids, identity=identity)
+        if not any(source.glob("*.parquet")):
+            looked_for = ", ".join(ENDINGS)
+            raise InputError(f"{source}: no photo in it (looked for {looked_for}).")
+    elif source.suffix.lower() in ENDINGS:
         return FileSource(source, [source], [source.name], identity=identity)
-    if source.suffix.lower() != ".parquet":
+    elif source.suffix.lower() != ".parquet":
         return FileSource(source, *_listed_files(source), identity=identity)
     if identity is not None:
         raise InputError(f"{source}: identity='folder' needs files; a table keeps its own column.")
@@ -184,8 +189,6 @@ def _folder_files(folder):
             # Hidden files are leftovers of file managers, such as ._photo.jpg.
             if name.lower().endswith(ENDINGS) and not name.startswith("."):
                 found.append((relative / name).as_posix())
-    if not found:
-        raise InputError(f"{folder}: no photo in it (looked for {', '.join(ENDINGS)}).")
     found.sort()
     return [os.path.join(folder, name) for name in found], [_text(name) for name in found]
 

@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sfumato.errors import InputError
-from sfumato.faces.detect import PAD, DlibDetector, make_detector, plain_box
-from sfumato.faces.photos import MAX_PIXELS, PhotoError, read_photo
-from sfumato.faces.saving import KINDS, check_ending, read_extras, save_photo
+from sfumato.faces.detect import PAD, DlibDetector, make_detector
+from sfumato.faces.photos import MAX_PIXELS
+from sfumato.faces.saving import KINDS, check_ending
 from sfumato.faces.sources import FileSource, open_source
 from sfumato.faces.workers import embed_in_order, n_cores
+from sfumato.models.protector import PhotoProtector, check_target
 from sfumato.perturbers.choice import check_choice_of
 from sfumato.perturbers.perturber import shown_classes
-from sfumato.perturbers.photos import choose_faces, protect_faces
 
 TASK = 2
 #: Longest side at which dlib searches a photo: twice its usual one, as a face that is missed
@@ -58,51 +58,6 @@ class PhotoTask:
 
     ids: list
     photos: list
-
-
-class PhotoProtector:
-    """Read, find, perturb, write and check one photo; picklable if its parts are."""
-
-    def __init__(self, detector, perturber, *, hide, keep, face, check, options):
-        self.detector, self.perturber, self.check = detector, perturber, check
-        self.hide, self.keep, self.face = hide, keep, face
-        self.options = options
-
-    def __call__(self, files):
-        """Return a photo's entry of :class:`ProtectedPhotos`, or the reason of its rejection."""
-        source, output = files
-        try:
-            return self._protect(source, Path(output))
-        except PhotoError as error:
-            return error.reason
-        except InputError as error:
-            return str(error)
-        # One photo's failure must not end the other million.
-        except Exception as error:
-            return f"failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-    def _protect(self, source, output):
-        if self.check is not None:
-            self.check.load()
-        _check_target(source, output, self.options["overwrite"])
-        limit = {"max_pixels": self.options["max_pixels"]}
-        image = read_photo(source, **limit)
-        chosen, too_small = choose_faces(self.detector.detect(image), self.face)
-        wanted = {"hide": self.hide, "keep": self.keep, "at_random": self.options["at_random"]}
-        photo, sizes = protect_faces(image, [face for _, face in chosen], self.perturber, **wanted)
-        faces = []
-        for (number, face), size in zip(chosen, sizes, strict=True):
-            faces.append({"face": number, "box": plain_box(face.box), "crop": size})
-        extras = read_extras(source, keep_metadata=self.options["keep_metadata"], **limit)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        save_photo(photo, output, original=image, extras=extras)
-        if self.check is not None:
-            # What was written is judged: a JPEG is not quite what went into it.
-            written = read_photo(output, **limit)
-            for entry, (_, face) in zip(faces, chosen, strict=True):
-                entry["check"] = self.check.compare(image, written, face)
-        skipped = [{"face": number, "reason": text} for number, text in too_small.items()]
-        return {"faces": faces, "skipped": skipped, "left_out": extras.left_out}
 
 
 def protect_photos(
@@ -180,7 +135,7 @@ def protect_photos(
         "max_pixels": max_pixels,
     }
     protector = PhotoProtector(
-        _detector(detector, pad),
+        photo_detector(detector, pad=pad),
         perturber,
         hide=wanted,
         keep=keep,
@@ -200,7 +155,11 @@ def protect_photos(
     return done
 
 
-def _detector(detector, pad):
+def photo_detector(detector, *, pad=PAD):
+    """Return the detector of a name; "dlib" searches photos twice as large as usual.
+
+    A picklable detector is returned as it is.
+    """
     if detector == "dlib":
         return DlibDetector(max_side=MAX_SIDE, pad=pad)
     return make_detector(detector, pad=pad) if isinstance(detector, str) else detector
@@ -215,7 +174,7 @@ def _tasks(photos, named):
 def _record(done, task, outcomes):
     for name, (_, output), outcome in zip(task.ids, task.photos, outcomes, strict=True):
         if isinstance(outcome, str):
-            done.rejects.append({"image_id": name, "reason": outcome.rstrip(".")})
+            done.rejects.append({"image_id": name, "reason": outcome})
         else:
             done.photos.append({"image_id": name, "output": output} | outcome)
 
@@ -232,7 +191,7 @@ def _targets(source, output, photos, overwrite):
     if not source.is_dir():
         if output.is_dir():
             raise InputError(f"{output}: is a folder; name the photo to write.")
-        _check_target(source, check_ending(output), overwrite)
+        check_target(source, check_ending(output), overwrite)
         if not output.parent.is_dir():
             raise InputError(f"{output}: the folder {output.parent} does not exist.")
         yield str(source), output
@@ -264,11 +223,3 @@ def _check_folder(source, output, overwrite):
             "(overwrite=True)."
         )
     output.mkdir(parents=True, exist_ok=True)
-
-
-def _check_target(source, output, overwrite):
-    """Refuse to write onto the source, or onto another file unless it may be replaced."""
-    if output.exists() and output.samefile(source):
-        raise InputError(f"{output} is the photo itself; give another name.")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already; give another name or --force.")

@@ -51,13 +51,7 @@ class SavedModel:
     @property
     def fingerprint(self):
         """Twelve hexadecimal digits of the arrays' SHA-256."""
-        digest = hashlib.sha256(method_name(self.eraser).encode())
-        arrays, scalars = fitted_state(self.eraser)
-        digest.update(json.dumps(scalars, sort_keys=True).encode())
-        for name in sorted(arrays):
-            digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-            digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-        return digest.hexdigest()[:12]
+        return fingerprint_of(self.eraser, method_name(self.eraser))
 
     @property
     def step(self):
@@ -74,6 +68,17 @@ class SavedModel:
         """Refuse a table whose embeddings the eraser was not fitted on."""
         if info.dimension != self.eraser.n_features_in_ or self.info.encoder is not None:
             check_same_space(info, self.info, table=table, model=self.step["method"])
+
+
+def fingerprint_of(estimator, name):
+    """Return twelve hexadecimal digits of the SHA-256 of a method's name and fitted state."""
+    digest = hashlib.sha256(name.encode())
+    arrays, scalars = fitted_state(estimator)
+    digest.update(json.dumps(scalars, sort_keys=True).encode())
+    for key in sorted(arrays):
+        digest.update(f"{key} {arrays[key].dtype} {arrays[key].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[key]).tobytes())
+    return digest.hexdigest()[:12]
 
 
 def fitted_state(estimator):

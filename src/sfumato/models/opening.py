@@ -1,0 +1,43 @@
+"""Open a saved model of whatever kind."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from sfumato.errors import InputError
+from sfumato.models import pictures, storage
+from sfumato.readers import storage as readers
+
+
+def load_any(path):
+    """Return what a file holds, and what was saved with a perturber.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that sfumato saved.
+
+    Returns
+    -------
+    model : SavedModel, Perturber, TemplateReader or PixelReader
+    about : dict
+        Empty but for perturbers.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, foreign, broken or newer than this version reads.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            keys = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
+    if pictures.KEY in keys:
+        return pictures.load_perturber(path)
+    if readers.KEY in keys:
+        return readers.load_reader(path), {}
+    return storage.load_model(path), {}
