@@ -1,5 +1,7 @@
 """Perturbers: sequences, averages and groups of prototypes; bad class numbers."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ pytest.importorskip("onnxruntime", reason="needs the extra export")
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.export.exporting import export_model  # noqa: E402
 from sfumato.export.model import OnnxModel  # noqa: E402
+from sfumato.export.running import open_onnx  # noqa: E402
 from sfumato.models.pictures import save_perturber  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
@@ -58,6 +61,12 @@ def test_it_shows_what_the_method_shows(method, tmp_path, rng):
         expected = method.transform(images, hide={"gender": shown}, labels=labels)
         np.testing.assert_allclose(found, expected, atol=1e-5)
         outputs.append(found)
+    # Without labels both see the classes themselves; sent to a worker, too.
+    opened = pickle.loads(pickle.dumps(open_onnx(tmp_path / "p.onnx")))  # noqa: S301
+    found, expected = (
+        each.transform(images, hide="gender", at_random=True, seed=3) for each in (opened, method)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(outputs[0] - outputs[1]).max() > 1e-3
     assert exported.description["attributes"] == method.shown_
 

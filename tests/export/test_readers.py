@@ -10,6 +10,7 @@ from sfumato.data.info import TableInfo  # noqa: E402
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.export.exporting import export_model  # noqa: E402
 from sfumato.export.model import OnnxModel  # noqa: E402
+from sfumato.export.running import open_onnx  # noqa: E402
 from sfumato.readers.describe import WEIGHTS  # noqa: E402
 from sfumato.readers.tasks import AGE_MODELS, AgeTask, ClassTask  # noqa: E402
 from sfumato.readers.templates import TemplateReader  # noqa: E402
@@ -52,6 +53,12 @@ def test_every_model_of_an_age(model, n_layers, tmp_path, rng):
         np.testing.assert_allclose(found[name], reading.probabilities, atol=1e-5)
     assert len(set(found["age_years_value"])) > 1
     np.testing.assert_array_equal(found["age_years_value"], expected["age_years"].label)
+    opened = open_onnx(tmp_path / "r.onnx").read(X)
+    for name, reading in expected.items():
+        np.testing.assert_array_equal(opened[name].label, reading.label)
+        np.testing.assert_allclose(opened[name].confidence, reading.confidence, atol=1e-5)
+    low, high = opened["age_years"].interval()
+    np.testing.assert_array_equal((low, high), expected["age_years"].interval())
 
 
 def test_a_reader_refuses_other_templates(tmp_path):

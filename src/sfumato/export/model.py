@@ -45,7 +45,7 @@ class OnnxModel:
     """
 
     def __init__(self, path, *, n_threads=1):
-        self.path = Path(path)
+        self.path, self._n_threads = Path(path), n_threads
         self._session = _session(self.path, n_threads)
         self.description = _description(self._session, self.path)
         self.kind, self.method = self.description["kind"], self.description["method"]
@@ -54,6 +54,10 @@ class OnnxModel:
         self.inputs = {each.name: each.shape for each in self._session.get_inputs()}
         self.outputs = {each.name: each.shape for each in self._session.get_outputs()}
         self._dtypes = {each.name: DTYPES[each.type] for each in self._session.get_inputs()}
+
+    def __reduce__(self):
+        # A session cannot be sent to another process; the file can be opened there.
+        return _opened, (self.path, self._n_threads)
 
     def check(self, info, table):
         """Refuse a table whose embeddings the model was not fitted on.
@@ -78,7 +82,7 @@ class OnnxModel:
 
     def transformed(self, info):
         """Return the TableInfo of a table after this eraser."""
-        self._require("eraser")
+        self.require("eraser")
         return info.transformed(self.description["step"], **self.description["output"])
 
     def transform(self, X, *, chunk_rows=CHUNK_TEMPLATES):
@@ -100,12 +104,12 @@ class OnnxModel:
             For rows that are not finite or have another number of features, or if the model is
             no eraser.
         """
-        self._require("eraser")
+        self.require("eraser")
         X = check_embeddings(X).astype(np.float32, copy=False)
         return self.run({"embedding": X}, chunk_rows=chunk_rows)["protected"]
 
-    def run(self, inputs, *, chunk_rows=None):
-        """Return all outputs by name, computed in chunks of rows.
+    def run(self, inputs, *, chunk_rows=None, outputs=None):
+        """Return outputs by name, computed in chunks of rows.
 
         Parameters
         ----------
@@ -114,6 +118,8 @@ class OnnxModel:
             must be finite.
         chunk_rows : int, optional
             Default: 4,096 templates or 32 pictures.
+        outputs : sequence of str, optional
+            Compute these alone; default: all.
 
         Returns
         -------
@@ -131,15 +137,18 @@ class OnnxModel:
             raise InputError(f"inputs must have one number of rows, at least 1, got {counts}.")
         if chunk_rows is None:
             chunk_rows = CHUNK_PICTURES if self.info is None else CHUNK_TEMPLATES
-        outputs: dict = {}
+        wanted = list(self.outputs if outputs is None else outputs)
+        options = need("onnxruntime", "export").RunOptions()
+        options.only_execute_path_to_fetches = outputs is not None
+        found: dict = {}
         for start in range(0, n_rows, chunk_rows):
             rows = slice(start, start + chunk_rows)
-            parts = self._session.run(None, {name: v[rows] for name, v in given.items()})
-            for name, part in zip(self.outputs, parts, strict=True):
-                if name not in outputs:
-                    outputs[name] = np.empty((n_rows, *part.shape[1:]), part.dtype)
-                outputs[name][rows] = part
-        return outputs
+            values = {name: v[rows] for name, v in given.items()}
+            for name, part in zip(wanted, self._session.run(wanted, values, options), strict=True):
+                if name not in found:
+                    found[name] = np.empty((n_rows, *part.shape[1:]), part.dtype)
+                found[name][rows] = part
+        return found
 
     def _checked(self, name, inputs):
         shape, dtype = self.inputs[name][1:], self._dtypes[name]
@@ -160,9 +169,14 @@ class OnnxModel:
             raise InputError(f"{name} must hold class numbers from 0, below {limits} by column.")
         return values
 
-    def _require(self, kind):
+    def require(self, kind):
+        """Raise InputError unless the model is of this kind."""
         if self.kind != kind:
             raise InputError(f"{self.path}: a {self.kind} ({self.method}), not an {kind}.")
+
+
+def _opened(path, n_threads):
+    return OnnxModel(path, n_threads=n_threads)
 
 
 def _session(path, n_threads):

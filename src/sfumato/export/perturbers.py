@@ -11,6 +11,7 @@ from sfumato.export.graph import Graph
 from sfumato.export.networks import N_EXAMPLES, add_network
 from sfumato.export.parity import Export, edge_pictures
 from sfumato.models.registry import PERTURBERS, method_name
+from sfumato.models.storage import fingerprint_of
 from sfumato.nets.pixels import luminance
 from sfumato.nets.privacynet import label_planes
 from sfumato.perturbers.perturber import shown_classes
@@ -36,14 +37,18 @@ def export_perturber(perturber, about=None):
     for name in inputs:
         graph.input(name, np.int64, [len(perturber.attributes_)])
         examples[name] = torch.zeros(N_EXAMPLES, len(perturber.attributes_), dtype=torch.int64)
-    (protected,) = add_network(graph, module, examples)
+    protected, seen = add_network(graph, module, examples)
     graph.output("protected", protected, np.float32, [3, size, size])
+    graph.output("seen", seen, np.int64, [len(perturber.attributes_)])
     shown = {name: list(classes) for name, classes in shown_classes(perturber).items()}
     present = [len(classes) for classes in perturber.attributes_.values()]
     description = {
         "kind": "perturber",
         "method": method,
         "version": __version__,
+        "fingerprint": fingerprint_of(perturber, method),
+        "seed": perturber.seed,
+        "seen": {name: list(classes) for name, classes in perturber.attributes_.items()},
         "attributes": shown,
         "classes": {
             name: present if name == "now" else [len(classes) for classes in shown.values()]
@@ -62,6 +67,8 @@ def _cases(perturber, shown, inputs):
         name: np.resize(classes, len(images)) for name, classes in perturber.attributes_.items()
     }
     codes = [np.resize(np.arange(len(c)), len(images)) for c in perturber.attributes_.values()]
+    found = perturber._codes(torch.from_numpy(images))
+    seen = np.stack([found[name] for name in perturber.attributes_], axis=1)
     cases = []
     for number in range(max(map(len, shown.values()))):
         then = {name: number % len(classes) for name, classes in shown.items()}
@@ -73,9 +80,9 @@ def _cases(perturber, shown, inputs):
             "now": np.stack(codes, axis=1),
         }
         given = {name: given[name] for name in ("pictures", *inputs)}
-        cases.append((given, {"protected": expected}))
+        cases.append((given, {"protected": expected, "seen": seen}))
     alone = {name: values[:1] for name, values in given.items()}
-    return [*cases, (alone, {"protected": expected[:1]})]
+    return [*cases, (alone, {"protected": expected[:1], "seen": seen[:1]})]
 
 
 def _module(method, perturber):
@@ -88,10 +95,11 @@ def _module(method, perturber):
     if method in ("privacynet", "baseline-gan"):
         return _LabelledNet(perturber), ("then",)
     if method == "san":
-        return _Sans([perturber._networks()[0]], perturber), ("then", "now")
+        net, classifier = perturber._networks()
+        return _Sans([net], [classifier], perturber), ("then", "now")
     if method == "flowsan":
-        pairs = perturber._networks()[: perturber._n_applied()]
-        return _Sans([net for net, _ in pairs], perturber), ("then", "now")
+        nets, classifiers = zip(*perturber._networks(), strict=True)
+        return _Sans(nets[: perturber._n_applied()], classifiers, perturber), ("then", "now")
     if method != "san-ensemble":
         raise InputError(f"{method} has no ONNX form yet; apply it with sfumato protect.")
     if perturber.selection != "average":
@@ -100,8 +108,8 @@ def _module(method, perturber):
             "a SAN from the bits of each picture; set selection='average', or apply it with "
             "sfumato protect."
         )
-    nets, _, reader = perturber._networks()
-    return _Sans(nets, perturber, reader=reader, average=True), ("then", "now")
+    nets, classifiers, reader = perturber._networks()
+    return _Sans(nets, classifiers, perturber, reader=reader, average=True), ("then", "now")
 
 
 class _LabelledNet(nn.Module):
@@ -109,7 +117,8 @@ class _LabelledNet(nn.Module):
 
     def __init__(self, perturber):
         super().__init__()
-        self.generator, _, layout = perturber._built()
+        self.generator, self.labeller, self.layout = perturber._built()
+        layout = self.layout
         for number, (name, (_, n_classes)) in enumerate(layout.items()):
             codes = {name: torch.arange(n_classes)}
             self.register_buffer(f"planes_{number}", label_planes(codes, {name: layout[name]}))
@@ -121,7 +130,17 @@ class _LabelledNet(nn.Module):
             for k in range(self.n_attributes)
         ]
         made = self.generator(2 * pictures - 1, torch.cat(planes, dim=1))
-        return ((made + 1) / 2).clamp(0, 1)
+        return ((made + 1) / 2).clamp(0, 1), self._seen(pictures)
+
+    def _seen(self, pictures):
+        """Return the classes, the twin of :func:`sfumato.nets.privacynet.read_labels`."""
+        _, logits = self.labeller(2 * pictures - 1)
+        codes = []
+        for start, n_classes in self.layout.values():
+            own = logits[:, start : start + (n_classes if n_classes > 2 else 1)]
+            own = own if n_classes > 2 else torch.cat([0 * own, own], dim=1)
+            codes.append(own.argmax(dim=1).unsqueeze(1))
+        return torch.cat(codes, dim=1)
 
 
 class _Sans(nn.Module):
@@ -133,9 +152,10 @@ class _Sans(nn.Module):
 
     prototypes: torch.Tensor
 
-    def __init__(self, nets, perturber, *, reader=None, average=False):
+    def __init__(self, nets, classifiers, perturber, *, reader=None, average=False):
         super().__init__()
         self.nets, self.reader, self.average = nn.ModuleList(nets), reader, average
+        self.classifiers = nn.ModuleList(classifiers)
         # Three of a group, one below the other.
         prototypes = np.concatenate(perturber.prototypes_).astype(np.float32)
         self.register_buffer("prototypes", torch.from_numpy(prototypes))
@@ -151,4 +171,12 @@ class _Sans(nn.Module):
             x = pictures if self.average else outputs[-1]
             (grey,) = net(luminance(x), same, shown)
             outputs.append(coloured(x, grey))
-        return sum(outputs[1:]) / len(self.nets) if self.average else outputs[-1]
+        made = sum(outputs[1:]) / len(self.nets) if self.average else outputs[-1]
+        return made, self._seen(pictures)
+
+    def _seen(self, pictures):
+        """Return the likelier of the two classes, by the classifiers' mean probability."""
+        grey = luminance(pictures)
+        logits = [classifier(grey) for classifier in self.classifiers]
+        second = sum((n[:, 1:2] - n[:, 0:1]).sigmoid() for n in logits) / len(logits)
+        return torch.cat([0 * second + 0.5, second], dim=1).argmax(dim=1).unsqueeze(1)

@@ -1,0 +1,54 @@
+"""Batch jobs with exported models: what the native ones give."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs the extra export")
+pytest.importorskip("onnxruntime", reason="needs the extra export")
+
+from sfumato.batch.protecting import ProtectJob  # noqa: E402
+from sfumato.data.info import TableInfo  # noqa: E402
+from sfumato.data.tables import FaceTable, table_batch, write_table  # noqa: E402
+from sfumato.erasers.leace import LeaceEraser  # noqa: E402
+from sfumato.errors import InputError  # noqa: E402
+from sfumato.export.exporting import export_model  # noqa: E402
+from sfumato.export.running import open_onnx  # noqa: E402
+from sfumato.models.storage import SavedModel  # noqa: E402
+
+
+@pytest.fixture
+def table(tmp_path, rng):
+    columns = {
+        "image_id": [f"{row}" for row in range(40)],
+        "gender": rng.choice(["female", "male"], 40),
+        "embedding": rng.normal(size=(40, 6)),
+    }
+    batch = table_batch(columns)
+    info = TableInfo(source="toy", encoder="e", dimension=6)
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, info)
+    return FaceTable(tmp_path / "t.parquet")
+
+
+def test_an_exported_eraser_protects_as_the_saved_one(table, tmp_path):
+    eraser = LeaceEraser().fit(table.embeddings(), table.column("gender").astype(str))
+    model = SavedModel(eraser, ("gender",), table.info)
+    export_model(model, tmp_path / "m.onnx")
+    job = ProtectJob(model, table)
+    # As a worker process has it.
+    other = pickle.loads(pickle.dumps(ProtectJob(open_onnx(tmp_path / "m.onnx"), table)))  # noqa: S301
+    assert other.info == job.info and other.schema == job.schema
+    (part,) = job.parts(100)
+    ((rows, bad),), ((others, worse),) = job.run(part), other.run(part)
+    assert not bad and not worse and others.column("image_id") == rows.column("image_id")
+    found, expected = (np.stack(each.to_pydict()["embedding"]) for each in (others, rows))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_an_exported_eraser_refuses_another_encoders_templates(table, tmp_path):
+    eraser = LeaceEraser().fit(table.embeddings(), table.column("gender").astype(str))
+    info = TableInfo(encoder="other", dimension=6)
+    export_model(SavedModel(eraser, ("gender",), info), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="cannot go through leace"):
+        ProtectJob(open_onnx(tmp_path / "m.onnx"), table)
