@@ -18,15 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfumato.data.columns import embedding_array, embedding_matrix
+from sfumato.data.files import open_parquet, plain_path, size_and_time, table_files
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RESERVED = ("image_id", "identity", "image", "embedding")
 ROW_GROUP = 65_536
-READ_BUFFER = 1 << 20
-#: In a folder of parts: not all are there yet.
-UNFINISHED = "_unfinished"
 
 
 class FaceTable:
@@ -35,12 +33,13 @@ class FaceTable:
     Parameters
     ----------
     path : str or Path
-        A Parquet file, or a folder of such with the same columns, as `sfumato batch` writes it.
+        A Parquet file, or a folder of such with the same columns, as `sfumato batch` writes it;
+        or the URL of either, see :mod:`sfumato.data.files`.
 
     Attributes
     ----------
     info : TableInfo
-    files : list of Path
+    files : list of Path or str
     n_rows : int
     columns, label_columns : list of str
 
@@ -52,14 +51,14 @@ class FaceTable:
     """
 
     def __init__(self, path):
-        self.path = Path(path)
-        self.files = _files(self.path)
+        self.path = plain_path(path)
+        self.files = table_files(self.path)
         self.schema, self.n_rows = _schema_and_rows(self.files[0])
         for file in self.files[1:]:
             schema, n_rows = _schema_and_rows(file)
             if not schema.equals(self.schema, check_metadata=True):
                 raise InputError(
-                    f"{file}: has other columns or another origin than {self.files[0].name}; "
+                    f"{file}: has other columns or another origin than {self.files[0]}; "
                     "a folder holds the parts of one table."
                 )
             self.n_rows += n_rows
@@ -90,15 +89,15 @@ class FaceTable:
         """Return a checksum of the files' sizes and times: another one means other rows."""
         digest = hashlib.sha256()
         for path in self.files:
-            stat = os.stat(path)
-            digest.update(f"{stat.st_size}\0{stat.st_mtime_ns}".encode())
+            size, changed_ns = size_and_time(path)
+            digest.update(f"{size}\0{changed_ns}".encode())
         return digest.hexdigest()
 
     def row_groups(self):
         """Return ``(number of the file, number of the row group, rows)`` of each row group."""
         found = []
         for place, path in enumerate(self.files):
-            with pq.ParquetFile(path) as file:
+            with open_parquet(path) as file:
                 rows = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
             found += [(place, number, n) for number, n in enumerate(rows)]
         return found
@@ -118,7 +117,7 @@ class FaceTable:
             if not numbers:
                 continue
             try:
-                with pq.ParquetFile(path, buffer_size=READ_BUFFER) as file:
+                with open_parquet(path) as file:
                     for number in numbers:
                         yield from file.iter_batches(
                             batch_rows, [number], columns, use_threads=False
@@ -215,23 +214,9 @@ class FaceTable:
                 row += 1
 
 
-def _files(path):
-    """Return a table's files: itself, or those of a folder but for hidden ones."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"{path}: no such file.")
-    found = sorted(file for file in path.glob("*.parquet") if file.name[0] not in "._")
-    if not found:
-        raise InputError(f"{path}: no Parquet file in this folder.")
-    if (path / UNFINISHED).exists():
-        raise InputError(f"{path}: an unfinished run; go on with it first.")
-    return found
-
-
 def _schema_and_rows(path):
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             return file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}).") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from sfumato.data.files import full_name
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, ROW_GROUP, embedding_array, write_table
 from sfumato.errors import InputError
@@ -142,7 +143,7 @@ def settings_of(photos, **models):
         key: [model.name, model.version, getattr(model, "parameters", {})]
         for key, model in models.items()
     }
-    return {"source": str(photos.path.resolve()), "photos": photos.fingerprint(), **plain}
+    return {"source": full_name(photos.path), "photos": photos.fingerprint(), **plain}
 
 
 def info_of(photos, encoder):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sfumato.data.files import is_url, plain_path
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.faces.photos import ENDINGS
@@ -43,13 +44,15 @@ def open_source(source, *, identity=None):
     source : str or Path
         A folder (searched through, photos by their ending), a face table (``.parquet``, or a
         folder of its parts, without photos beside them) with an image column, a photo, or a
-        text file with one photo a line, relative to that file.
+        text file with one photo a line, relative to that file; or the URL of a face table.
     identity : {None, "folder"}, default=None
         Take the name of a file's parent folder as the person; none at the top folder.
     """
-    source = Path(source)
+    source = plain_path(source)
     if identity is not None:
         check_choice(identity, ("folder",), "identity")
+    if is_url(source):
+        return _table_source(source, identity)
     if not source.exists():
         raise InputError(f"{source}: no such folder or file.")
     if source.is_dir():
@@ -63,6 +66,10 @@ def open_source(source, *, identity=None):
         return FileSource(source, [source], [source.name], identity=identity)
     elif source.suffix.lower() != ".parquet":
         return FileSource(source, *_listed_files(source), identity=identity)
+    return _table_source(source, identity)
+
+
+def _table_source(source, identity):
     if identity is not None:
         raise InputError(f"{source}: identity='folder' needs files; a table keeps its own column.")
     return TableSource(source)
@@ -108,11 +115,11 @@ class TableSource:
     """The images of a face table, read a few rows at a time."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path = plain_path(path)
         self._table = FaceTable(path).require("image")
         self._check_image_type()
         self._table.check()
-        self.name = self._table.info.source or self.path.stem
+        self.name = self._table.info.source or Path(self.path).stem
         self.n_photos = self._table.n_rows
         if not self.n_photos:
             raise InputError(f"{path}: the table has no rows to embed.")

@@ -1,0 +1,139 @@
+"""A table's Parquet files: on this machine's disk, or behind a URL of an object store.
+
+``s3://``, ``gs://``, ``abfs://`` and ``file://`` are pyarrow's, ``http(s)://`` fsspec's (the extra
+``batch``), of servers that answer byte ranges. Credentials come from the environment, as those
+libraries document. Only footers are read until rows are asked for.
+"""
+
+import functools
+import os
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from sfumato.errors import InputError
+from sfumato.validation import need
+
+#: In a folder of parts: not all are there yet.
+UNFINISHED = "_unfinished"
+READ_BUFFER = 1 << 20
+SCHEMES = ("s3", "gs", "abfs", "abfss", "file", "http", "https")
+
+
+def is_url(path):
+    """Return whether a path is a URL."""
+    return "://" in str(path)
+
+
+def plain_path(path):
+    """Return a URL as it is, everything else as a Path."""
+    return str(path) if is_url(path) else Path(path)
+
+
+def full_name(path):
+    """Return a path's absolute form, or the URL."""
+    return str(path) if is_url(path) else str(Path(path).resolve())
+
+
+def table_files(path):
+    """Return the files of a table: itself, or those of a folder but for hidden ones.
+
+    Raises
+    ------
+    InputError
+        For a missing file, an empty folder, or one that a batch job has not finished.
+    """
+    names = _names_behind(path) if is_url(path) else _names_in(path)
+    if names is None:
+        return [path]
+    found = [names[n] for n in sorted(names) if n.endswith(".parquet") and n[0] not in "._"]
+    if not found:
+        raise InputError(f"{path}: no Parquet file in this folder.")
+    if UNFINISHED in names:
+        raise InputError(f"{path}: an unfinished run; go on with it first.")
+    return found
+
+
+def open_parquet(path):
+    """Return an open ParquetFile."""
+    if not is_url(path):
+        return pq.ParquetFile(path, buffer_size=READ_BUFFER)
+    if _on_the_web(path):
+        try:
+            return pq.ParquetFile(_web().open(path), buffer_size=READ_BUFFER)
+        except need("aiohttp", "batch").ClientError as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
+    filesystem, place = _place(path)
+    return pq.ParquetFile(place, filesystem=filesystem, buffer_size=READ_BUFFER)
+
+
+def size_and_time(path):
+    """Return a file's bytes and the time of its last change in nanoseconds, 0 if not known."""
+    if not is_url(path):
+        stat = os.stat(path)
+        return stat.st_size, stat.st_mtime_ns
+    if _on_the_web(path):
+        return _web().size(path) or 0, 0
+    filesystem, place = _place(path)
+    found = filesystem.get_file_info(place)
+    return found.size, found.mtime_ns or 0
+
+
+def _names_in(path):
+    """Return the files of a folder by name, None of a file."""
+    if path.is_file():
+        return None
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file.")
+    return {file.name: file for file in path.iterdir()}
+
+
+def _names_behind(url):
+    """Return the same of a URL; a web server lists no folder."""
+    if _on_the_web(url):
+        return None
+    filesystem, place = _place(url)
+    try:
+        found = filesystem.get_file_info(place)
+        if found.is_file:
+            return None
+        if found.type == pa.fs.FileType.NotFound:
+            raise InputError(f"{url}: no such file.")
+        listed = filesystem.get_file_info(pa.fs.FileSelector(place))
+    except OSError as error:
+        raise InputError(f"{url}: not reachable ({' '.join(str(error).split())}).") from error
+    return {f.base_name: f"{url.rstrip('/')}/{quote(f.base_name)}" for f in listed}
+
+
+def _place(url):
+    """Return the filesystem of a URL, and the path in it."""
+    scheme, host, path = urlsplit(url)[:3]
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise InputError(f"{url}: no storage of this kind is known; give a path or {known}.")
+    try:
+        filesystem, bucket = _bucket(scheme, host)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{url}: not reachable ({' '.join(str(error).split())}).") from error
+    return filesystem, f"{bucket.rstrip('/')}{unquote(path)}"
+
+
+# One client a bucket, not one a file.
+@functools.lru_cache
+def _bucket(scheme, host):
+    return pa.fs.FileSystem.from_uri(f"{scheme}://{host}/")
+
+
+def _on_the_web(url):
+    return urlsplit(str(url)).scheme in ("http", "https")
+
+
+@functools.lru_cache
+def _web():
+    fsspec = need("fsspec", "batch")
+    need("aiohttp", "batch")
+    # By default whole blocks of 5 MiB are read around a footer.
+    return fsspec.filesystem("http", cache_type="none")
