@@ -17,8 +17,9 @@ pytest.importorskip("daft", reason="needs the extra batch")
 
 from sfumato.batch.engine import run_job  # noqa: E402
 from sfumato.batch.folder import MANIFEST, BatchFolder  # noqa: E402
-from sfumato.batch.jobs import PhotoJob, ProtectJob  # noqa: E402
+from sfumato.batch.jobs import PhotoJob  # noqa: E402
 from sfumato.batch.parts import Part, part_batches, photo_parts, table_parts  # noqa: E402
+from sfumato.batch.protecting import ProtectJob  # noqa: E402
 from sfumato.data.info import TableInfo  # noqa: E402
 from sfumato.data.tables import IMAGE, FaceTable, table_batch, write_table  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
@@ -28,8 +29,11 @@ from sfumato.faces.workers import CRASHED  # noqa: E402
 from sfumato.models.storage import SavedModel, save_model  # noqa: E402
 from sfumato.models.tables import protect_table  # noqa: E402
 
-# Daft leaves the pipes of its worker processes to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+# Daft leaves its worker processes and their pipes to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{what}:ResourceWarning")
+    for what in ("unclosed file", "subprocess .* is still running")
+]
 
 D, GROUPS, ROWS = 6, 5, 40
 SCHEMA = pa.schema([("image_id", pa.string()), ("size", pa.int64())])
@@ -256,7 +260,7 @@ def test_parts_of_a_tables_photos_are_all_of_them_once(part_rows, tmp_path):
 KILLED = """
 import sys, time
 from sfumato.batch.engine import run_job
-from sfumato.batch.jobs import ProtectJob
+from sfumato.batch.protecting import ProtectJob
 from sfumato.data.tables import FaceTable
 from sfumato.models.storage import load_model
 class Slow(ProtectJob):
@@ -300,7 +304,7 @@ def test_killed_it_goes_on_and_nothing_is_lost_or_doubled(table, model, tmp_path
 ON_RAY = """
 import json, os, sys
 from sfumato.batch.engine import run_job
-from sfumato.batch.jobs import ProtectJob
+from sfumato.batch.protecting import ProtectJob
 from sfumato.data.tables import FaceTable
 from sfumato.models.storage import load_model
 class Dying(ProtectJob):

@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import dataclass
 
 from sfumato.batch.folder import BatchFolder
 from sfumato.batch.parts import Part
@@ -38,7 +39,7 @@ def run_job(
 
     Parameters
     ----------
-    job : ProtectJob, EmbedJob or DescribeJob
+    job : ProtectJob, PerturbJob, EmbedJob or DescribeJob
     output : str or Path
         A folder; with what an earlier run of the same job left there, the job goes on.
     part_rows : int
@@ -77,19 +78,66 @@ def run_job(
     parts = job.parts(part_rows)
     folder = BatchFolder(output)
     folder.open(job.settings | {"part_rows": part_rows}, parts, restart=overwrite)
+    cluster = Cluster(runner, address, workers)
+    _do_all(job, folder, parts, cluster, progress)
+    summary = folder.close(parts, job.counts)
+    return summary | {"output": str(output), "seconds": time.perf_counter() - started}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the work is done; parameters as of :func:`run_job`."""
+
+    runner: str
+    address: str | None
+    workers: int | None
+
+    def start(self):
+        """Return Daft, on this runner."""
+        # Before the first import: nobody is told what runs here.
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        daft = need("daft", "batch")
+        # Daft takes one runner a process.
+        known = _started[0] if _started else None
+        if known not in (None, self.runner):
+            raise InputError(
+                f"this process has run on {known} already; run on {self.runner} in another."
+            )
+        if self.runner == "ray":
+            options = {"log_to_driver": False, "logging_level": "ERROR"}
+            ray = need("ray", "ray")
+            if not ray.is_initialized():
+                ray.init(self.address, include_dashboard=False, **options)
+        if known is None:
+            daft.set_runner_native() if self.runner == "native" else daft.set_runner_ray()
+            _started.append(self.runner)
+        return daft
+
+    def n_workers(self, n_parts):
+        """Return how many processes work on so many parts."""
+        if self.workers is not None:
+            return min(self.workers, n_parts)
+        if self.runner == "native":
+            return min(n_cores(), n_parts)
+        cores = int(need("ray", "ray").cluster_resources().get("CPU", 1))
+        return min(max(1, cores), n_parts)
+
+
+def _do_all(job, folder, parts, cluster, progress):
+    """Do what is missing, again while workers die and something gets done."""
     total = sum(part.n_rows for part in parts)
     fruitless = attempts = 0
     while missing := [part for part in parts if not folder.has(part)]:
         # From the other end: a part that kills its worker shall not keep the others waiting.
         missing = missing[:: -1 if attempts % 2 else 1]
         attempts += 1
-        done = total - sum(part.n_rows for part in missing)
         failures: list[str] = []
         death = None
         try:
-            for part, failure in _by_daft(
-                job, folder, missing, runner, address, workers, isolate=fruitless > 0
-            ):
+            done = total - sum(part.n_rows for part in missing)
+            for part, failure in _by_daft(job, folder, missing, cluster, isolate=fruitless > 0):
                 failures += [failure] if failure else []
                 done += 0 if failure else part.n_rows
                 if progress is not None:
@@ -98,59 +146,32 @@ def run_job(
             death = error
         if failures:
             raise SfumatoError(
-                f"{output}: {len(failures)} of {len(parts)} parts failed, the first with: "
+                f"{folder.path}: {len(failures)} of {len(parts)} parts failed, the first with: "
                 f"{failures[0]}; the others are kept, run it again to go on."
             )
         left = sum(not folder.has(part) for part in missing)
         fruitless = fruitless + 1 if left == len(missing) else 1
         if left and fruitless == ATTEMPTS:
             raise SfumatoError(
-                f"{output}: workers died in {ATTEMPTS} attempts at {left} parts, the last time "
-                f"with: {_in_a_line(death)}; the others are kept, run it again to go on."
+                f"{folder.path}: workers died in {ATTEMPTS} attempts at {left} parts, the last "
+                f"time with: {_in_a_line(death)}; the others are kept, run it again to go on."
             ) from death
-    summary = folder.close(parts)
-    return summary | {"output": str(output), "seconds": time.perf_counter() - started}
 
 
-def _by_daft(job, folder, parts, runner, address, workers, *, isolate):
+def _by_daft(job, folder, parts, cluster, *, isolate):
     """Yield the parts as they end, with None or the reason why one failed."""
-    daft = _daft(runner, address)
-    n_workers = min(workers or _n_workers(runner), len(parts))
+    daft = cluster.start()
     rows = [json.dumps(vars(part)) for part in parts]
     frame = daft.from_pydict({"part": rows})
-    if runner == "ray":
+    if cluster.runner == "ray":
         # What is done is told a partition at a time.
         frame = frame.into_partitions(min(len(parts), PARTITIONS))
-    worker = _worker_class(daft, n_workers, runner)(job, folder, isolate)
+    worker = _worker_class(daft, cluster.n_workers(len(parts)), cluster.runner)(
+        job, folder, isolate
+    )
     frame = frame.select(frame["part"], worker.run(frame["part"]).alias("failure"))
     for row in frame.iter_rows():
         yield Part.read(json.loads(row["part"])), row["failure"]
-
-
-def _daft(runner, address):
-    # Before the first import: nobody is told what runs here.
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    daft = need("daft", "batch")
-    # Daft takes one runner a process.
-    known = _started[0] if _started else None
-    if known not in (None, runner):
-        raise InputError(f"this process has run on {known} already; run on {runner} in another.")
-    if runner == "ray":
-        ray = need("ray", "ray")
-        if not ray.is_initialized():
-            ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-    if known is None:
-        daft.set_runner_native() if runner == "native" else daft.set_runner_ray()
-        _started.append(runner)
-    return daft
-
-
-def _n_workers(runner):
-    if runner == "native":
-        return n_cores()
-    return max(1, int(need("ray", "ray").cluster_resources().get("CPU", 1)))
 
 
 def _worker_class(daft, n_workers, runner):

@@ -15,9 +15,11 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sfumato.data.tables import UNFINISHED, atomic_path, write_table
+from sfumato.data.files import UNFINISHED
+from sfumato.data.tables import atomic_path, write_table
 from sfumato.errors import InputError
 from sfumato.faces.parts import REJECTS
 
@@ -107,14 +109,20 @@ class BatchFolder:
         finally:
             waiting.unlink(missing_ok=True)
 
-    def close(self, parts):
+    def close(self, parts, counts=()):
         """End a job of which every part is done; return the summary, which the manifest keeps.
+
+        Parameters
+        ----------
+        parts : list of Part
+        counts : sequence of str
+            Columns of whole numbers to add up.
 
         Returns
         -------
         dict
             ``n_rows_in``, ``n_rows``, ``n_rejects``, ``n_parts`` and ``reasons``, counts by
-            reason.
+            reason, and the sums of ``counts``.
         """
         rejects = [self._rejects(part) for part in parts]
         reasons = Counter(reason for table in rejects for reason in table["reason"].to_pylist())
@@ -124,12 +132,17 @@ class BatchFolder:
             "n_rejects": sum(table.num_rows for table in rejects),
             "n_parts": len(parts),
             "reasons": dict(reasons.most_common()),
+            **{name: self._sum(parts, name) for name in counts},
         }
         self._write_manifest(self._known() | {"summary": summary})
         for left in self.path.glob("_[0-9]*.parquet"):
             left.unlink(missing_ok=True)
         (self.path / UNFINISHED).unlink(missing_ok=True)
         return summary
+
+    def _sum(self, parts, name):
+        found = (pq.read_table(self._file(part.number), columns=[name]) for part in parts)
+        return sum(pc.sum(table[name], min_count=0).as_py() for table in found)
 
     def _rejects(self, part):
         path = self._file(part.number, REJECTED)

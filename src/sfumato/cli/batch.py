@@ -1,11 +1,14 @@
 """``sfumato batch``: millions of templates or photos, on all cores or on a cluster."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from sfumato.cli import app
 from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, results, track
+from sfumato.cli.pictures import read_hide, read_keep, refuse_photo_options
+from sfumato.errors import InputError
 
 batch = typer.Typer(
     name="batch",
@@ -15,57 +18,164 @@ batch = typer.Typer(
 )
 app.add_typer(batch)
 
-OUTPUT = typer.Option(..., "--output", "-o", help="The folder to fill: a face table in parts.")
-RUNNER = typer.Option("native", help="native (this machine) or ray.")
-ADDRESS = typer.Option(None, help="Of a Ray cluster, host:port; by default one is started here.")
-WORKERS = typer.Option(None, help="Processes; by default one a core.")
-FORCE = typer.Option(False, "--force", help="Throw away an unfinished job of other settings.")
-JSON = typer.Option(False, "--json", help="Print the summary as JSON.")
-PHOTOS = typer.Argument(help="A folder of photos, a text file of paths, or a face table.")
-DETECTOR = typer.Option("dlib", help="dlib, mtcnn or yunet:PATH.")
-ENCODER = typer.Option("dlib", help="dlib or arcface-onnx:PATH.")
-PART_PHOTOS = typer.Option(256, "--part-rows", help="Photos of a part.")
-MAX_PIXELS = typer.Option(100_000_000, help="Refuse larger photos undecoded.")
+TEMPLATE_ROWS, PHOTO_ROWS = 262_144, 256
+
+# Text, as a Path would take a URL apart.
+Photos = Annotated[
+    str,
+    typer.Argument(
+        help="A folder of photos, a text file of paths, or a face table, also its URL (s3://, "
+        "https://, ...)."
+    ),
+]
+Detector = Annotated[str, typer.Option(help="dlib, mtcnn or yunet:PATH.")]
+Encoder = Annotated[str, typer.Option(help="dlib or arcface-onnx:PATH.")]
+MaxPixels = Annotated[int, typer.Option(help="Refuse larger photos undecoded.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The folder to fill: a face table in parts.")
+]
+PartPhotos = Annotated[int, typer.Option("--part-rows", help="Photos of a part.")]
+Runner = Annotated[str, typer.Option(help="native (this machine) or ray.")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of a Ray cluster, host:port; by default one is started here."),
+]
+Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Throw away an unfinished job of other settings.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
 @batch.command("protect")
-def protect_templates(
-    model: Path = typer.Argument(help="The model that `sfumato fit` wrote."),
-    table: Path = typer.Argument(help="A face table with embeddings, or a folder of its parts."),
-    output: Path = OUTPUT,
-    part_rows: int = typer.Option(262_144, help="Rows of a part, rounded up to row groups."),
-    runner: str = RUNNER,
-    address: str = ADDRESS,
-    workers: int = WORKERS,
-    force: bool = FORCE,
-    json: bool = JSON,
+def protect(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="A saved eraser for templates, a saved perturber for photos; or what "
+            "`sfumato export` made of one (.onnx)."
+        ),
+    ],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Templates: a face table with embeddings. Photos: a folder, a text file of "
+            "paths, or a face table with images. A table's URL (s3://, https://, ...) will do."
+        ),
+    ],
+    output: Output,
+    hide: Annotated[
+        str | None,
+        typer.Option(help="Photos: what to hide, gender,age; age=old names the class to show."),
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Photos: what must stay readable, race.")
+    ] = None,
+    at_random: Annotated[
+        bool,
+        typer.Option("--at-random", help="Photos: draw what to show among all classes."),
+    ] = False,
+    detector: Annotated[str, typer.Option(help="Photos: dlib, mtcnn or yunet:PATH.")] = "dlib",
+    max_pixels: MaxPixels = 100_000_000,
+    part_rows: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Of a part: {PHOTO_ROWS} photos, or {TEMPLATE_ROWS:,} rows, rounded up to "
+            "row groups.",
+            show_default=False,
+        ),
+    ] = None,
+    runner: Runner = "native",
+    address: Address = None,
+    workers: Workers = None,
+    force: Force = False,
+    json: AsJson = False,
 ):
-    """Protect the templates of a face table."""
-    from sfumato.batch.jobs import ProtectJob
-    from sfumato.data.tables import FaceTable
-    from sfumato.models.storage import load_model
+    """Take attributes out of the templates of a face table, or hide them in photos.
 
-    job = ProtectJob(load_model(model), FaceTable(table))
-    _run(job, output, part_rows, runner, address, workers, force, json)
+    The kind of model decides. Photos become a face table with the changed photos and counts of
+    their faces; metadata, and labels of what is hidden, are left out; photos without a face are
+    rejects. Exit code 1, too, if a face was too small and stays as it was.
+    """
+    from sfumato.models.storage import SavedModel
+    from sfumato.perturbers.perturber import Perturber
+
+    opened = _open_model(model)
+    asked = {"hide": hide, "keep": keep, "at_random": at_random}
+    if isinstance(opened, SavedModel):
+        refuse_photo_options(asked, source)
+        job, rows = _template_job(opened, source), TEMPLATE_ROWS
+    elif isinstance(opened, Perturber):
+        job, rows = _photo_job(opened, source, detector, max_pixels, **asked), PHOTO_ROWS
+    else:
+        raise InputError(f"{model}: a reader; give an eraser or a perturber.")
+    _run(
+        job,
+        output,
+        rows if part_rows is None else part_rows,
+        runner,
+        address,
+        workers,
+        force,
+        json,
+    )
+
+
+def _open_model(path):
+    """Return the model of a file that sfumato saved or exported."""
+    if path.suffix.lower() == ".onnx":
+        from sfumato.export.running import open_onnx
+
+        return open_onnx(path)
+    from sfumato.models.opening import load_any
+
+    return load_any(path)[0]
+
+
+def _template_job(model, source):
+    from sfumato.batch.protecting import ProtectJob
+    from sfumato.data.tables import FaceTable
+
+    return ProtectJob(model, FaceTable(source))
+
+
+def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random):
+    from sfumato.batch.protecting import PerturbJob
+    from sfumato.faces.sources import open_source
+    from sfumato.models.photos import photo_detector
+
+    if hide is None:
+        raise InputError("give --hide, such as --hide gender,age, for photos.")
+    return PerturbJob(
+        open_source(source),
+        perturber,
+        photo_detector(detector),
+        hide=read_hide(hide),
+        keep=read_keep(keep),
+        at_random=at_random,
+        max_pixels=max_pixels,
+    )
 
 
 @batch.command("embed")
 def embed_photos(
-    source: Path = PHOTOS,
-    output: Path = OUTPUT,
-    detector: str = DETECTOR,
-    encoder: str = ENCODER,
-    all_faces: bool = typer.Option(False, help="One row a face; else the largest face's only."),
-    identity_from_folder: bool = typer.Option(
-        False, "--identity-from-folder", help="A photo's folder names the person."
-    ),
-    max_pixels: int = MAX_PIXELS,
-    part_rows: int = PART_PHOTOS,
-    runner: str = RUNNER,
-    address: str = ADDRESS,
-    workers: int = WORKERS,
-    force: bool = FORCE,
-    json: bool = JSON,
+    source: Photos,
+    output: Output,
+    detector: Detector = "dlib",
+    encoder: Encoder = "dlib",
+    all_faces: Annotated[
+        bool, typer.Option(help="One row a face; else the largest face's only.")
+    ] = False,
+    identity_from_folder: Annotated[
+        bool, typer.Option("--identity-from-folder", help="A photo's folder names the person.")
+    ] = False,
+    max_pixels: MaxPixels = 100_000_000,
+    part_rows: PartPhotos = PHOTO_ROWS,
+    runner: Runner = "native",
+    address: Address = None,
+    workers: Workers = None,
+    force: Force = False,
+    json: AsJson = False,
 ):
     """Photos to templates."""
     from sfumato.batch.jobs import EmbedJob
@@ -85,32 +195,39 @@ def embed_photos(
 
 @batch.command("describe")
 def describe_photos(
-    source: Path = PHOTOS,
-    output: Path = OUTPUT,
-    reader: str = typer.Option(
-        None, help="dlib or pixels, which come with sfumato, or a saved one; default: dlib."
-    ),
-    detector: str = DETECTOR,
-    encoder: str = ENCODER,
-    largest: bool = typer.Option(False, "--largest", help="The largest face of a photo alone."),
-    max_pixels: int = MAX_PIXELS,
-    part_rows: int = PART_PHOTOS,
-    runner: str = RUNNER,
-    address: str = ADDRESS,
-    workers: int = WORKERS,
-    force: bool = FORCE,
-    json: bool = JSON,
+    source: Photos,
+    output: Output,
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            help="dlib or pixels, which come with sfumato, or a saved or exported (.onnx) one; "
+            "default: dlib."
+        ),
+    ] = None,
+    detector: Detector = "dlib",
+    encoder: Encoder = "dlib",
+    largest: Annotated[
+        bool, typer.Option("--largest", help="The largest face of a photo alone.")
+    ] = False,
+    max_pixels: MaxPixels = 100_000_000,
+    part_rows: PartPhotos = PHOTO_ROWS,
+    runner: Runner = "native",
+    address: Address = None,
+    workers: Workers = None,
+    force: Force = False,
+    json: AsJson = False,
 ):
     """Photos to what the faces on them show."""
-    from sfumato.batch.jobs import DescribeJob
+    from sfumato.batch.describing import DescribeJob
     from sfumato.faces.detect import make_detector
     from sfumato.faces.sources import open_source
     from sfumato.readers.describe import LAWFUL, open_reader
 
     errors.print(LAWFUL, markup=False, soft_wrap=True)
+    reader = reader or "dlib"
     job = DescribeJob(
         open_source(source),
-        open_reader(reader or "dlib"),
+        _open_model(Path(reader)) if reader.endswith(".onnx") else open_reader(reader),
         make_detector(detector),
         encoder,
         largest=largest,
@@ -137,17 +254,21 @@ def _run(job, output, part_rows, runner, address, workers, force, json):
         print_json(summary)
     else:
         _print_summary(summary)
-    if summary["n_rejects"]:
+    if summary["n_rejects"] or summary.get("n_left"):
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
 def _print_summary(summary):
+    faces = f", {summary['n_faces']:,} faces perturbed" if "n_faces" in summary else ""
     results.print(
         f"{summary['output']}: {summary['n_rows']:,} rows of {summary['n_rows_in']:,} in "
-        f"{summary['n_parts']:,} parts, {summary['seconds']:.1f} s.",
+        f"{summary['n_parts']:,} parts{faces}, {summary['seconds']:.1f} s.",
         markup=False,
         soft_wrap=True,
     )
+    if summary.get("n_left"):
+        text = f"{summary['n_left']:,} faces were too small and stay as they were (n_left)."
+        errors.print(text, markup=False, soft_wrap=True)
     if summary["n_rejects"]:
         text = f"{summary['n_rejects']:,} rejected, see {summary['output']}/_rejects:"
         errors.print(text, markup=False, soft_wrap=True)

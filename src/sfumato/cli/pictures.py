@@ -21,10 +21,7 @@ def protect_templates(model, table, output, photo_options, *, force, as_json):
     """Take the attributes out of every embedding of a face table."""
     from sfumato.models.tables import protect_table
 
-    given = [name for name, v in photo_options.items() if v is not None and v is not False]
-    if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InputError(f"{options}: for photos only; leave it out, or the table {table}.")
+    refuse_photo_options(photo_options, table)
     with track("protect") as progress:
         summary = protect_table(model, table, output, overwrite=force, progress=progress)
     if as_json:
@@ -34,6 +31,14 @@ def protect_templates(model, table, output, photo_options, *, force, as_json):
             f"{output}: {summary['n_rows']:,} protected embeddings; photos and "
             "the erased labels are left out."
         )
+
+
+def refuse_photo_options(options, table):
+    """Refuse options that only photos have, where templates are to be protected."""
+    given = [name for name, v in options.items() if v is not None and v is not False]
+    if given:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"{named}: for photos only; leave it out, or the table {table}.")
 
 
 def protect_pictures(

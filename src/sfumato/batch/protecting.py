@@ -1,0 +1,173 @@
+"""The batch jobs that protect: templates by an eraser, photos by a perturber."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from sfumato import __version__
+from sfumato.batch.jobs import PhotoJob, rejects_of
+from sfumato.batch.parts import table_parts
+from sfumato.data.columns import embedding_matrix, faulty_rows
+from sfumato.data.files import full_name
+from sfumato.data.info import TableInfo
+from sfumato.data.tables import IMAGE, FaceTable
+from sfumato.errors import InputError
+from sfumato.faces.embed import settings_of
+from sfumato.faces.photos import MAX_PIXELS
+from sfumato.faces.workers import limit_threads
+from sfumato.models.protector import ContentProtector
+from sfumato.models.registry import PERTURBERS, method_name
+from sfumato.models.storage import SavedModel, fingerprint_of
+from sfumato.models.tables import Protection
+from sfumato.perturbers.choice import check_choice_of
+from sfumato.perturbers.perturber import shown_classes
+
+
+@dataclass
+class ProtectJob:
+    """Protect the templates of a face table; rows without a good embedding are rejects.
+
+    Parameters
+    ----------
+    model : SavedModel
+    table : FaceTable
+    """
+
+    model: SavedModel
+    table: FaceTable
+
+    def __post_init__(self):
+        self._protection = Protection(self.model, self.table)
+        self.schema, self.info = self._protection.schema, self._protection.info
+
+    @property
+    def settings(self):
+        """What decides the result, as plain values."""
+        return {
+            "job": "protect",
+            "source": full_name(self.table.path),
+            "rows": self.table.fingerprint(),
+            "model": self.model.fingerprint,
+        }
+
+    counts = ()
+
+    def parts(self, part_rows):
+        """Return the parts."""
+        return table_parts(self.table, part_rows)
+
+    def prepare(self, *, isolate=False):
+        """Nothing to load; nothing here crashes a process."""
+        limit_threads()
+
+    def run(self, part):
+        """Yield the rows of a part, and its rejects."""
+        columns = [*self._protection.columns, "embedding"]
+        for batch in self.table.batches(columns, groups=part.groups):
+            batch, X, bad = self._checked(batch)
+            yield self._protection.rows(batch, X), bad
+
+    def _checked(self, batch):
+        """Return the rows with good embeddings, these, and the rejects."""
+        dimension = self.table.info.dimension
+        try:
+            return batch, embedding_matrix(batch.column("embedding"), dimension), []
+        except InputError:
+            faults = faulty_rows(batch.column("embedding"), dimension, self.table.path)
+        ids = batch.column("image_id")
+        bad = [
+            {"image_id": ids[row].as_py(), "path": None, "reason": reason}
+            for row, reason in faults.items()
+        ]
+        good = pa.array([row for row in range(batch.num_rows) if row not in faults], pa.int64())
+        batch = batch.take(good)
+        return batch, embedding_matrix(batch.column("embedding"), dimension), bad
+
+
+class PerturbJob(PhotoJob):
+    """Photos to photos whose faces machines misread, with counts of the faces.
+
+    Rows have the ``image_id``, what else the source says of the photo but for labels of hidden
+    attributes, the ``image``, and how many faces were perturbed (``n_faces``) and how many were
+    too small and stay as they were (``n_left``).
+
+    Parameters
+    ----------
+    source : FileSource or TableSource
+    perturber : Perturber
+    detector : Detector
+    hide, keep, at_random, max_pixels
+        As for :func:`sfumato.models.photos.protect_photos`.
+    """
+
+    counts = ("n_faces", "n_left")
+
+    def __init__(
+        self, source, perturber, detector, *, hide, keep=(), at_random=False, max_pixels=MAX_PIXELS
+    ):
+        wanted = check_choice_of(shown_classes(perturber), hide, keep)
+        asked = {"hide": wanted, "keep": list(keep)}
+        options = {"at_random": at_random, "max_pixels": max_pixels, "keep_metadata": False}
+        protector = ContentProtector(
+            detector, perturber, face=None, check=None, options=options, **asked
+        )
+        super().__init__(source, protector)
+        self._labels = _harmless(source.schema, (*wanted, *self.counts))
+        counts = [(name, pa.int32()) for name in self.counts]
+        self.schema = pa.schema(
+            [("image_id", pa.string()), *self._labels, ("image", IMAGE), *counts]
+        )
+        method = getattr(perturber, "method", None) or method_name(perturber, PERTURBERS)
+        step = {
+            "method": method,
+            "version": __version__,
+            "fingerprint": getattr(perturber, "fingerprint", None)
+            or fingerprint_of(perturber, method),
+            "attributes": list(wanted),
+        }
+        self.info = TableInfo(source=source.name, transformations=(step,))
+        self.settings = {
+            "job": "protect photos",
+            **settings_of(source, detector=detector),
+            "perturber": [method, step["fingerprint"], perturber.seed],
+            **asked,
+            **options,
+        }
+
+    def rows(self, task, outcomes):
+        """Return a task's photos and rejects."""
+        good = [n for n, said in enumerate(outcomes) if not isinstance(said, str)]
+        done = [outcomes[n] for n in good]
+        labels = task.labels.take(pa.array(good, pa.int64()))
+        images = [
+            {"bytes": said["content"], "path": _named(task.ids[n], said["ending"])}
+            for n, said in zip(good, done, strict=True)
+        ]
+        arrays = [
+            pa.array([task.ids[n] for n in good], pa.string()),
+            *(labels.column(field.name) for field in self._labels),
+            pa.array(images, IMAGE),
+            *(
+                pa.array([len(said[name]) for said in done], pa.int32())
+                for name in ("faces", "skipped")
+            ),
+        ]
+        bad = rejects_of(task, outcomes)
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), bad
+
+
+def _harmless(schema, names):
+    """Return the fields without these names, and without ``NAME_years``, ``NAME_score``, ...
+
+    The label itself beside a protected photo would undo it.
+    """
+    undoing = tuple(f"{name}_" for name in names)
+    return [f for f in schema if f.name not in names and not f.name.startswith(undoing)]
+
+
+def _named(name, ending):
+    """Return a photo's name with an ending that says what it is now."""
+    kind = {".jpeg": ".jpg"}
+    suffix = Path(name).suffix.lower()
+    return name if kind.get(suffix, suffix) == ending else f"{name}{ending}"

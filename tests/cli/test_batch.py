@@ -1,0 +1,55 @@
+"""``sfumato batch protect``: the kind of model picks the work; what does not fit is refused."""
+
+import pytest
+from typer.testing import CliRunner
+
+from sfumato.cli import app, commands  # noqa: F401  (registers every command)
+from sfumato.data.info import TableInfo
+from sfumato.data.simulate import simulate
+from sfumato.data.tables import table_batch, write_table
+from sfumato.erasers.mean_projection import MeanProjectionEraser
+from sfumato.errors import InputError
+from sfumato.models import registry
+from sfumato.models.pictures import save_perturber
+from sfumato.models.storage import SavedModel, save_model
+from sfumato.readers.describe import WEIGHTS
+
+
+def refused(*arguments):
+    done = CliRunner().invoke(app, ["batch", "protect", *map(str, arguments)])
+    assert isinstance(done.exception, InputError), done.output
+    return str(done.exception)
+
+
+@pytest.fixture
+def table(tmp_path):
+    faces = simulate(20, 2)
+    batch = table_batch({"image_id": [str(n) for n in range(40)], "gender": faces["gender"]})
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo())
+    eraser = MeanProjectionEraser().fit(faces["embedding"], faces["gender"])
+    save_model(SavedModel(eraser, ("gender",)), tmp_path / "eraser")
+    return tmp_path / "t.parquet"
+
+
+def test_an_eraser_takes_templates(table, tmp_path):
+    out = ("-o", tmp_path / "out")
+    assert "has no column embedding" in refused(tmp_path / "eraser", table, *out)
+    said = refused(tmp_path / "eraser", table, "--hide", "gender", "--at-random", *out)
+    assert said.startswith("--hide, --at-random: for photos only")
+    assert "file:///nowhere/t.parquet: no such file" in refused(
+        tmp_path / "eraser", "file:///nowhere/t.parquet", *out
+    )
+
+
+def test_a_perturber_takes_photos(brighten, table, monkeypatch, tmp_path):
+    monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
+    save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "model")
+    out = ("-o", tmp_path / "out")
+    assert "give --hide" in refused(tmp_path / "model", tmp_path, *out)
+    assert "has no column image" in refused(tmp_path / "model", table, "--hide", "gender", *out)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_protects_nothing(table, tmp_path):
+    said = refused(WEIGHTS / "dlib.safetensors", table, "-o", tmp_path / "out")
+    assert "a reader; give an eraser or a perturber" in said
