@@ -60,7 +60,8 @@ def protect(
         str,
         typer.Argument(
             help="Templates: a face table with embeddings. Photos: a folder, a text file of "
-            "paths, or a face table with images. A table's URL (s3://, https://, ...) will do."
+            "paths, or a face table with images. A table may be a .lance folder, or a URL "
+            "(s3://, https://, ...)."
         ),
     ],
     output: Output,
@@ -134,9 +135,9 @@ def _open_model(path):
 
 def _template_job(model, source):
     from sfumato.batch.protecting import ProtectJob
-    from sfumato.data.tables import FaceTable
+    from sfumato.data.lance import open_table
 
-    return ProtectJob(model, FaceTable(source))
+    return ProtectJob(model, open_table(source))
 
 
 def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random):

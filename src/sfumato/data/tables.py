@@ -52,16 +52,7 @@ class FaceTable:
 
     def __init__(self, path):
         self.path = plain_path(path)
-        self.files = table_files(self.path)
-        self.schema, self.n_rows = _schema_and_rows(self.files[0])
-        for file in self.files[1:]:
-            schema, n_rows = _schema_and_rows(file)
-            if not schema.equals(self.schema, check_metadata=True):
-                raise InputError(
-                    f"{file}: has other columns or another origin than {self.files[0]}; "
-                    "a folder holds the parts of one table."
-                )
-            self.n_rows += n_rows
+        self.schema, self.n_rows = self._open()
         self.columns = self.schema.names
         if "image_id" not in self.columns:
             raise InputError(
@@ -75,6 +66,20 @@ class FaceTable:
             raise InputError(f"{self.path}: {error}") from error
         if "embedding" in self.columns and self.info.dimension is None:
             self.info = replace(self.info, dimension=self._first_dimension())
+
+    def _open(self):
+        """Find the files; return the schema and the number of rows."""
+        self.files = table_files(self.path)
+        first, n_rows = _schema_and_rows(self.files[0])
+        for file in self.files[1:]:
+            schema, more = _schema_and_rows(file)
+            if not schema.equals(first, check_metadata=True):
+                raise InputError(
+                    f"{file}: has other columns or another origin than {self.files[0]}; "
+                    "a folder holds the parts of one table."
+                )
+            n_rows += more
+        return first, n_rows
 
     def _first_dimension(self):
         kind = self.schema.field("embedding").type

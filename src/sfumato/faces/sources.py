@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sfumato.data.files import is_url, plain_path
-from sfumato.data.tables import FaceTable
+from sfumato.data.lance import ENDING, open_table
 from sfumato.errors import InputError
 from sfumato.faces.photos import ENDINGS
 from sfumato.validation import check_choice
@@ -51,7 +51,7 @@ def open_source(source, *, identity=None):
     source = plain_path(source)
     if identity is not None:
         check_choice(identity, ("folder",), "identity")
-    if is_url(source):
+    if is_url(source) or source.suffix == ENDING:
         return _table_source(source, identity)
     if not source.exists():
         raise InputError(f"{source}: no such folder or file.")
@@ -116,7 +116,7 @@ class TableSource:
 
     def __init__(self, path):
         self.path = plain_path(path)
-        self._table = FaceTable(path).require("image")
+        self._table = open_table(path).require("image")
         self._check_image_type()
         self._table.check()
         self.name = self._table.info.source or Path(self.path).stem
