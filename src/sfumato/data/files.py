@@ -135,5 +135,4 @@ def _on_the_web(url):
 def _web():
     fsspec = need("fsspec", "batch")
     need("aiohttp", "batch")
-    # By default whole blocks of 5 MiB are read around a footer.
-    return fsspec.filesystem("http", cache_type="none")
+    return fsspec.filesystem("http")
