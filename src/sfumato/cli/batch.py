@@ -98,10 +98,11 @@ def protect(
     their faces; metadata, and labels of what is hidden, are left out; photos without a face are
     rejects. Exit code 1, too, if a face was too small and stays as it was.
     """
+    from sfumato.models.opening import open_model
     from sfumato.models.storage import SavedModel
     from sfumato.perturbers.perturber import Perturber
 
-    opened = _open_model(model)
+    opened = open_model(model)
     asked = {"hide": hide, "keep": keep, "at_random": at_random}
     if isinstance(opened, SavedModel):
         refuse_photo_options(asked, source)
@@ -120,17 +121,6 @@ def protect(
         force,
         json,
     )
-
-
-def _open_model(path):
-    """Return the model of a file that sfumato saved or exported."""
-    if path.suffix.lower() == ".onnx":
-        from sfumato.export.running import open_onnx
-
-        return open_onnx(path)
-    from sfumato.models.opening import load_any
-
-    return load_any(path)[0]
 
 
 def _template_job(model, source):
@@ -222,13 +212,14 @@ def describe_photos(
     from sfumato.batch.describing import DescribeJob
     from sfumato.faces.detect import make_detector
     from sfumato.faces.sources import open_source
+    from sfumato.models.opening import open_model
     from sfumato.readers.describe import LAWFUL, open_reader
 
     errors.print(LAWFUL, markup=False, soft_wrap=True)
     reader = reader or "dlib"
     job = DescribeJob(
         open_source(source),
-        _open_model(Path(reader)) if reader.endswith(".onnx") else open_reader(reader),
+        open_model(reader) if reader.endswith(".onnx") else open_reader(reader),
         make_detector(detector),
         encoder,
         largest=largest,

@@ -21,8 +21,8 @@ def serve(
     key_file: Path | None = typer.Option(None, "--keys", help="A file of API keys."),
     name: list[str] = typer.Option([], help="A host name by which the service is called."),
     workers: int | None = typer.Option(None, min=1, help="Processes; by default one a core."),
-    eraser: Path | None = typer.Option(None, help="A saved eraser, for templates."),
-    perturber: Path | None = typer.Option(None, help="A saved perturber, for photos."),
+    eraser: Path | None = typer.Option(None, help="A saved or exported eraser, for templates."),
+    perturber: Path | None = typer.Option(None, help="A saved or exported perturber, for photos."),
     gallery: list[Path] = typer.Option(
         [], help="A gallery's folder; people.gallery is served as people. Again for more."
     ),

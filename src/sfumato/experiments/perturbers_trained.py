@@ -13,10 +13,10 @@ from sfumato.perturbers.recipes import Recipe
 SIZES = {"quick": 64, "full": 128, "gpu": 128}
 GAN: dict[str, tuple[dict, Recipe | None]] = {
     "quick": ({"size": 64, "width": 4, "n_critic": 1}, Recipe(2, 4, n_rounds=1)),
-    # What two cores can do in two hours, with adversaries that were trained before.
+    # What one core can do in an hour, with adversaries that were trained before.
     "full": (
         {"size": 64, "width": 32, "residual": True, "n_critic": 1, "matching_weight": 12.0},
-        Recipe(4_000, 16, learning_rate=4e-4, n_rounds=16, precision="auto"),
+        Recipe(2_400, 16, learning_rate=4e-4, n_rounds=12, precision="auto"),
     ),
     # The paper's: 200,000 batches of 16.
     "gpu": (

@@ -1,4 +1,4 @@
-"""Open a saved model of whatever kind."""
+"""Open a model of whatever kind, saved or exported."""
 
 from pathlib import Path
 
@@ -6,7 +6,36 @@ from safetensors import SafetensorError, safe_open
 
 from sfumato.errors import InputError
 from sfumato.models import pictures, storage
+from sfumato.perturbers.perturber import Perturber
 from sfumato.readers import storage as readers
+
+
+def open_model(path, kind=None):
+    """Return the model of a file that sfumato saved, or exported (``.onnx``).
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : {"eraser", "perturber"}, optional
+        What it must be; default: anything, readers too.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_any`, or for a file of another kind.
+    MissingExtraError
+        Without ONNX Runtime for an exported model.
+    """
+    if Path(path).suffix.lower() == ".onnx":
+        from sfumato.export.running import open_onnx
+
+        model = open_onnx(path)
+    else:
+        model = load_any(path)[0]
+    kinds = {"eraser": storage.SavedModel, "perturber": Perturber}
+    if kind is not None and not isinstance(model, kinds[kind]):
+        raise InputError(f"{path}: not {'an' if kind == 'eraser' else 'a'} {kind}.")
+    return model
 
 
 def load_any(path):

@@ -21,8 +21,8 @@ from sfumato.faces.photos import read_photo
 from sfumato.faces.saving import encode_photo, read_extras
 from sfumato.faces.workers import limit_threads
 from sfumato.metrics.scores import pair_scores
-from sfumato.models.pictures import load_perturber, shipped_perturber, shipped_perturbers
-from sfumato.models.storage import load_model
+from sfumato.models.opening import open_model
+from sfumato.models.pictures import shipped_perturber, shipped_perturbers
 from sfumato.models.tables import Protection
 from sfumato.perturbers.choice import check_choice_of
 from sfumato.perturbers.perturber import shown_classes
@@ -48,9 +48,9 @@ class Models:
     detector, encoder : str
         As on the command line.
     eraser : str, optional
-        A saved eraser for templates.
+        A saved or exported eraser for templates.
     perturber : str, optional
-        A saved perturber; default: the shipped one, if there is one.
+        A saved or exported perturber; default: the shipped one, if there is one.
     galleries : tuple of str
         Folders of galleries to serve.
     max_pixels, max_faces : int
@@ -71,9 +71,9 @@ class Models:
             self, make_detector(self.detector), make_encoder(self.encoder), FaceCheck(self.encoder)
         )
         if self.eraser is not None:
-            found.eraser = load_model(self.eraser)
+            found.eraser = open_model(self.eraser, "eraser")
         if self.perturber is not None:
-            found.perturber = load_perturber(self.perturber)[0]
+            found.perturber = open_model(self.perturber, "perturber")
         elif shipped_perturbers():
             found.perturber = shipped_perturber()[0]
         return found
@@ -117,7 +117,7 @@ def ready():
         "encoder": f"{_loaded.encoder.name} / {_loaded.encoder.version}",
         "hides": {}
         if perturber is None
-        else {k: list(v) for k, v in perturber.attributes_.items()},
+        else {k: list(v) for k, v in shown_classes(perturber).items()},
         "reads": [n for n in (_loaded.models.encoder, "pixels") if n in shipped_readers()],
         "takes_out": [] if eraser is None else list(eraser.attributes),
         "pid": os.getpid(),

@@ -1,0 +1,43 @@
+"""A model's file is opened by what it holds, saved or exported."""
+
+import numpy as np
+import pytest
+
+from sfumato.data.info import TableInfo
+from sfumato.erasers.leace import LeaceEraser
+from sfumato.errors import InputError
+from sfumato.models.opening import open_model
+from sfumato.models.storage import SavedModel, save_model
+
+
+@pytest.fixture
+def model(rng):
+    X, y = rng.normal(size=(60, 5)), np.repeat(["female", "male"], 30)
+    X[y == "male", 0] += 2
+    return SavedModel(LeaceEraser().fit(X, y), ("gender",), TableInfo(encoder="e", dimension=5))
+
+
+def test_saved_and_exported_it_does_the_same(model, tmp_path, rng):
+    pytest.importorskip("onnx", reason="needs the extra export")
+    pytest.importorskip("onnxruntime", reason="needs the extra export")
+    from sfumato.export.exporting import export_model
+
+    save_model(model, tmp_path / "m.safetensors")
+    export_model(model, tmp_path / "m.onnx")
+    X = rng.normal(size=(7, 5)).astype(np.float32)
+    saved, exported = (
+        open_model(tmp_path / name, "eraser") for name in ("m.safetensors", "m.onnx")
+    )
+    np.testing.assert_allclose(exported.eraser.transform(X), saved.eraser.transform(X), atol=1e-5)
+    assert exported.fingerprint == saved.fingerprint and exported.attributes == ("gender",)
+    with pytest.raises(InputError, match=r"m\.onnx: not a perturber"):
+        open_model(tmp_path / "m.onnx", "perturber")
+
+
+def test_another_kind_is_refused(model, tmp_path):
+    save_model(model, tmp_path / "m.safetensors")
+    assert isinstance(open_model(tmp_path / "m.safetensors"), SavedModel)
+    with pytest.raises(InputError, match=r"m\.safetensors: not a perturber"):
+        open_model(tmp_path / "m.safetensors", "perturber")
+    with pytest.raises(InputError, match=r"no\.onnx"):
+        open_model(tmp_path / "no.onnx", "eraser")
