@@ -16,6 +16,8 @@ from sfumato.export.running import open_onnx  # noqa: E402
 from sfumato.models.pictures import save_perturber  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
+from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
+from sfumato.perturbers.recipes import Recipe  # noqa: E402
 from sfumato.perturbers.san_ensemble import SanEnsemble  # noqa: E402
 from sfumato.perturbers.san_output import arrays_of  # noqa: E402
 
@@ -96,3 +98,14 @@ def test_a_drawn_san_is_refused(selection, tmp_path):
     method = untrained(SanEnsemble(size=16, n_sans=2, san=SAN, selection=selection))
     with pytest.raises(InputError, match=f"selection='{selection}' has no ONNX form"):
         export_model(method, tmp_path / "p.onnx")
+
+
+def test_a_privacynet_of_one_attribute(tmp_path, rng):
+    images = rng.random((6, 3, 32, 32), dtype=np.float32)
+    labels = {"gender": np.resize(["female", "male"], 6)}
+    method = PrivacyNetPerturber(size=32, width=4)
+    method.fit(images, labels, recipe=Recipe(1, 2, n_rounds=1))
+    export_model(method, tmp_path / "p.onnx")
+    found = OnnxModel(tmp_path / "p.onnx").run({"pictures": images, "then": np.ones((6, 1), int)})
+    expected = method.transform(images, hide={"gender": "male"})
+    np.testing.assert_allclose(found["protected"], expected, atol=1e-5)

@@ -12,7 +12,7 @@ from sfumato.errors import InputError
 #: Rows of the example inputs; the first axis of every tensor stays open in the file.
 N_EXAMPLES = 3
 SAME = {
-    *("clone", "contiguous", "detach", "detach_", "lift_fresh_copy"),
+    *("alias", "clone", "contiguous", "detach", "detach_", "lift_fresh_copy"),
     *("dropout", "feature_dropout"),
 }
 ELEMENTWISE = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div"}
