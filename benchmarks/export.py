@@ -2,7 +2,8 @@
 
 Erasers: 100,000 x 512 drawn rows, fitted on 2,000 of them at their default sizes (few steps of
 training, which changes no time). Readers: the shipped ones, on drawn templates and pixels.
-Perturbers: pictures of 64 pixels, networks at their default sizes, one batch of training. Parity is the greatest difference over the greatest output, on the timed rows. Run it with
+Perturbers: pictures of 64 pixels, networks at their default sizes, one batch of training. Parity
+is the greatest difference over the greatest output, on the timed rows. Run it with
 ``OMP_NUM_THREADS=1``.
 """
 
