@@ -83,6 +83,8 @@ def trained(context, name, seed=0):
     if "progress" in accepted:
         more["progress"] = lambda done, total, what: context.say(f"{name}: {done}/{total} {what}")
     method.fit(images, labels, **more)
+    if "labeller" in method.get_params() and context.preset != "quick":
+        method.set_params(labeller="reader")
     folder.mkdir(parents=True, exist_ok=True)
     save_perturber(method, path, about=_about(context, labels, recipe))
     return method

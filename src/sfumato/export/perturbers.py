@@ -67,7 +67,8 @@ def _cases(perturber, shown, inputs):
         name: np.resize(classes, len(images)) for name, classes in perturber.attributes_.items()
     }
     codes = [np.resize(np.arange(len(c)), len(images)) for c in perturber.attributes_.values()]
-    found = perturber._codes(torch.from_numpy(images))
+    read = getattr(perturber, "_own_codes", perturber._codes)
+    found = read(torch.from_numpy(images))
     seen = np.stack([found[name] for name in perturber.attributes_], axis=1)
     cases = []
     for number in range(max(map(len, shown.values()))):

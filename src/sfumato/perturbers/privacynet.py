@@ -16,7 +16,7 @@ from sfumato.perturbers.choice import ATTRIBUTES
 from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.perturber import Perturber, class_numbers
 from sfumato.perturbers.recipes import Recipe
-from sfumato.validation import need
+from sfumato.validation import check_choice, need
 
 
 class PrivacyNetPerturber(Perturber):
@@ -39,6 +39,10 @@ class PrivacyNetPerturber(Perturber):
         Lambda_rec (Sect. 4).
     n_critic : int, default=5
         Updates of D to one of G; StarGAN's, from which the paper adapted its networks.
+    labeller : {"own", "reader"}, default="own"
+        What reads the classes off a picture of :meth:`transform` that comes without labels: a
+        small network that is trained beside, or the reader of pixels that comes with sfumato,
+        which reads more exactly, for what it knows.
     seed : int, default=0
 
     Attributes
@@ -79,6 +83,7 @@ class PrivacyNetPerturber(Perturber):
         matching_weight=4.0,
         reconstruction_weight=4.0,
         n_critic=5,
+        labeller="own",
         seed=0,
     ):
         self.size = size
@@ -88,6 +93,7 @@ class PrivacyNetPerturber(Perturber):
         self.matching_weight = matching_weight
         self.reconstruction_weight = reconstruction_weight
         self.n_critic = n_critic
+        self.labeller = labeller
         self.seed = seed
 
     def fit(
@@ -142,6 +148,7 @@ class PrivacyNetPerturber(Perturber):
             stays in the folder.
         """
         need("torch", "deep")
+        check_choice(self.labeller, ("own", "reader"), "labeller")
         from sfumato.perturbers.privacynet_training import Others, train
 
         attributes = {name: classes_of(name, values) for name, values in labels.items()}
@@ -169,6 +176,14 @@ class PrivacyNetPerturber(Perturber):
         return self
 
     def _codes(self, x):
+        own = self._own_codes(x)
+        if self.labeller == "own":
+            return own
+        from sfumato.perturbers.labels import read_codes
+
+        return own | read_codes(x, self.attributes_)
+
+    def _own_codes(self, x):
         _, labeller, layout = self._built()
         from sfumato.nets.privacynet import read_labels
 
