@@ -27,14 +27,19 @@ class PeakMemory:
 
 def family_bytes(pid):
     """Return the bytes that a process and all below it have each for itself (USS)."""
-    return sum(map(_own_bytes, _family(pid)))
+    return sum(map(_own_bytes, family(pid)))
 
 
-def _family(pid):
+def family(pid):
+    """Return the numbers of a process and of all below it."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += _family(int(child))
+        try:
+            children = task.read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            found += family(int(child))
     return found
 
 
