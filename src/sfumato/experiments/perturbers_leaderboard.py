@@ -82,8 +82,8 @@ def _measure(context, name, faces, seed):
             pairs = pairing_figures(before, after, own.identity)
             found |= {(where, column): value for (_, column), value in pairs.items()}
     if method is not None:
-        attacked = _attacked(context, method, tried[ATTACKED], others, seed)
-        found |= {(ATTACKED, column): value for column, value in attacked.items()}
+        read = attacked(context, method, tried[ATTACKED], others, seed)
+        found |= {(ATTACKED, column): value for column, value in read.items()}
     return found
 
 
@@ -91,7 +91,7 @@ def _named(where, figures, what):
     return {(where, f"{reader}, {what}"): value for (reader, _), value in figures.items()}
 
 
-def _attacked(context, method, tried, others, seed):
+def attacked(context, method, tried, others, seed):
     """Return what attackers read who have other people's pictures and protect them alike."""
     images, labels, identity = others
     rows = np.random.default_rng(seed).permutation(len(images))[: context.pick(40, 3_000)]

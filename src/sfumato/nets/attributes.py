@@ -24,8 +24,8 @@ class AttributeNet(nn.Module):
 
     Notes
     -----
-    Neither has the architecture of a reader that comes with this package: what fools these is
-    not made to fool those.
+    Smaller than the reader of pixels that comes with this package, and with other first layers;
+    trained from other weights on altered pictures. What fools these is not made to fool that.
     """
 
     def __init__(self, n_logits, width=24, *, residual=False, seed=0):
