@@ -103,7 +103,7 @@ def test_a_drawn_san_is_refused(selection, tmp_path):
 def test_a_privacynet_of_one_attribute(tmp_path, rng):
     images = rng.random((6, 3, 32, 32), dtype=np.float32)
     labels = {"gender": np.resize(["female", "male"], 6)}
-    method = PrivacyNetPerturber(size=32, width=4)
+    method = PrivacyNetPerturber(size=32, width=4, strength=0.7)
     method.fit(images, labels, recipe=Recipe(1, 2, n_rounds=1))
     export_model(method, tmp_path / "p.onnx")
     found = OnnxModel(tmp_path / "p.onnx").run({"pictures": images, "then": np.ones((6, 1), int)})

@@ -1,5 +1,7 @@
 """PrivacyNet: it learns what it should on drawn pictures, goes on, and stops at a NaN."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,24 @@ def test_hidden_it_is_misread_kept_it_is_read(trained):
     assert (said(hidden) == truth).mean() < 0.2
     shown = trained.transform(images, hide={"gender": "male"}, labels=labels)
     assert (said(shown)[truth == "male"] == "male").mean() > 0.95
+
+
+def test_strength_is_a_factor_on_the_change(trained):
+    images, labels = draw(20, 5)
+    images = 0.4 + 0.2 * images  # far from black and white, where changes are cut off
+    whole, half = (
+        clone(trained, strength).transform(images, hide="gender", labels=labels) - images
+        for strength in (1.0, 0.5)
+    )
+    inside = np.abs(images + whole - 0.5) < 0.49
+    np.testing.assert_allclose(half[inside], whole[inside] / 2, atol=1e-6)
+    assert np.abs(whole).max() > 0.05
+    with pytest.raises(InputError, match="strength must be above 0, got 0"):
+        fit(strength=0)
+
+
+def clone(trained, strength):
+    return copy.copy(trained).set_params(strength=strength)
 
 
 def test_the_person_stays(trained):

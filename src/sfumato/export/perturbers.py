@@ -123,15 +123,16 @@ class _LabelledNet(nn.Module):
         for number, (name, (_, n_classes)) in enumerate(layout.items()):
             codes = {name: torch.arange(n_classes)}
             self.register_buffer(f"planes_{number}", label_planes(codes, {name: layout[name]}))
-        self.n_attributes = len(layout)
+        self.n_attributes, self.strength = len(layout), perturber.strength
 
     def forward(self, pictures, then):
         planes = [
             getattr(self, f"planes_{k}").index_select(0, then[:, k])
             for k in range(self.n_attributes)
         ]
-        made = self.generator(2 * pictures - 1, torch.cat(planes, dim=1))
-        return ((made + 1) / 2).clamp(0, 1), self._seen(pictures)
+        made = (self.generator(2 * pictures - 1, torch.cat(planes, dim=1)) + 1) / 2
+        made = pictures + self.strength * (made - pictures)
+        return made.clamp(0, 1), self._seen(pictures)
 
     def _seen(self, pictures):
         """Return the classes, the twin of :func:`sfumato.nets.privacynet.read_labels`."""

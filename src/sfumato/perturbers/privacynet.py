@@ -43,6 +43,9 @@ class PrivacyNetPerturber(Perturber):
         What reads the classes off a picture of :meth:`transform` that comes without labels: a
         small network that is trained beside, or the reader of pixels that comes with sfumato,
         which reads more exactly, for what it knows.
+    strength : float, default=1.0
+        Factor on the change of a picture, not in the paper: above 1 more is hidden, below 1 more
+        is kept. Needs no other training.
     seed : int, default=0
 
     Attributes
@@ -84,6 +87,7 @@ class PrivacyNetPerturber(Perturber):
         reconstruction_weight=4.0,
         n_critic=5,
         labeller="own",
+        strength=1.0,
         seed=0,
     ):
         self.size = size
@@ -94,6 +98,7 @@ class PrivacyNetPerturber(Perturber):
         self.reconstruction_weight = reconstruction_weight
         self.n_critic = n_critic
         self.labeller = labeller
+        self.strength = strength
         self.seed = seed
 
     def fit(
@@ -149,6 +154,8 @@ class PrivacyNetPerturber(Perturber):
         """
         need("torch", "deep")
         check_choice(self.labeller, ("own", "reader"), "labeller")
+        if not self.strength > 0:
+            raise InputError(f"strength must be above 0, got {self.strength}.")
         from sfumato.perturbers.privacynet_training import Others, train
 
         attributes = {name: classes_of(name, values) for name, values in labels.items()}
@@ -197,7 +204,8 @@ class PrivacyNetPerturber(Perturber):
         generator, _, layout = self._built()
         codes = {name: torch.as_tensor(then[name]) for name in layout}
         with torch.no_grad():
-            return (generator(2 * x - 1, label_planes(codes, layout)) + 1) / 2
+            made = (generator(2 * x - 1, label_planes(codes, layout)) + 1) / 2
+        return x + self.strength * (made - x)
 
     def _built(self):
         """Return the networks, built once."""

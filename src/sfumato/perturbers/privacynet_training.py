@@ -36,6 +36,8 @@ AVERAGE = 0.999
 LABELLER_WIDTH = 16
 N_SHOWN = 64
 SAMPLES = "samples.png"
+#: Parameters that do not matter before it is used.
+USE = ("labeller", "strength")
 
 
 @dataclass
@@ -212,7 +214,8 @@ def train(method, pictures, codes, attributes, others, recipe, folder, progress)
 
     schedule = Schedule(recipe.n_rounds, recipe.batch_size, seed=method.seed)
     chosen = {name: value for name, value in vars(recipe).items() if name != "n_samples"}
-    settings = {"method": method.get_params(), "recipe": chosen, "rows": len(pictures)}
+    params = {name: v for name, v in method.get_params().items() if name not in USE}
+    settings = {"method": params, "recipe": chosen, "rows": len(pictures)}
     settings |= {"adversaries": len(others.adversaries)} if others.adversaries else {}
     history = train_networks(
         step,
