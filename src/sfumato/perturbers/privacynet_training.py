@@ -203,7 +203,8 @@ def train(method, pictures, codes, attributes, others, recipe, folder, progress)
             _average(average, nets.generator, number)
             if wrapped.adversaries:
                 turn = number // method.n_critic % len(wrapped.adversaries)
-                losses |= adversary_step(wrapped, turn, batch, changed, made, layout, descend)
+                told = adversary_step(wrapped, turn, batch, changed, made, layout, descend)
+                losses |= {name: method.n_critic * loss for name, loss in told.items()}
         return {name: float(loss.detach()) for name, loss in losses.items()} | found
 
     def validate():
