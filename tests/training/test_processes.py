@@ -1,6 +1,7 @@
 """Two processes train as one does: the same losses, the same weights, one writer."""
 
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -47,8 +48,10 @@ def read(x, log, numbers, train):
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(tmp_path, monkeypatch):
     """Return a function that trains on rows in a file, in so many processes."""
+    # The processes import this module by its name below the project's folder.
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     rng = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", rng.normal(size=(N, 4)).astype(np.float32))
     x = np.load(tmp_path / "x.npy", mmap_mode="r")
