@@ -15,12 +15,20 @@ GAN: dict[str, tuple[dict, Recipe | None]] = {
     "quick": ({"size": 64, "width": 4, "n_critic": 1}, Recipe(2, 4, n_rounds=1)),
     # What one core can do in an hour, with adversaries that were trained before.
     "full": (
-        {"size": 64, "width": 32, "residual": True, "n_critic": 1, "matching_weight": 12.0},
+        {
+            "size": 64,
+            "width": 32,
+            "residual": True,
+            "n_critic": 1,
+            "matching_weight": 12.0,
+            "labeller": "reader",
+            "strength": 1.2,
+        },
         Recipe(2_400, 16, learning_rate=4e-4, n_rounds=12, precision="auto"),
     ),
     # The paper's: 200,000 batches of 16.
     "gpu": (
-        {"size": 128, "width": 64},
+        {"size": 128, "width": 64, "labeller": "reader"},
         Recipe(200_000, 16, learning_rate=1e-4, n_rounds=100, precision="auto"),
     ),
 }
@@ -83,8 +91,6 @@ def trained(context, name, seed=0):
     if "progress" in accepted:
         more["progress"] = lambda done, total, what: context.say(f"{name}: {done}/{total} {what}")
     method.fit(images, labels, **more)
-    if "labeller" in method.get_params() and context.preset != "quick":
-        method.set_params(labeller="reader")
     folder.mkdir(parents=True, exist_ok=True)
     save_perturber(method, path, about=_about(context, labels, recipe))
     return method

@@ -9,8 +9,7 @@ from sfumato.nets.attributes import AttributeNet
 from sfumato.nets.privacynet import label_layout, read_labels
 from sfumato.perturbers.draws import Draws
 from sfumato.perturbers.images import Pictures
-from sfumato.perturbers.perturber import class_numbers
-from sfumato.perturbers.privacynet import classes_of
+from sfumato.perturbers.privacynet import classes_and_codes
 from sfumato.perturbers.recipes import Recipe
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
@@ -53,13 +52,9 @@ def train_adversaries(
         For bad pictures or labels, or if the training diverges.
     """
     recipe = recipe or Recipe(1_500, 64, learning_rate=2e-3, n_rounds=5, precision="auto")
-    attributes = {name: classes_of(name, values) for name, values in labels.items()}
-    layout, n_logits = label_layout(attributes)
     pictures = Pictures(images, size)
-    codes = {
-        name: class_numbers(labels[name], classes, name, len(pictures))
-        for name, classes in attributes.items()
-    }
+    attributes, codes = classes_and_codes(labels, len(pictures))
+    layout, n_logits = label_layout(attributes)
     found = []
     for number, kind in enumerate(("plain", "residual")):
         own = None if folder is None else Path(folder) / kind

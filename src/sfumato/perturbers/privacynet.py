@@ -158,15 +158,8 @@ class PrivacyNetPerturber(Perturber):
             raise InputError(f"strength must be above 0, got {self.strength}.")
         from sfumato.perturbers.privacynet_training import Others, train
 
-        attributes = {name: classes_of(name, values) for name, values in labels.items()}
-        for name, classes in attributes.items():
-            if len(classes) < 2:
-                raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes)}.")
         pictures = Pictures(images, self.size)
-        codes = {
-            name: class_numbers(labels[name], classes, name, len(pictures))
-            for name, classes in attributes.items()
-        }
+        attributes, codes = classes_and_codes(labels, len(pictures))
         recipe = recipe or Recipe(200_000)
         self.generator_, self.labeller_, self.history_ = train(
             self,
@@ -214,6 +207,19 @@ class PrivacyNetPerturber(Perturber):
 
             self._nets = rebuild(self)
         return self._nets
+
+
+def classes_and_codes(labels, n_images):
+    """Return each attribute's classes, at least two, and the pictures' class numbers."""
+    attributes = {name: classes_of(name, values) for name, values in labels.items()}
+    for name, classes in attributes.items():
+        if len(classes) < 2:
+            raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes)}.")
+    codes = {
+        name: class_numbers(labels[name], classes, name, n_images)
+        for name, classes in attributes.items()
+    }
+    return attributes, codes
 
 
 def classes_of(name, values):
