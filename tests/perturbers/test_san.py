@@ -20,7 +20,7 @@ from sfumato.perturbers.san_output import coloured  # noqa: E402
 from sfumato.perturbers.san_training import pretraining_step, san_step  # noqa: E402
 
 SMALL = {"size": 16, "widths": (4, 4, 16, 16), "classifier_widths": (8, 8, 16)}
-RECIPE = Recipe(n_iterations=80, batch_size=8, learning_rate=0.03, n_rounds=2)
+RECIPE = Recipe(n_iterations=140, batch_size=8, learning_rate=0.03, n_rounds=2)
 TINY = Recipe(n_iterations=4, batch_size=4, learning_rate=0.01, n_rounds=2)
 BAR = (slice(None), slice(None), slice(2, 5), slice(2, 14))
 

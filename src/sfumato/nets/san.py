@@ -83,6 +83,9 @@ class AuxiliaryNet(nn.Module):
     -----
     Of the pictures' 224 pixels five max poolings leave 7, which are averaged. Smaller pictures
     are pooled as often as leaves 4 pixels: at 64 four times.
+
+    The start is He's: from torch's usual one a network without normalisation of six layers stays
+    near chance for more than a thousand batches of 16.
     """
 
     def __init__(self, size, n_classes=2, widths=AUXILIARY_WIDTHS):
@@ -92,7 +95,7 @@ class AuxiliaryNet(nn.Module):
         n_in = 1
         for number, n_out in enumerate(widths):
             side = 3 if number else 5
-            layers += [nn.Conv2d(n_in, n_out, side, padding=side // 2), nn.LeakyReLU()]
+            layers += [_he(nn.Conv2d(n_in, n_out, side, padding=side // 2)), nn.LeakyReLU()]
             layers += [nn.MaxPool2d(2)] if number < n_poolings else []
             n_in = n_out
         self.convolutions = nn.Sequential(*layers)
@@ -121,6 +124,13 @@ def auxiliary_net(state, size):
     net = AuxiliaryNet(size, n_classes, widths)
     net.load_state_dict(state)
     return net.eval()
+
+
+def _he(convolution):
+    """Return the convolution with He's start for the leaky ReLU behind it."""
+    nn.init.kaiming_normal_(convolution.weight, a=nn.LeakyReLU().negative_slope)
+    nn.init.zeros_(convolution.bias)
+    return convolution
 
 
 def check_size(height, width):
