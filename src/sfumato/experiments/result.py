@@ -138,6 +138,26 @@ class ExperimentResult:
         """All rows' columns, in the order in which they first appear."""
         return list(dict.fromkeys(name for row in self.findings.rows for name in row.cells))
 
+    @property
+    def tables(self):
+        """The tables to show, a list of columns and rows; no two have a column in common.
+
+        Such rows in one table would leave it half empty.
+        """
+        groups: list[set] = []
+        for row in self.findings.rows:
+            near = [group for group in groups if group & row.cells.keys()]
+            groups = [group for group in groups if group not in near]
+            groups.append(set(row.cells).union(*near))
+        found: dict = {}
+        for row in self.findings.rows:
+            number = next(n for n, group in enumerate(groups) if group & row.cells.keys())
+            found.setdefault(number, []).append(row)
+        return [
+            ([name for name in self.columns if name in groups[number]], rows)
+            for number, rows in found.items()
+        ]
+
     def to_dict(self):
         """Return the JSON form."""
         rows = [

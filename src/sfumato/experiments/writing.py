@@ -69,12 +69,14 @@ def write_result(result, folder):
 
 
 def to_markdown(result):
-    """Return the result as a Markdown section with one table."""
-    header = ["", "", *result.columns]
-    lines = [f"## {result.title}", "", result.shows, "", _line(header)]
-    lines.append(_line(["---", "---", *["---:"] * len(result.columns)]))
-    lines += [_line(cells).replace("\n", " ") for cells in _cells(result)]
-    lines += ["", f"{HOW_TO_READ}; {_about(result)}.", ""]
+    """Return the result as a Markdown section; see :attr:`ExperimentResult.tables`."""
+    lines = [f"## {result.title}", "", result.shows, ""]
+    for columns, rows in result.tables:
+        lines.append(_line(["", "", *columns]))
+        lines.append(_line(["---", "---", *["---:"] * len(columns)]))
+        lines += [_line(cells).replace("\n", " ") for cells in cells_of(columns, rows)]
+        lines.append("")
+    lines += [f"{HOW_TO_READ}; {_about(result)}.", ""]
     lines += [f"- {note}" for note in result.findings.notes]
     pictures = [f"![{label}]({result.name}-{label}.png)" for label in result.findings.pictures]
     return "\n".join([*lines, "", *pictures, "", f"Source: {result.source}", ""])
@@ -82,28 +84,30 @@ def to_markdown(result):
 
 def to_latex(result):
     """Return the result as a LaTeX table that needs the package booktabs."""
-    columns = result.columns
     lines = [
         r"\begin{table}",
         rf"\caption{{{_latex(result.title)}. {_latex(HOW_TO_READ)}; {_latex(_about(result))}.}}",
-        rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
-        r"\toprule",
-        _latex_line(["", "", *columns]),
-        r"\midrule",
-        *(_latex_line(cells) for cells in _cells(result)),
-        r"\bottomrule",
-        r"\end{tabular}",
-        *(f"% {note}" for note in result.findings.notes),
-        r"\end{table}",
     ]
+    for number, (columns, rows) in enumerate(result.tables):
+        lines += [
+            *([r"\par\bigskip"] if number else []),
+            rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
+            r"\toprule",
+            _latex_line(["", "", *columns]),
+            r"\midrule",
+            *(_latex_line(cells) for cells in cells_of(columns, rows)),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    lines += [*(f"% {note}" for note in result.findings.notes), r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
-def _cells(result):
+def cells_of(columns, rows):
     """Yield each row's texts; a section's name only on its first row."""
     last = None
-    for row in result.findings.rows:
-        cells = [str(row.cells[name]) if name in row.cells else "" for name in result.columns]
+    for row in rows:
+        cells = [str(row.cells[name]) if name in row.cells else "" for name in columns]
         yield ["" if row.section == last else row.section, row.name, *cells]
         last = row.section
 
