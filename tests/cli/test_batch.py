@@ -46,6 +46,8 @@ def test_a_perturber_takes_photos(brighten, table, monkeypatch, tmp_path):
     save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "model")
     out = ("-o", tmp_path / "out")
     assert "give --hide" in refused(tmp_path / "model", tmp_path, *out)
+    hide = ("--hide", "gender", "--strength", "2")
+    assert "has no strength that can be set" in refused(tmp_path / "model", table, *hide, *out)
     assert "has no column image" in refused(tmp_path / "model", table, "--hide", "gender", *out)
     assert not (tmp_path / "out").exists()
 

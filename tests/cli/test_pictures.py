@@ -56,6 +56,19 @@ def test_protect_a_photo(call, photo, tmp_path):
     assert call(photo, "--hide", "gender", "-o", tmp_path / "b.png", "--force").exit_code == 0
 
 
+def test_how_much_is_said(brighten, call, photo, monkeypatch, tmp_path):
+    arguments = (photo, "--hide", "gender", "-o", tmp_path / "b.png", "--strength")
+    with pytest.raises(InputError, match="BrightenPerturber has no strength that can be set"):
+        call(*arguments, "0.4")
+    monkeypatch.setattr(brighten.BrightenPerturber, "scaled_by", ("by", 1.0))
+    with pytest.raises(InputError, match="strength must be above 0 and at most 1 for .* got 2"):
+        call(*arguments, "2")
+    assert call(*arguments, "0.4").exit_code == 0
+    # 0.4 is 102 steps, where 0.2 was saved; green was 20.
+    change = read_photo(tmp_path / "b.png")[100, 80].astype(int) - read_photo(photo)[100, 80]
+    assert change[1] == change[2] == 102
+
+
 def test_protect_a_folder_as_json(call, photo, photo_of, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()

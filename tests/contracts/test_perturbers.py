@@ -10,6 +10,7 @@ from sfumato.errors import InputError
 from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import PERTURBERS, method_name, perturber_class
 from sfumato.perturbers.choice import ATTRIBUTES
+from sfumato.perturbers.perturber import with_strength
 from sfumato.perturbers.recipes import Recipe
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
@@ -136,6 +137,26 @@ class TestPerturber:
         found = OnnxModel(path).run(inputs)["protected"]
         expected = method.transform(images, hide=shown, labels=labels)
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    def test_its_strength_is_set_or_refused(self, name, fitted):
+        images, labels = draw(4, 32, 7)
+        method = fitted(name)
+        if method.scaled_by is None:
+            with pytest.raises(InputError, match="has no strength that can be set"):
+                with_strength(method, 0.5)
+            return
+        before = method.get_params()
+        parameter, highest = method.scaled_by
+        weaker, stronger = (with_strength(method, value) for value in (0.1, min(highest, 1.5)))
+        assert weaker.get_params() == before | {parameter: 0.1} and method.get_params() == before
+        small, large = (
+            np.abs(m.transform(images, hide="gender", labels=labels) - images).mean()
+            for m in (weaker, stronger)
+        )
+        assert 0 < small < large
+        for value in (0, -1, float("nan"), float("inf")):
+            with pytest.raises(InputError, match="strength must be above 0"):
+                with_strength(method, value)
 
     def test_bad_input(self, name, fitted):
         images, labels = draw(4, 32, 5)

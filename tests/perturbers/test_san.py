@@ -1,6 +1,7 @@
 """SANs on drawn pictures: "gender" is a bright bar; which side is bright below must stay."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,6 +161,27 @@ def test_interrupted_it_ends_with_the_same_weights(tmp_path):
     assert same_weights(san, whole)
     with pytest.raises(InputError, match="other settings"):
         SanPerturber(**SMALL).fit(x, labels, recipe=TINY, folder=tmp_path)
+
+
+def test_samples_show_every_class_of_some_faces_where_asked_for(tmp_path):
+    pytest.importorskip("PIL", reason="needs the extra faces")
+    from sfumato.faces.photos import read_photo
+
+    x, gender, _ = draw(5, 20)
+    sans = {}
+    for n_samples in (0, 3):
+        recipe, folder = replace(TINY, n_samples=n_samples), tmp_path / str(n_samples)
+        sans[n_samples] = SanPerturber(**SMALL).fit(
+            x, {"gender": gender}, recipe=recipe, folder=folder
+        )
+    assert same_weights(*sans.values())
+    assert not (tmp_path / "0/san/samples.png").exists()
+    sheet = read_photo(tmp_path / "3/san/samples.png")
+    assert sheet.shape == (3 * 16 + 2 * 2, 4 * 16 + 3 * 2, 3)
+    for column, shows in enumerate(("female", "male", "neutral"), 1):
+        found = sans[3].transform(x[:1], hide={"gender": shows}, labels={"gender": gender[:1]})
+        place = sheet[:16, 18 * column : 18 * column + 16]
+        np.testing.assert_allclose(place, 255 * found[0].transpose(1, 2, 0), atol=0.51)
 
 
 def test_a_seed_decides_and_the_global_one_stays():

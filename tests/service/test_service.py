@@ -186,6 +186,8 @@ def test_bad_parameters_get_one_line_without_what_was_sent(service, photo):
         "hide=gender&face=-1": "face",
         "hide=gender&form=../../etc/passwd": "form",
         "hide=gender&check=maybe": "check",
+        "hide=gender&strength=0": "strength",
+        "hide=gender&strength=2": "LightPerturber has no strength that can be set",
     }.items():
         answer = service.post(f"/v1/protect/photo?{query}", content=photo)
         assert answer.status_code == 422 and part in answer.json()["error"]

@@ -76,6 +76,10 @@ def protect(
         bool,
         typer.Option("--at-random", help="Photos: draw what to show among all classes."),
     ] = False,
+    strength: Annotated[
+        float | None,
+        typer.Option(help="Photos: how much to change, above 0; by default as saved."),
+    ] = None,
     detector: Annotated[str, typer.Option(help="Photos: dlib, mtcnn or yunet:PATH.")] = "dlib",
     max_pixels: MaxPixels = 100_000_000,
     part_rows: Annotated[
@@ -103,7 +107,7 @@ def protect(
     from sfumato.perturbers.perturber import Perturber
 
     opened = open_model(model)
-    asked = {"hide": hide, "keep": keep, "at_random": at_random}
+    asked = {"hide": hide, "keep": keep, "at_random": at_random, "strength": strength}
     if isinstance(opened, SavedModel):
         refuse_photo_options(asked, source)
         job, rows = _template_job(opened, source), TEMPLATE_ROWS
@@ -130,13 +134,16 @@ def _template_job(model, source):
     return ProtectJob(model, open_table(source))
 
 
-def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random):
+def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random, strength):
     from sfumato.batch.protecting import PerturbJob
     from sfumato.faces.sources import open_source
     from sfumato.models.photos import photo_detector
+    from sfumato.perturbers.perturber import with_strength
 
     if hide is None:
         raise InputError("give --hide, such as --hide gender,age, for photos.")
+    if strength is not None:
+        perturber = with_strength(perturber, strength)
     return PerturbJob(
         open_source(source),
         perturber,

@@ -108,6 +108,9 @@ def protect(
         "--at-random",
         help="Photos: draw what to show among all classes, the present one too.",
     ),
+    strength: float | None = typer.Option(
+        None, help="Photos: how much to change, above 0; by default as the perturber was saved."
+    ),
     check: bool = typer.Option(
         False, "--check", help="Photos: ask unseen readers and an unseen matcher."
     ),
@@ -141,6 +144,7 @@ def protect(
         "perturber": perturber,
         "face": face,
         "at_random": at_random,
+        "strength": strength,
         "check": check,
         "keep_metadata": keep_metadata,
     }

@@ -48,6 +48,7 @@ def protect_pictures(
     hide,
     keep,
     perturber,
+    strength,
     check,
     force,
     as_json,
@@ -56,6 +57,7 @@ def protect_pictures(
     """Perturb the faces of a photo or a folder, and say what was done."""
     from sfumato.models.photos import protect_photos
     from sfumato.models.pictures import load_perturber, shipped_perturber
+    from sfumato.perturbers.perturber import with_strength
     from sfumato.readers.check import FaceCheck
     from sfumato.readers.describe import LAWFUL
 
@@ -65,6 +67,8 @@ def protect_pictures(
         )
     wanted, kept = read_hide(hide), read_keep(keep)
     method, _ = shipped_perturber() if perturber is None else load_perturber(perturber)
+    if strength is not None:
+        method = with_strength(method, strength)
     if check:
         errors.print(LAWFUL, style="bold", soft_wrap=True)
     with progress_bar() as bar:

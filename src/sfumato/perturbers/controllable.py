@@ -1,5 +1,7 @@
 """Controllable face privacy: move a face along the subspaces of its attributes."""
 
+import math
+
 import numpy as np
 from scipy.linalg import polar
 from sklearn.decomposition import PCA
@@ -90,6 +92,8 @@ class ControllableFacePrivacy(Perturber):
     ----------
     .. [1] Sim, Zhang, "Controllable face privacy", FG 2015.
     """
+
+    scaled_by = ("amount", math.inf)
 
     def __init__(
         self,

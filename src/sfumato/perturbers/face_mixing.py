@@ -85,6 +85,8 @@ class FaceMixing(Perturber):
        confound arbitrary face-based gender classifiers", IEEE Access 2019.
     """
 
+    scaled_by = ("amount", 1.0)
+
     def __init__(
         self,
         *,

@@ -1,5 +1,8 @@
 """What all perturbers share: checks, sizes, and which class a picture is to show."""
 
+import copy
+import math
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -28,8 +31,11 @@ class Perturber(BaseEstimator):
       where no labels are given;
     - ``_perturb(x, now, then, hidden)`` : Tensor, pictures of shape (n, 3, size, size) in [0, 1]
       that show the classes ``then`` in the place of ``now`` (dicts of int arrays by attribute);
-      ``hidden`` names the attributes to hide.
+      ``hidden`` names the attributes to hide;
+    - ``scaled_by``, if a parameter says how much a fitted one changes: its name and highest value.
     """
+
+    scaled_by: tuple[str, float] | None = None
 
     def transform(self, images, *, hide, keep=(), labels=None, at_random=False, seed=None):
         """Return pictures on which machines misread the hidden attributes.
@@ -103,6 +109,35 @@ class Perturber(BaseEstimator):
             if name in self.attributes_:
                 found[name] = class_numbers(values, self.attributes_[name], name, n_images)
         return found
+
+
+def with_strength(perturber, strength):
+    """Return a perturber that changes pictures more or less; the given one stays as it is.
+
+    Parameters
+    ----------
+    perturber : Perturber
+        Fitted.
+    strength : float > 0
+        PrivacyNet's ``strength``, the ``amount`` of controllable privacy or face mixing.
+
+    Raises
+    ------
+    InputError
+        If the perturber has no such parameter, or for a value that it does not take.
+    """
+    scaled_by = getattr(perturber, "scaled_by", None)
+    if scaled_by is None:
+        raise InputError(
+            f"{type(perturber).__name__} has no strength that can be set; leave strength out."
+        )
+    name, highest = scaled_by
+    if not (math.isfinite(strength) and 0 < strength <= highest):
+        rule = "above 0" if math.isinf(highest) else f"above 0 and at most {highest:g}"
+        raise InputError(
+            f"strength must be {rule} for {type(perturber).__name__}, got {strength}."
+        )
+    return copy.copy(perturber).set_params(**{name: strength})
 
 
 def shown_classes(perturber):

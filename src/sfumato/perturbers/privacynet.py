@@ -11,6 +11,8 @@ with labels V_0 and V_t the labels to show,
 :mod:`sfumato.perturbers.privacynet_training` has the updates.
 """
 
+import math
+
 from sfumato.errors import InputError
 from sfumato.perturbers.choice import ATTRIBUTES
 from sfumato.perturbers.images import Pictures
@@ -75,6 +77,8 @@ class PrivacyNetPerturber(Perturber):
     .. [1] Mirjalili, Raschka, Ross, "PrivacyNet: semi-adversarial networks for multi-attribute
        face privacy", IEEE Transactions on Image Processing 2020.
     """
+
+    scaled_by = ("strength", math.inf)
 
     def __init__(
         self,

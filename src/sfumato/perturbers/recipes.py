@@ -19,8 +19,8 @@ class Recipe:
     n_rounds : int, default=20
         After so many equal parts of the iterations the log and curves are written.
     n_samples : int, default=0
-        Training faces, at most 64, of which PrivacyNet writes the outputs into ``samples.png``
-        of the training's folder after every round.
+        Training faces, at most 64, of which PrivacyNet and SANs write the outputs into
+        ``samples.png`` of the training's folder after every round.
     precision : str, default="32-true"
         Of Lightning Fabric; "auto": "bf16-mixed" where the machine is faster so.
     accelerator : str, default="auto"

@@ -1,6 +1,7 @@
 """Training of semi-adversarial networks in torch: the two updates, and what they need."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,11 +12,14 @@ from sfumato.losses.san import gender_loss, matching_loss, pixel_loss
 from sfumato.nets.pixels import luminance
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder
 from sfumato.perturbers.san_output import coloured, shown
+from sfumato.perturbers.sheets import save_sheet
 from sfumato.training.iterations import run
 from sfumato.training.loop import make_fabric
 from sfumato.training.update import update
 
 CLASSIFIER_RATE = 1e-3
+N_SHOWN = 64
+SAMPLES = "samples.png"
 
 
 def pretraining_step(net, batch, optimizer):
@@ -148,13 +152,28 @@ def fit_san(san, data, frozen, recipe, *, before=None, folder=None, progress=Non
         matching_weight = san.matching_weight if at >= san.matching_from else 0.0
         return san_step(nets, batch(n_rows), optimizer, (san.pixel_weight, matching_weight))
 
+    def show():
+        if folder is not None and recipe.n_samples:
+            rows = np.arange(min(recipe.n_samples, N_SHOWN, len(codes)))
+            x, y = pictures.batch(rows).to(fabric.device), torch.from_numpy(codes[rows])
+            y, own = y.to(fabric.device), prototypes[groups[rows]]
+            _write_samples(net, x, y, own, before, Path(folder) / "san" / SAMPLES)
+
     settings = {"san": san.get_params(), "images": len(codes), "classifier": _size(frozen[0])}
     n_pretraining = round(recipe.n_iterations * san.pretraining)
-    for name, step, n in (("pretraining", pretrain, n_pretraining),
-                          ("san", train, recipe.n_iterations)):  # fmt: skip
+    for name, step, n, each in (("pretraining", pretrain, n_pretraining, None),
+                                ("san", train, recipe.n_iterations, show)):  # fmt: skip
         if n:
-            run(step, net, n, recipe, san.seed, fabric, settings, (name, folder, progress))
+            where = (name, folder, progress)
+            run(step, net, n, recipe, san.seed, fabric, settings, where, show=each)
     return net.cpu().eval()
+
+
+def _write_samples(net, x, y, prototypes, before, path):
+    """Write originals and what shows each class and the neutral one."""
+    start = x if before is None else before(x, y, prototypes)
+    each = [shown(net, start, prototypes, y, torch.full_like(y, then)) for then in range(3)]
+    save_sheet([column.float().cpu().numpy() for column in (x, *each)], path)
 
 
 def fit_auxiliary(

@@ -129,6 +129,9 @@ async def protect_photo(
     keep: Annotated[str, Query(description="Attributes that must stay readable.")] = "",
     face: Annotated[int | None, Query(ge=0, le=1000, description="This face alone.")] = None,
     at_random: Annotated[bool, Query(description="Draw the class to show among all.")] = False,
+    strength: Annotated[
+        float | None, Query(gt=0, description="How much to change; default as saved.")
+    ] = None,
     form: Annotated[str, Query(pattern="^(png|jpg|webp)$", description="Of the photo.")] = "png",
     check: Annotated[
         bool, Query(description="Answer with JSON: the photo, and what machines say of it.")
@@ -136,7 +139,8 @@ async def protect_photo(
 ):
     """A photo whose faces are changed so that machines misread what is hidden."""
     photo, ending = await _photo(request), f".{form}"
-    options = (parse_hide(hide), tuple(filter(None, keep.split(","))), face, at_random)
+    kept = tuple(filter(None, keep.split(",")))
+    options = (parse_hide(hide), kept, face, at_random, strength)
     found = await run(request, work.protect_photo, photo, *options, ending, check)
     if check:
         return JSONResponse(found)

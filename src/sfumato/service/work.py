@@ -25,7 +25,7 @@ from sfumato.models.opening import open_model
 from sfumato.models.pictures import shipped_perturber, shipped_perturbers
 from sfumato.models.tables import Protection
 from sfumato.perturbers.choice import check_choice_of
-from sfumato.perturbers.perturber import shown_classes
+from sfumato.perturbers.perturber import shown_classes, with_strength
 from sfumato.perturbers.photos import choose_faces, protect_faces
 from sfumato.readers.check import THRESHOLDS, FaceCheck
 from sfumato.readers.describe import (
@@ -195,7 +195,7 @@ def verify(first, second):
     }
 
 
-def protect_photo(photo, hide, keep, face, at_random, ending, check):
+def protect_photo(photo, hide, keep, face, at_random, strength, ending, check):
     """Return a photo whose faces are perturbed, and what was done to each.
 
     Returns
@@ -206,11 +206,14 @@ def protect_photo(photo, hide, keep, face, at_random, ending, check):
     """
     if _loaded.perturber is None:
         raise InputError("this service has no perturber; start it with --perturber FILE.")
-    wanted = check_choice_of(shown_classes(_loaded.perturber), hide, keep)
+    perturber = _loaded.perturber
+    if strength is not None:
+        perturber = with_strength(perturber, strength)
+    wanted = check_choice_of(shown_classes(perturber), hide, keep)
     image, faces = _faces(photo)
     chosen, too_small = choose_faces(faces, face)
     options = {"hide": wanted, "keep": keep, "at_random": at_random}
-    changed, _ = protect_faces(image, [f for _, f in chosen], _loaded.perturber, **options)
+    changed, _ = protect_faces(image, [f for _, f in chosen], perturber, **options)
     extras = read_extras(photo, max_pixels=_loaded.models.max_pixels)
     content = encode_photo(changed, ending, original=image, extras=extras)
     entries = [{"face": number, "box": plain_box(found.box)} for number, found in chosen]

@@ -8,7 +8,10 @@ import torch
 from sfumato.training.networks import Schedule, train_networks
 
 
-def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning_rate=None):
+def run(
+    step, net, n_iterations, recipe, seed, fabric, settings, where, learning_rate=None,
+    show=None,
+):  # fmt: skip
     """Call ``step(n_rows, at, optimizer)`` for so many batches; an interrupted run goes on.
 
     Parameters
@@ -26,6 +29,8 @@ def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning
         Name, folder or None, and progress or None.
     learning_rate : float, optional
         Of Adam; default: the recipe's.
+    show : callable, optional
+        Called after each round.
     """
     name, folder, progress = where
     optimizer = torch.optim.Adam(net.parameters(), learning_rate or recipe.learning_rate)
@@ -38,9 +43,14 @@ def run(step, net, n_iterations, recipe, seed, fabric, settings, where, learning
     def report(n_done, n_total, what):
         progress(n_done, n_total, f"{name}, {what}" if what else name)
 
+    def close_round():
+        if show is not None:
+            show()
+        return {}
+
     n_rounds = -(-n_iterations // n_in_round)
     train_networks(
-        one_step, dict, {"net": net, "optimizer": optimizer},
+        one_step, close_round, {"net": net, "optimizer": optimizer},
         n_in_round * recipe.batch_size, Schedule(n_rounds, recipe.batch_size, seed=seed),
         folder=None if folder is None else Path(folder) / name,
         settings=settings | {"recipe": asdict(recipe)},
