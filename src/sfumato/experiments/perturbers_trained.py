@@ -35,7 +35,7 @@ GAN: dict[str, tuple[dict, Recipe | None]] = {
 # Presets whose generators have others to fool besides D; the paper's have not.
 ADVERSARIES = {"quick": Recipe(2, 4, n_rounds=1), "full": None}
 _TINY = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
-# Of each SAN and each of its classifiers: a quarter of an hour on one core.
+# Of each SAN and of its classifier: a quarter of an hour on one core.
 _SAN = Recipe(1_000, 16, learning_rate=1e-3, n_rounds=4, precision="auto")
 # Without a recipe: the method's own, or one that trains no network.
 SETTINGS: dict[str, dict[str, tuple[dict, Recipe | None]]] = {
@@ -48,7 +48,7 @@ SETTINGS: dict[str, dict[str, tuple[dict, Recipe | None]]] = {
     },
     "san-ensemble": {
         "quick": ({"size": 64, "n_sans": 2, "san": _TINY}, Recipe(2, 4, n_rounds=1)),
-        "full": ({"size": 64, "n_sans": 3}, _SAN),
+        "full": ({"size": 64, "n_sans": 2}, _SAN),
         "gpu": ({"size": 224}, None),
     },
     "flowsan": {
