@@ -60,13 +60,21 @@ def test_written_in_every_form(result, tmp_path):
 
 
 def test_rows_without_a_common_column_stand_in_tables_of_their_own(result):
-    cells = {("A", "x", "p"): (1,), ("B", "x", "q"): (2,), ("A", "y", "r"): (3,)}
+    cells = {
+        ("A", "x", "p"): (1,),
+        ("A", "x", "s"): (6,),
+        ("B", "x", "q"): (2,),
+        ("A", "y", "r"): (3,),
+    }
     cells |= {("A", "z", "r"): (4,), ("A", "z", "p"): (5,)}  # joins p and r
     split = replace(result, findings=Findings(rows_of(cells), []))
     tables = [(columns, [row.name for row in rows]) for columns, rows in split.tables]
-    assert tables == [(["p", "r"], ["x", "y", "z"]), (["q"], ["x"])]
+    assert tables == [(["p", "s", "r"], ["x", "y", "z"]), (["q"], ["x"])]
     text = to_markdown(split)
-    assert "| A | x | 1.000 |  |\n|  | y |  | 3.000 |\n|  | z | 5.000 | 4.000 |\n" in text
+    assert (
+        "| A | x | 1.000 | 6.000 |  |\n|  | y |  |  | 3.000 |\n|  | z | 5.000 |  | 4.000 |\n"
+        in text
+    )
     assert "\n\n|  |  | q |\n| --- | --- | ---: |\n| B | x | 2.000 |\n" in text
     assert to_latex(split).count(r"\begin{tabular}") == 2
 
