@@ -257,6 +257,19 @@ def test_parts_of_a_tables_photos_are_all_of_them_once(part_rows, tmp_path):
     assert [name for own in found for name in own] == names
 
 
+@pytest.mark.parametrize("n_photos", [40, 300, 2000])
+def test_parts_of_photos_shrink_towards_the_end(n_photos, tmp_path):
+    files = [f"{n}.jpg" for n in range(n_photos)]
+    (tmp_path / "list.txt").write_text("\n".join(files))
+    parts = photo_parts(open_source(tmp_path / "list.txt"), 256)
+    sizes = [part.n_rows for part in parts]
+    assert [name for part in parts for name in part.ids] == files
+    assert sizes == sorted(sizes, reverse=True) and max(sizes) <= 256
+    # A fourth of what is left at most, by hand for 300: 75, 56 of 225, 42 of 169, 32 of 127, ...
+    assert n_photos != 300 or sizes == [75, 56, 42, 32, 32, 32, 31]
+    assert sizes[-1] <= 32
+
+
 KILLED = """
 import sys, time
 from sfumato.batch.engine import run_job

@@ -2,26 +2,31 @@
 
 Daft hands the parts out, one at a time, to workers that have loaded the job's models once; a
 worker writes its part itself (:mod:`sfumato.batch.folder`), so that what it did stays done
-whatever becomes of it, of the others, or of us.
+whatever becomes of it, of the others, or of us. On a cluster the workers are Daft's. Here they
+are processes of our own, which start while Daft is imported and need no Daft themselves.
 """
 
+import contextlib
 import json
 import os
-import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from sfumato.batch.folder import BatchFolder
 from sfumato.batch.parts import Part
 from sfumato.errors import InputError, SfumatoError
-from sfumato.faces.workers import n_cores
+from sfumato.faces.workers import WorkerPool, n_cores
 from sfumato.validation import check_choice, need
 
 RUNNERS = ("native", "ray")
 #: A part whose workers died so often is given up.
 ATTEMPTS = 3
 PARTITIONS = 64
+DIED = "a worker process ended abruptly"
 _started: list[str] = []
+#: By number, as Daft pickles what it calls even in this process.
+_pools: dict[int, WorkerPool] = {}
 
 
 def run_job(
@@ -50,7 +55,7 @@ def run_job(
         Of a Ray cluster; default: the one that ``RAY_ADDRESS`` names, or one of this machine
         alone, started for the job.
     workers : int, optional
-        Processes; default one a core, of the cluster's with "ray".
+        Processes; default one a core, of the cluster's with "ray". More than cores wait here.
     overwrite : bool, default=False
         Throw away what a job of other settings left in the folder.
     progress : callable, optional
@@ -137,11 +142,13 @@ def _do_all(job, folder, parts, cluster, progress):
         death = None
         try:
             done = total - sum(part.n_rows for part in missing)
-            for part, failure in _by_daft(job, folder, missing, cluster, isolate=fruitless > 0):
-                failures += [failure] if failure else []
-                done += 0 if failure else part.n_rows
-                if progress is not None:
-                    progress(done, total, "rows done")
+            worker = PartWorker(job, folder, isolate=fruitless > 0)
+            with contextlib.closing(_by_daft(worker, missing, cluster)) as ended:
+                for part, failure in ended:
+                    failures += [failure] if failure else []
+                    done += 0 if failure else part.n_rows
+                    if progress is not None:
+                        progress(done, total, "rows done")
         except RuntimeError as error:
             death = error
         if failures:
@@ -158,57 +165,94 @@ def _do_all(job, folder, parts, cluster, progress):
             ) from death
 
 
-def _by_daft(job, folder, parts, cluster, *, isolate):
-    """Yield the parts as they end, with None or the reason why one failed."""
-    daft = cluster.start()
-    rows = [json.dumps(vars(part)) for part in parts]
-    frame = daft.from_pydict({"part": rows})
-    if cluster.runner == "ray":
-        # What is done is told a partition at a time.
-        frame = frame.into_partitions(min(len(parts), PARTITIONS))
-    worker = _worker_class(daft, cluster.n_workers(len(parts)), cluster.runner)(
-        job, folder, isolate
-    )
-    frame = frame.select(frame["part"], worker.run(frame["part"]).alias("failure"))
-    for row in frame.iter_rows():
-        yield Part.read(json.loads(row["part"])), row["failure"]
+def _by_daft(worker, parts, cluster):
+    """Yield the parts as they end, with None or the reason why one failed.
+
+    Raises
+    ------
+    RuntimeError
+        If a worker dies.
+    """
+    with contextlib.ExitStack() as stack:
+        if cluster.runner == "native":
+            pool = WorkerPool(worker, cluster.n_workers(len(parts)))
+            stack.callback(pool.close)
+            _pools[id(pool)] = pool
+            stack.callback(_pools.pop, id(pool))
+            worker = _InPool(id(pool))
+        daft = cluster.start()
+        if cluster.runner == "native":
+            # Raises here, not within Daft, if no process can start.
+            pool.submit([])
+        frame = daft.from_pydict({"part": [json.dumps(vars(part)) for part in parts]})
+        if cluster.runner == "ray":
+            # What is done is told a partition at a time.
+            frame = frame.into_partitions(min(len(parts), PARTITIONS))
+        does = _daft_class(daft, worker, cluster, len(parts))()
+        frame = frame.select(frame["part"], does.run(frame["part"]).alias("failure"))
+        for row in frame.iter_rows():
+            if row["failure"] == DIED:
+                raise RuntimeError(DIED)
+            yield Part.read(json.loads(row["part"])), row["failure"]
 
 
-def _worker_class(daft, n_workers, runner):
-    """Return the class of which every worker has one instance."""
+def _daft_class(daft, worker, cluster, n_parts):
+    """Return the class whose instances Daft runs: in threads here, in processes on a cluster."""
 
     class Worker:
-        def __init__(self, job, folder, isolate):
-            if runner == "native":
-                threading.Thread(target=_end_with_parent, daemon=True).start()
-            job.prepare(isolate=isolate)
-            self.job, self.folder = job, folder
-
         @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
         def run(self, parts):
-            return [self.one(Part.read(json.loads(values))) for values in parts.to_pylist()]
+            return [worker(Part.read(json.loads(values))) for values in parts.to_pylist()]
 
-        def one(self, part):
-            # Another worker may have done it before it was taken for dead.
-            if self.folder.has(part):
-                return None
-            try:
-                self.folder.write(part, self.job.run(part), self.job.schema, self.job.info)
-            except SfumatoError as error:
-                return _in_a_line(error)
-            # One part's failure must not end the others.
-            except Exception as error:
-                return f"{type(error).__name__}: {_in_a_line(error)}"
-
-    return daft.cls(Worker, max_concurrency=n_workers, use_process=True)
+    if cluster.runner == "native":
+        # With a number of instances Daft would start processes of its own all the same; without
+        # one it runs as many at once as there are cores.
+        return daft.cls(Worker, use_process=False)
+    return daft.cls(Worker, max_concurrency=cluster.n_workers(n_parts), use_process=True)
 
 
-def _end_with_parent():
-    """End this process soon after the one that started it: Daft's workers outlive a kill."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+class PartWorker:
+    """Do a part after the other in one process; picklable until the first.
+
+    Parameters
+    ----------
+    job, folder
+    isolate : bool
+        As for the job's ``prepare``.
+    """
+
+    def __init__(self, job, folder, *, isolate):
+        self.job, self.folder, self.isolate = job, folder, isolate
+        self._ready = False
+
+    def __call__(self, part):
+        """Do a part; return None, or in a line why it failed."""
+        # Another worker may have done it before it was taken for dead.
+        if self.folder.has(part):
+            return None
+        try:
+            if not self._ready:
+                self.job.prepare(isolate=self.isolate)
+                self._ready = True
+            self.folder.write(part, self.job.run(part), self.job.schema, self.job.info)
+        except SfumatoError as error:
+            return _in_a_line(error)
+        # One part's failure must not end the others.
+        except Exception as error:
+            return f"{type(error).__name__}: {_in_a_line(error)}"
+
+
+class _InPool:
+    """The same in a process of a pool, by the pool's number."""
+
+    def __init__(self, number):
+        self._number = number
+
+    def __call__(self, part):
+        try:
+            return _pools[self._number].submit([part]).result()[0]
+        except BrokenProcessPool:
+            return DIED
 
 
 def _in_a_line(error):

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sfumato.faces.sources import TableSource
 
+#: Photos below which parts do not shrink.
+SMALLEST = 32
+
 
 @dataclass(frozen=True)
 class Part:
@@ -63,7 +66,7 @@ def table_parts(table, part_rows):
 
 
 def photo_parts(source, part_rows):
-    """Return parts of ``part_rows`` photos; of a table's photos none across row groups.
+    """Return parts of ``part_rows`` photos, less towards the end; none across row groups.
 
     Parameters
     ----------
@@ -76,16 +79,33 @@ def photo_parts(source, part_rows):
     """
     if isinstance(source, TableSource):
         # A photo is work enough: cores shall not wait for the last row group.
-        slices = [
-            ((place, number), start, min(part_rows, n_rows - start))
-            for place, number, n_rows in source.table.row_groups()
-            for start in range(0, n_rows, part_rows)
+        groups = source.table.row_groups()
+        slices = _slices([n_rows for _, _, n_rows in groups], part_rows)
+        return [
+            Part(number, size, (groups[place][:2],), start)
+            for number, (place, start, size) in enumerate(slices)
         ]
-        return [Part(n, size, (group,), start) for n, (group, start, size) in enumerate(slices)]
+    (every,) = source.batches(source.n_photos)
+    files = [str(photo) for photo in every.photos]
     return [
-        Part(number, len(batch.ids), files=tuple(map(str, batch.photos)), ids=tuple(batch.ids))
-        for number, batch in enumerate(source.batches(part_rows))
+        Part(n, size, files=tuple(files[at : at + size]), ids=tuple(every.ids[at : at + size]))
+        for n, (_, at, size) in enumerate(_slices([len(files)], part_rows))
     ]
+
+
+def _slices(lengths, part_rows):
+    """Yield ``(place, start, size)`` of parts of runs of photos of these lengths.
+
+    A part is a fourth of what is left at most, but never below SMALLEST, so that at the end no
+    core waits long for another's last part.
+    """
+    left = sum(lengths)
+    for place, length in enumerate(lengths):
+        start = 0
+        while start < length:
+            size = min(part_rows, max(SMALLEST, left // 4), length - start)
+            yield place, start, size
+            start, left = start + size, left - size
 
 
 def part_batches(source, part, batch_rows):

@@ -160,16 +160,27 @@ class WorkerPool:
             initializer=_prepare_worker,
             initargs=(self._embedder,),
         )
-        try:
-            self._executor.submit(_embed_task, []).result()
-        except BrokenProcessPool as error:
-            raise SfumatoError(
-                "worker processes cannot start; in a script, call embed below "
-                "`if __name__ == '__main__':`, or pass workers=1."
-            ) from error
+        # Tasks start the processes, one each; who submits work waits for the first of them.
+        self._first = [self._submit([]) for _ in range(self.n_workers)][0]
 
     def submit(self, photos):
-        """Return the future of the outcomes of some photos."""
+        """Return the future of the outcomes of some photos.
+
+        Raises
+        ------
+        SfumatoError
+            If the processes cannot start.
+        """
+        try:
+            self._first.result()
+        except BrokenProcessPool as error:
+            raise SfumatoError(
+                "worker processes cannot start; in a script, call this below "
+                "`if __name__ == '__main__':`, or, for embed, pass workers=1."
+            ) from error
+        return self._submit(photos)
+
+    def _submit(self, photos):
         try:
             return self._executor.submit(_embed_task, photos)
         except BrokenProcessPool as error:
@@ -183,7 +194,7 @@ class WorkerPool:
     def alone(self, photo):
         """Return one photo's outcome, which is :data:`CRASHED` if it kills its worker."""
         try:
-            return self._executor.submit(_embed_task, [photo]).result()[0]
+            return self.submit([photo]).result()[0]
         except BrokenProcessPool:
             self.restart()
             return CRASHED
