@@ -26,12 +26,37 @@ def _no_path(name):
     return name
 
 
+CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+#: What _no_path says, for the schema alone: pydantic's own patterns cannot look ahead.
+NO_PATH = rf"^(?!~?(/|$))(?!(.*/)?\.\.?(/|$))[^{CONTROL}\\]+$"
+BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
 #: Without control characters and ends of lines, which would forge lines of logs and tables.
-Text = Annotated[
+Text = Annotated[str, Field(min_length=1, max_length=256, pattern=rf"^[^{CONTROL}]+$")]
+Name = Annotated[Text, AfterValidator(_no_path), Field(json_schema_extra={"pattern": NO_PATH})]
+Photo = Annotated[
     str,
-    Field(min_length=1, max_length=256, pattern=r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$"),
+    Field(
+        min_length=4,
+        description="A photo in base64.",
+        json_schema_extra={"pattern": BASE64, "contentEncoding": "base64"},
+    ),
 ]
-Name = Annotated[Text, AfterValidator(_no_path)]
+
+
+def _either(**types):
+    """Return the JSON Schema of two fields of these types of which exactly one is given."""
+    one, other = types
+    alone = [(one, other), (other, one)]
+    return {
+        "oneOf": [
+            {
+                "required": [given],
+                "properties": {given: {"type": types[given]}, missing: {"type": "null"}},
+            }
+            for given, missing in alone
+        ]
+    }
 
 
 class Body(BaseModel):
@@ -43,14 +68,16 @@ class Body(BaseModel):
 class Templates(Body):
     """Templates to protect: rows of as many numbers as the eraser takes."""
 
-    embeddings: list[list[float]] = Field(min_length=1, max_length=10_000)
+    embeddings: list[Annotated[list[float], Field(min_length=1, max_length=65_536)]] = Field(
+        min_length=1, max_length=10_000
+    )
 
 
 class TwoPhotos(Body):
     """Two photos, base64, of which the largest faces are compared."""
 
-    first: str
-    second: str
+    first: Photo
+    second: Photo
 
 
 class MadeBy(Body):
@@ -67,9 +94,11 @@ class MadeBy(Body):
 class Probe(Body):
     """A protected template, or a photo (base64) of whose largest face one is made here."""
 
+    model_config = ConfigDict(json_schema_extra=_either(embedding="array", photo="string"))
+
     id: Name
     embedding: list[float] | None = Field(default=None, min_length=1, max_length=65_536)
-    photo: str | None = Field(default=None, min_length=4, description="Base64.")
+    photo: Photo | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self):
@@ -94,6 +123,8 @@ class ToEnrol(Body):
 class Limit(Body):
     """From which score on two templates match: one of both."""
 
+    model_config = ConfigDict(json_schema_extra=_either(fmr="number", threshold="number"))
+
     fmr: float | None = Field(default=None, gt=0, lt=1, description="False match rate.")
     threshold: float | None = Field(default=None, description="The score itself.")
 
@@ -102,6 +133,10 @@ class Limit(Body):
         if (self.fmr is None) == (self.threshold is None):
             raise ValueError("give either fmr or threshold, one of them")
         return self
+
+    def given(self):
+        """Return both by name, one of them None."""
+        return {"fmr": self.fmr, "threshold": self.threshold}
 
 
 class ToVerify(Limit):

@@ -115,8 +115,7 @@ async def verify_claims(
     body: ToVerify = TO_VERIFY,
 ):
     """Compare each with the person whom it claims to be (1:1); 422 if none can be compared."""
-    limit = {"fmr": body.fmr, "threshold": body.threshold}
-    found = await run(request, galleries.verify, gallery, *_given(request, body), limit)
+    found = await run(request, galleries.verify, gallery, *_given(request, body), body.given())
     refused = found["n_probes"] - found["n_accepted"]
     _count(request, accepted=found["n_accepted"], refused=refused, rejected=len(found["rejects"]))
     return found
@@ -138,10 +137,8 @@ async def identify(
     body: ToIdentify = TO_IDENTIFY,
 ):
     """Say who each is, of the enrolled people or nobody (1:N); 422 if none can be compared."""
-    limit = {"fmr": body.fmr, "threshold": body.threshold}
-    found = await run(
-        request, galleries.identify, gallery, *_given(request, body), limit, body.top
-    )
+    given = (*_given(request, body), body.given(), body.top)
+    found = await run(request, galleries.identify, gallery, *given)
     nobody = found["n_probes"] - found["n_named"]
     _count(request, named=found["n_named"], nobody=nobody, rejected=len(found["rejects"]))
     return found

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
@@ -16,7 +16,7 @@ from sfumato.service.limits import Refused, read_body
 
 # The audit's report brings its own styles and pictures along.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-BYTES = {"schema": {"type": "string", "format": "binary"}}
+BYTES = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 PHOTO = {"application/octet-stream": BYTES, "image/jpeg": BYTES, "image/png": BYTES}
 TABLE = {"application/octet-stream": BYTES, "application/vnd.apache.parquet": BYTES}
 
@@ -103,7 +103,7 @@ def metrics(request: Request):
 async def describe(
     request: Request,
     caller: str = allowed("photos"),
-    reader: Annotated[str, Query(pattern="^[a-z]+$", description="dlib or pixels.")] = "dlib",
+    reader: Annotated[Literal["dlib", "pixels"], Query(description="Which reader.")] = "dlib",
     largest: Largest = False,
 ):
     """Read age, gender, ethnicity, smile and more off the faces of a photo."""
