@@ -1,4 +1,6 @@
-// Talks to the service. No other module sees the API key.
+// Talks to the service. No other module sees the API key, nor the dialog that asks for it.
+
+import { make } from "./page.js";
 
 const STORED = "sfumato-key";
 const LOADING_SECONDS = 2;
@@ -57,26 +59,47 @@ async function errorOf(response) {
 }
 
 function askForKey(said) {
-  const dialog = document.getElementById("key-dialog");
-  const input = document.getElementById("key");
-  const stays = document.getElementById("key-stays");
-  document.getElementById("key-said").textContent = key ? said : "";
-  input.value = "";
-  dialog.returnValue = "";
-  document.getElementById("key-cancel").onclick = () => dialog.close("");
-  document.getElementById("key-form").onsubmit = () => (dialog.returnValue = "given");
+  const dialog = keyDialog(key ? said : "");
+  document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve, reject) => {
     dialog.onclose = () => {
+      dialog.remove();
       if (dialog.returnValue !== "given") {
         reject(new Error("Without a key this service does nothing."));
         return;
       }
-      key = input.value.trim();
-      input.value = "";
-      if (stays.checked) sessionStorage.setItem(STORED, key);
+      key = dialog.querySelector("#key").value.trim();
+      if (dialog.querySelector("#key-stays").checked) sessionStorage.setItem(STORED, key);
       else sessionStorage.removeItem(STORED);
       resolve();
     };
   });
+}
+
+function keyDialog(said) {
+  const key = make("input", {
+    id: "key", type: "password", autocomplete: "off", spellcheck: false, required: true,
+  });
+  const stays = make("input", { id: "key-stays", type: "checkbox" });
+  const cancel = make("button", { type: "button", className: "second", textContent: "Cancel" });
+  const form = make(
+    "form",
+    { method: "dialog" },
+    make("h2", { id: "key-title", textContent: "This service asks for a key" }),
+    make("p", { id: "key-said", className: "error", textContent: said }),
+    make("p", {}, labelOf(key, "API key, from whoever runs the service"), " ", key),
+    make("p", { className: "choice" }, stays, " ", labelOf(stays, "Keep it until this tab is closed")),
+    make("p", { className: "buttons" },
+      make("button", { type: "submit", textContent: "Use this key" }), " ", cancel),
+  );
+  const dialog = make("dialog", { id: "key-dialog" }, form);
+  dialog.setAttribute("aria-labelledby", "key-title");
+  form.onsubmit = () => (dialog.returnValue = "given");
+  cancel.onclick = () => dialog.close("");
+  return dialog;
+}
+
+function labelOf(input, textContent) {
+  return make("label", { htmlFor: input.id, textContent });
 }
