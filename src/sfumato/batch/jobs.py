@@ -5,6 +5,7 @@ The other jobs have modules of their own, as every worker imports its job's, and
 which erasers and readers need, takes longer than a hundred photos.
 """
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -34,7 +35,7 @@ class PhotoJob:
     counts: ClassVar[tuple[str, ...]] = ()
     source: Any
     embedder: Any
-    _pool: Any = field(default=None, init=False, repr=False)
+    _isolate: bool = field(default=False, init=False, repr=False)
 
     def parts(self, part_rows):
         """Return the parts."""
@@ -43,7 +44,7 @@ class PhotoJob:
     def prepare(self, *, isolate=False):
         """Get ready; with ``isolate`` a photo that crashes its process is a reject."""
         limit_threads()
-        self._pool = WorkerPool(self.embedder, 1) if isolate else None
+        self._isolate = isolate
 
     def rows(self, task, outcomes):
         """Return a task's rows, a RecordBatch, and its rejects, dicts."""
@@ -52,8 +53,13 @@ class PhotoJob:
     def run(self, part):
         """Yield the rows of a part, and its rejects."""
         tasks = part_batches(self.source, part, TASK)
-        for task, outcomes in embed_in_order(self.embedder, tasks, pool=self._pool):
-            yield self.rows(task, outcomes)
+        with contextlib.ExitStack() as stack:
+            pool = None
+            if self._isolate:
+                # Of this part alone: a process with a process of its own could not end.
+                pool = stack.enter_context(contextlib.closing(WorkerPool(self.embedder, 1)))
+            for task, outcomes in embed_in_order(self.embedder, tasks, pool=pool):
+                yield self.rows(task, outcomes)
 
 
 class EmbedJob(PhotoJob):
