@@ -1,9 +1,10 @@
 """Run a batch job by Daft: on this machine's cores, or on a Ray cluster.
 
-Daft hands the parts out, one at a time, to workers that have loaded the job's models once; a
-worker writes its part itself (:mod:`sfumato.batch.folder`), so that what it did stays done
-whatever becomes of it, of the others, or of us. On a cluster the workers are Daft's. Here they
-are processes of our own, which start while Daft is imported and need no Daft themselves.
+Workers have loaded the job's models once and do a part at a time; a worker writes its part itself
+(:mod:`sfumato.batch.folder`), so that what it did stays done whatever becomes of it, of the
+others, or of us. On a cluster the workers are Daft's, which hands the parts out. Here they are
+processes of our own, which start while Daft is imported and need no Daft themselves; Daft
+collects what they did.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ PARTITIONS = 64
 DIED = "a worker process ended abruptly"
 _started: list[str] = []
 #: By number, as Daft pickles what it calls even in this process.
-_pools: dict[int, WorkerPool] = {}
+_futures: dict[int, dict] = {}
 
 
 def run_job(
@@ -55,7 +56,7 @@ def run_job(
         Of a Ray cluster; default: the one that ``RAY_ADDRESS`` names, or one of this machine
         alone, started for the job.
     workers : int, optional
-        Processes; default one a core, of the cluster's with "ray". More than cores wait here.
+        Processes; default one a core, of the cluster's with "ray".
     overwrite : bool, default=False
         Throw away what a job of other settings left in the folder.
     progress : callable, optional
@@ -177,13 +178,11 @@ def _by_daft(worker, parts, cluster):
         if cluster.runner == "native":
             pool = WorkerPool(worker, cluster.n_workers(len(parts)))
             stack.callback(pool.close)
-            _pools[id(pool)] = pool
-            stack.callback(_pools.pop, id(pool))
-            worker = _InPool(id(pool))
+            # All at once: Daft asks for the next ones only when all that it asked for are there.
+            _futures[id(pool)] = {part.number: pool.submit([part]) for part in parts}
+            stack.callback(_futures.pop, id(pool))
+            worker = _Waiting(id(pool))
         daft = cluster.start()
-        if cluster.runner == "native":
-            # Raises here, not within Daft, if no process can start.
-            pool.submit([])
         frame = daft.from_pydict({"part": [json.dumps(vars(part)) for part in parts]})
         if cluster.runner == "ray":
             # What is done is told a partition at a time.
@@ -205,8 +204,7 @@ def _daft_class(daft, worker, cluster, n_parts):
             return [worker(Part.read(json.loads(values))) for values in parts.to_pylist()]
 
     if cluster.runner == "native":
-        # With a number of instances Daft would start processes of its own all the same; without
-        # one it runs as many at once as there are cores.
+        # With a number of instances Daft would start processes of its own all the same.
         return daft.cls(Worker, use_process=False)
     return daft.cls(Worker, max_concurrency=cluster.n_workers(n_parts), use_process=True)
 
@@ -242,15 +240,15 @@ class PartWorker:
             return f"{type(error).__name__}: {_in_a_line(error)}"
 
 
-class _InPool:
-    """The same in a process of a pool, by the pool's number."""
+class _Waiting:
+    """Wait for a part that a pool does, by the pool's number."""
 
     def __init__(self, number):
         self._number = number
 
     def __call__(self, part):
         try:
-            return _pools[self._number].submit([part]).result()[0]
+            return _futures[self._number][part.number].result()[0]
         except BrokenProcessPool:
             return DIED
 
