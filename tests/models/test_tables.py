@@ -116,23 +116,3 @@ def test_several_tables_and_context(tmp_path):
         fit_table("leace", paths[0], ["gender"], tmp_path / "x", context=["race"])
     with pytest.raises(InputError, match="unknown label column 'mood'"):
         fit_table("barycentre", paths[0], ["gender"], tmp_path / "x", context=["mood"])
-
-
-def test_unlabelled_table_adds_its_half_and_no_labels(tmp_path):
-    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    for seed, path in enumerate(paths):
-        write_simulated(path, 300, 3, seed=seed)
-    parameters = {"n_steps": 1, "n_units": 16}
-    plain, adapted = (
-        fit_table(
-            "barycentre", paths[0], ["gender"], tmp_path / name, parameters=parameters, **more
-        )
-        for name, more in {"m": {}, "n": {"unlabelled": paths[1]}}.items()
-    )
-    assert adapted.fitted_on["n_rows"] == plain.fitted_on["n_rows"]
-    assert adapted.fitted_on["unlabelled"] == FaceTable(paths[1]).info.source
-    assert 0.3 < adapted.fitted_on["n_unlabelled"] / FaceTable(paths[1]).n_rows < 0.7
-    X = np.random.default_rng(0).normal(size=(5, 128))
-    assert not np.allclose(plain.eraser.transform(X), adapted.eraser.transform(X))
-    with pytest.raises(InputError, match="leace takes no unlabelled; leave it out"):
-        fit_table("leace", paths[0], ["gender"], tmp_path / "x", unlabelled=paths[1])

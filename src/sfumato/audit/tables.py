@@ -160,8 +160,6 @@ class _Side:
         fitted = step["fitted_on"]
         if fitted.get("half") == "eraser":
             return True
-        if fitted.get("unlabelled") == self.table.info.source:  # all of its rows
-            return False
         # Fitted on column=value, audited on another value of that column.
         mine, theirs = self.selection.where or "", fitted.get("where") or ""
         column, _, value = mine.partition("=")
@@ -210,8 +208,7 @@ def _steps_after(table, protected):
 
 def _same_source(step, table):
     fitted_on = step["fitted_on"]
-    seen = fitted_on.get("source"), *fitted_on.get("also", ()), fitted_on.get("unlabelled")
-    return table.info.source in seen
+    return table.info.source in (fitted_on.get("source"), *fitted_on.get("also", ()))
 
 
 def _within(progress, number, n_total):

@@ -21,9 +21,6 @@ def fit(
     context: list[str] = typer.Option(
         [], "--context", help="Another label that may go with the attribute (barycentre)."
     ),
-    unlabelled: Path = typer.Option(
-        None, help="Templates without labels of those who will be protected (barycentre)."
-    ),
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."
     ),
@@ -52,7 +49,6 @@ def fit(
             output,
             also=also,
             context=context,
-            unlabelled=unlabelled,
             parameters=read_parameters(parameter, config),
             selection=Selection(where=where, half=half, seed=seed),
             progress=progress,

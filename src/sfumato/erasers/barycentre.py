@@ -37,7 +37,6 @@ from sfumato.validation import class_codes
 CHUNK = 8192
 RANK_TOLERANCE = 1e-7
 FEW_ROWS = 400
-UNLABELLED_SHARE = 0.2
 
 
 class BarycentreEraser(TransformerMixin, BaseEstimator):
@@ -101,7 +100,7 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         self.n_units = n_units
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, context=None, unlabelled=None, progress=None):
+    def fit(self, X, y, *, identity=None, context=None, progress=None):
         """Learn classifiers, maps and directions.
 
         Parameters
@@ -113,10 +112,6 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         context : array-like of shape (n_samples, n_labels), optional
             Other labels (age, smile, data set ...); ``None`` or NaN where not known. Numbers
             with more than 10 values are cut into groups.
-        unlabelled : array-like of shape (n_others, n_features), optional
-            Embeddings of the population that will be protected, of people of whom nothing is
-            known. A classifier of the labelled rows says their class; they are repeated until
-            they are a fifth of all, and are a group of ``context`` (if that is given).
         progress : callable, optional
             Called as ``progress(n_done, n_total, what)``.
 
@@ -134,8 +129,6 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
             if values is not None and len(values) != len(X):
                 raise InputError(f"{name} must have one entry a row, {len(X)}.")
         u = unit_rows(X)
-        if unlabelled is not None:
-            u, codes, context = self._joined(u, codes, context, unlabelled)
         self.basis_ = _span(u)
         u, self.steps_ = unit_rows(u @ self.basis_), {}
         for number in range(self.n_steps):
@@ -158,25 +151,9 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
             out[start : start + CHUNK] = u @ self.back_
         return out
 
-    def _joined(self, u, codes, context, unlabelled):
-        """Return rows, classes and context with the unlabelled rows, several times, behind."""
-        others = unit_rows(validate_data(self, unlabelled, dtype=np.float64, reset=False))
-        step = _classifier(u, codes, self.n_units, self.seed)
-        n_copies = max(1, round(UNLABELLED_SHARE / (1 - UNLABELLED_SHARE) * len(u) / len(others)))
-        more = np.tile(others, (n_copies, 1))
-        if context is not None:
-            context = np.asarray(context, dtype=object).reshape(len(u), -1)
-            unknown = np.full((len(more), context.shape[1]), None, dtype=object)
-            population = np.repeat(["labelled", "unlabelled"], [len(u), len(more)])
-            context = np.column_stack([np.concatenate([context, unknown]), population])
-        said = np.tile(posterior(step, others).argmax(axis=1), n_copies)
-        return np.concatenate([u, more]), np.concatenate([codes, said]), context
-
     def _linear(self, u, codes, identity, context):
         """Set Eq. 3 and 4, and return the axes that Eq. 3 leaves, shape (rank, n_kept)."""
-        scatter = None
-        if identity is not None:  # unlabelled rows, if any, are behind and nobody's
-            scatter = person_scatter(u[: len(identity)], as_names(identity))
+        scatter = None if identity is None else person_scatter(u, as_names(identity))
         kept, self.n_directions_ = np.eye(u.shape[1]), 0
         if context is not None:
             between = np.atleast_2d(np.cov(u.T)) if scatter is None else scatter[1]

@@ -15,7 +15,6 @@ EXPERIMENTS = {
     "erasers-leaderboard": "sfumato.experiments.erasers_leaderboard",
     "erasers-leaderboard-crossed": "sfumato.experiments.erasers_leaderboard_crossed",
     "erasers-pareto": "sfumato.experiments.erasers_pareto",
-    "erasers-unlabelled": "sfumato.experiments.erasers_unlabelled",
     "ensemble-san": "sfumato.experiments.ensemble_san",
     "flowsan": "sfumato.experiments.flowsan",
     "gender-resnet101": "sfumato.experiments.gender_resnet101",

@@ -1,7 +1,6 @@
 """Fit an eraser on a face table, and protect a face table with it, batch by batch."""
 
 import inspect
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ def fit_table(
     *,
     also=(),
     context=(),
-    unlabelled=None,
     parameters=None,
     selection=None,
     progress=None,
@@ -45,9 +43,6 @@ def fit_table(
     context : list of str, default=()
         Columns of other labels, for erasers whose ``fit`` takes ``context``; a table may lack
         some of them. With several tables the table itself is one more.
-    unlabelled : str, Path or FaceTable, optional
-        Embeddings of the same encoder without labels, of the population that will be protected,
-        for erasers whose ``fit`` takes ``unlabelled``; of these too the eraser's half alone.
     parameters : dict, optional
         Of the eraser's constructor.
     selection : Selection, optional
@@ -69,16 +64,12 @@ def fit_table(
         if not any(name in each.columns for each in tables):
             table.require(name)
     eraser = make_eraser(method, parameters or {})
-    accepted = inspect.signature(eraser.fit).parameters
-    for name, given in {"context": bool(context), "unlabelled": unlabelled is not None}.items():
-        if given and name not in accepted:
-            raise InputError(f"{method} takes no {name}; leave it out.")
-    others = None if unlabelled is None else _unlabelled(unlabelled, table, selection)
+    if context and "context" not in inspect.signature(eraser.fit).parameters:
+        raise InputError(f"{method} takes no context; leave it out.")
     if hasattr(eraser, "partial_fit"):
         n_rows = _fit_streaming(eraser, tables, attributes, selection, progress)
     else:
-        more = {} if others is None else {"unlabelled": others[1]}
-        n_rows = _fit_whole(eraser, tables, attributes, context, selection, progress, more)
+        n_rows = _fit_whole(eraser, tables, attributes, context, selection, progress)
     fitted_on = {
         "source": table.info.source,
         "also": [each.info.source for each in tables[1:]],
@@ -87,8 +78,6 @@ def fit_table(
         "half": selection.half,
         "seed": selection.seed,
         "n_rows": n_rows,
-        "unlabelled": None if others is None else others[0].info.source,
-        "n_unlabelled": 0 if others is None else len(others[1]),
     }
     model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
     save_model(model, output)
@@ -130,23 +119,14 @@ def _values(column):
     return values.astype(object)
 
 
-def _unlabelled(source, table, selection):
-    """Return a table without labels and its picked embeddings; ``where`` is not for it."""
-    others = source if isinstance(source, FaceTable) else FaceTable(source)
-    others.require("embedding")
-    check_same_space(others.info, table.info, table=others.path, model=table.path.name)
-    return others, read_rows(others, replace(selection, where=None))[1]
-
-
-def _fit_whole(eraser, tables, attributes, context, selection, progress, more):
+def _fit_whole(eraser, tables, attributes, context, selection, progress):
     rows = [
         labelled_rows(table, attributes, context, selection, n) for n, table in enumerate(tables)
     ]
     X, y, identity, labels = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     if not len(X):
         raise InputError(f"{tables[0].path}: no row with {' and '.join(attributes)} is left.")
-    if context:
-        more["context"] = labels
+    more = {"context": labels} if context else {}
     if any("identity" in table.columns for table in tables):
         more["identity"] = identity
     eraser.fit(X, y, progress=progress, **more)
