@@ -2,8 +2,15 @@
 
 import gc
 import warnings
+from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def found_by_workers(monkeypatch):
+    """Let worker processes import the jobs that tests define; pytest imports them otherwise."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
 
 
 @pytest.fixture(autouse=True)
