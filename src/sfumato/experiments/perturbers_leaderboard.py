@@ -2,31 +2,20 @@
 
 from functools import cache, partial
 
-import numpy as np
-
-from sfumato.audit.attackers import NAMES
-from sfumato.audit.picture_attacks import RESTORATIONS, Inversion, detected, retrained
 from sfumato.audit.pictures import look, pairing_figures
-from sfumato.audit.protocol import audit
 from sfumato.experiments.age_and_gender import NAME as OTHER
+from sfumato.experiments.attack import GENDER, Attack
 from sfumato.experiments.experiment import Experiment
 from sfumato.experiments.outputs import MATCHER, all_machines, machines, reading_figures
 from sfumato.experiments.perturbers_trained import SETTINGS, trained
 from sfumato.experiments.pictures import JUDGED, Learnt, tried_faces
 from sfumato.experiments.result import Findings, rows_of
 from sfumato.metrics.image import ssim
-from sfumato.metrics.verification import eer
 from sfumato.models.registry import PERTURBERS
 from sfumato.perturbers.choice import ATTRIBUTES
-from sfumato.perturbers.recipes import Recipe
-from sfumato.readers.recipes import Architecture
-from sfumato.readers.recipes import Recipe as ReaderRecipe
 
-NONE, GENDER = "none (original)", "gender"
-POSITIVE = "male"
+NONE = "none (original)"
 QUICK = ("privacynet",)
-LITTLE = Architecture("iresnet", {"widths": (4, 8, 8, 16), "n_blocks": (1, 1, 1, 1)})
-SMALL = Architecture("resnet18", {"width": 0.5})
 # Those whose pictures are attacked: CelebA's, where attackers have people of their own.
 ATTACKED = "CelebA"
 
@@ -127,54 +116,15 @@ def _called(what, own):
 
 def attacked(context, method, tried, others, seed):
     """Return what attackers read who have other people's pictures and protect them alike."""
-    images, labels, identity = others
-    rows = np.random.default_rng(seed).permutation(len(images))[: context.pick(40, 3_000)]
-    y, identity = labels[GENDER][rows], identity[rows]
-    original = images[rows].transpose(0, 3, 1, 2).astype(np.float32) / 255
-    own, tested = (method.transform(x, hide=GENDER) for x in (original, tried.images))
-    truth = tried.labels[GENDER].astype(str) == POSITIVE
-    network = context.pick(LITTLE, SMALL)
-    recipe = ReaderRecipe(context.pick(1, 12), 64, 1e-3, precision="auto", seed=seed)
-    found = {"retrained, pixels": _eer(retrained(own, y, tested, network, recipe), truth)}
-    sides = (own, y, identity), (tested, np.where(truth, POSITIVE, "female"), tried.identity)
-    found["retrained, templates"] = _on_templates(context, *sides, seed)
-    inversion = Inversion(width=context.pick(4, 16), seed=seed).fit(
-        own, original, Recipe(context.pick(2, 1_500), 16, 1e-3, n_rounds=1, precision="auto")
-    )
-    for name, restore in {"inversion": inversion.restore, **RESTORATIONS}.items():
-        seen = look(restore(tested), *machines())
-        scores = [s for (_, what), s in seen.scores.items() if what == GENDER]
-        found[name] = min(_eer(s, truth) for s in scores)
-    half = len(own) // 2
-    new = tried.images[::2], tested[1::2]
-    found["detector"] = min_side(detected(original[:half], own[half:], new, network, recipe))
-    return found
-
-
-def _eer(scores, truth):
-    return min_side(eer(scores[truth], scores[~truth]).value)
-
-
-def min_side(value):
-    """Return an EER of an attacker, who may turn the answers round."""
-    return min(value, 1 - value)
-
-
-def _on_templates(context, train, test, seed):
-    """Return 1 less the strongest attacker's balanced accuracy on dlib's templates."""
+    attack = Attack.of(context, partial(method.transform, hide=GENDER), tried, others, seed)
     _, encoders = machines()
-    X, tested = (look(side[0], {}, encoders).templates[MATCHER] for side in (train, test))
-    found = audit(
-        X,
-        train[1],
-        identity=train[2],
-        test={"X": tested, "y": test[1], "identity": test[2]},
-        metric=encoders[MATCHER].metric,
-        attackers=context.pick(["logistic regression"], list(NAMES)),
-        n_resamples=20,
-        seed=seed,
-    )
-    return 1 - found.before.headline.balanced_accuracy
+    return {
+        "retrained, pixels": attack.on_pixels(),
+        "retrained, templates": attack.on_templates(encoders[MATCHER]),
+        "inversion": attack.undone(),
+        **attack.filtered(),
+        "detector": attack.detector(),
+    }
 
 
 EXPERIMENT = Experiment(

@@ -8,8 +8,10 @@ from sfumato.errors import InputError
 from sfumato.experiments.pictures import Learnt
 from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import perturber_class
+from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.recipes import Recipe
 
+ROWS = 64
 SIZES = {"quick": 64, "full": 128, "gpu": 128}
 GAN: dict[str, tuple[dict, Recipe | None]] = {
     "quick": ({"size": 64, "width": 4, "n_critic": 1}, Recipe(2, 4, n_rounds=1)),
@@ -63,23 +65,33 @@ SETTINGS: dict[str, dict[str, tuple[dict, Recipe | None]]] = {
 }
 
 
-def trained(context, name, seed=0):
+def trained(context, name, seed=0, *, erased=False):
     """Return a perturber trained by the preset's recipe, from the cache if it is there.
 
     Its checkpoints, log and curves lie beside it, ``CACHE/trained/NAME-PRESET-SEED``: a training
     that was cut off goes on.
+
+    Parameters
+    ----------
+    context : Context
+    name : str
+    seed : int, default=0
+    erased : bool, default=False
+        Of "privacynet": the matcher's templates of changed pictures shall be what an eraser of
+        gender makes of the originals' (see :func:`erased_by`). Kept in ``NAME-erased-...``.
 
     Raises
     ------
     InputError
         If MobileFaceNet, which PrivacyNet learns from, is not among the models.
     """
-    folder = context.templates.cache / "trained" / f"{name}-{context.preset}-{seed}"
+    kind = f"{name}-erased" if erased else name
+    folder = context.templates.cache / "trained" / f"{kind}-{context.preset}-{seed}"
     path = folder / f"{name}.safetensors"
     if path.is_file():
         return load_perturber(path)[0]
     parameters, recipe = SETTINGS[name][context.preset]
-    images, labels, _ = Learnt.read(context, parameters["size"]).of("train")
+    images, labels, identity = Learnt.read(context, parameters["size"]).of("train")
     method = perturber_class(name)(seed=seed, **parameters)
     accepted = inspect.signature(method.fit).parameters
     more: dict = {"recipe": recipe} if recipe is not None else {}
@@ -87,6 +99,9 @@ def trained(context, name, seed=0):
         more["folder"] = folder
     if "matcher" in accepted and name != "baseline-gan":
         more["matcher"] = matcher(context)
+    if erased and more["matcher"] is not None:
+        eraser = erased_by(context, more["matcher"], images, labels, identity, seed)
+        more["wanted"] = eraser.transform
     if "adversaries" in accepted and context.preset in ADVERSARIES:
         more["adversaries"] = _adversaries(context, images, labels, parameters["size"], seed)
     if "progress" in accepted:
@@ -110,6 +125,31 @@ def _adversaries(context, images, labels, size, seed):
         folder=context.templates.cache / "trained" / f"adversaries-{context.preset}-{seed}",
         progress=lambda done, total, what: context.say(f"{done}/{total} {what}"),
     )
+
+
+def erased_by(context, net, images, labels, identity, seed):
+    """Return a barycentre eraser of gender, fitted on a matcher's templates of pictures.
+
+    It leaves out Eq. 4, which scales axes: the erased template stays near the original's.
+    """
+    from sfumato.erasers.barycentre import BarycentreEraser
+
+    others = np.column_stack([labels[name] for name in labels if name != "gender"])
+    eraser = BarycentreEraser(within=np.inf, seed=seed).set_params(
+        **context.pick({"n_steps": 1, "n_units": 32}, {})
+    )
+    X = _templates(net, Pictures(images, images.shape[1]))
+    about = {"identity": identity, "context": context.pick(None, others)}
+    return eraser.fit(X, labels["gender"], **about)
+
+
+def _templates(net, pictures):
+    """Return what a matcher makes of pictures, shape (n_images, n_features)."""
+    import torch
+
+    rows = np.array_split(np.arange(len(pictures)), -(-len(pictures) // ROWS))
+    with torch.no_grad():
+        return np.concatenate([net(pictures.batch(part)).numpy() for part in rows])
 
 
 def matcher(context):

@@ -24,6 +24,7 @@ EXPERIMENTS = {
     "privacynet-figure7": "sfumato.experiments.privacynet_figure7",
     "privacynet-figure8": "sfumato.experiments.privacynet_figure8",
     "privacynet-figure9": "sfumato.experiments.privacynet_figure9",
+    "privacynet-retrained": "sfumato.experiments.privacynet_retrained",
     "san-gender": "sfumato.experiments.san_gender",
     "sensitivenets-figure3": "sfumato.experiments.sensitivenets_figure3",
     "sensitivenets-figure4": "sfumato.experiments.sensitivenets_figure4",

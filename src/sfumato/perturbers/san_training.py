@@ -129,37 +129,25 @@ def fit_san(san, data, frozen, recipe, *, before=None, folder=None, progress=Non
     SanAutoencoder
         On the CPU, in eval mode.
     """
-    pictures, codes, groups, prototypes = data
     fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
     net = _placed(seeded(san.seed, SanAutoencoder, san.widths), fabric.device)
     nets = (net, *(_frozen(each, fabric.device) for each in frozen))
-    prototypes = torch.from_numpy(prototypes).to(fabric.device)
-
-    def batch(n_rows):
-        rows = torch.randint(len(codes), (n_rows,)).numpy()
-        # The crop's landmarks lie as in its mirror image: the prototype fits both.
-        original = mirrored(pictures.batch(rows).to(fabric.device))
-        y, own = torch.from_numpy(codes[rows]).to(fabric.device), prototypes[groups[rows]]
-        x = original if before is None else before(original, y, own)
-        each = torch.arange(n_rows)
-        return x, original, own[each, y], own[each, 1 - y], y
+    draw = _Draw(data, before, fabric.device)
 
     def pretrain(n_rows, at, optimizer):
-        x, _, same, _, _ = batch(n_rows)
+        x, _, same, _, _ = draw(n_rows)
         return pretraining_step(net, (x, same), optimizer)
 
     def train(n_rows, at, optimizer):
         matching_weight = san.matching_weight if at >= san.matching_from else 0.0
-        return san_step(nets, batch(n_rows), optimizer, (san.pixel_weight, matching_weight))
+        return san_step(nets, draw(n_rows), optimizer, (san.pixel_weight, matching_weight))
 
     def show():
         if folder is not None and recipe.n_samples:
-            rows = np.arange(min(recipe.n_samples, N_SHOWN, len(codes)))
-            x, y = pictures.batch(rows).to(fabric.device), torch.from_numpy(codes[rows])
-            y, own = y.to(fabric.device), prototypes[groups[rows]]
-            _write_samples(net, x, y, own, before, Path(folder) / "san" / SAMPLES)
+            save_sheet(draw.shown(net, min(recipe.n_samples, N_SHOWN)), folder / "san" / SAMPLES)
 
-    settings = {"san": san.get_params(), "images": len(codes), "classifier": _size(frozen[0])}
+    folder = None if folder is None else Path(folder)
+    settings = {"san": san.get_params(), "images": len(data[1]), "classifier": _size(frozen[0])}
     n_pretraining = round(recipe.n_iterations * san.pretraining)
     for name, step, n, each in (("pretraining", pretrain, n_pretraining, None),
                                 ("san", train, recipe.n_iterations, show)):  # fmt: skip
@@ -169,11 +157,37 @@ def fit_san(san, data, frozen, recipe, *, before=None, folder=None, progress=Non
     return net.cpu().eval()
 
 
-def _write_samples(net, x, y, prototypes, before, path):
-    """Write originals and what shows each class and the neutral one."""
-    start = x if before is None else before(x, y, prototypes)
-    each = [shown(net, start, prototypes, y, torch.full_like(y, then)) for then in range(3)]
-    save_sheet([column.float().cpu().numpy() for column in (x, *each)], path)
+class _Draw:
+    """Draws batches for :func:`san_step`; its parameters are those of :func:`fit_san`."""
+
+    def __init__(self, data, before, device):
+        self.pictures, self.codes, self.groups, prototypes = data
+        self.before, self.device = before, device
+        self.prototypes = torch.from_numpy(prototypes).to(device)
+
+    def __call__(self, n_rows):
+        rows = torch.randint(len(self.codes), (n_rows,)).numpy()
+        # The crop's landmarks lie as in its mirror image: the prototype fits both.
+        original = mirrored(self.pictures.batch(rows).to(self.device))
+        y, own = self._of(rows)
+        each = torch.arange(n_rows)
+        return self._start(original, y, own), original, own[each, y], own[each, 1 - y], y
+
+    def shown(self, net, n_rows):
+        """Return the first pictures, and what shows each class and the neutral one on them."""
+        rows = np.arange(min(n_rows, len(self.codes)))
+        x = self.pictures.batch(rows).to(self.device)
+        y, own = self._of(rows)
+        start = self._start(x, y, own)
+        each = [shown(net, start, own, y, torch.full_like(y, then)) for then in range(3)]
+        return [column.float().cpu().numpy() for column in (x, *each)]
+
+    def _of(self, rows):
+        y = torch.from_numpy(self.codes[rows]).to(self.device)
+        return y, self.prototypes[self.groups[rows]]
+
+    def _start(self, x, y, own):
+        return x if self.before is None else self.before(x, y, own)
 
 
 def fit_auxiliary(
