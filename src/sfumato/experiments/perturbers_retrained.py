@@ -1,4 +1,4 @@
-"""What could survive attackers who retrain: PrivacyNet with erased templates, drawn labels.
+"""What could survive attackers who retrain: erased templates, drawn classes.
 
 A matcher's template of a picture tells the gender by itself. A perturber that keeps the template
 (lambda_m, Eq. 2 of PrivacyNet) keeps that too, and whoever trains on protected pictures reads it.
@@ -21,13 +21,14 @@ from sfumato.faces.encoders import make_encoder
 from sfumato.metrics.image import ssim
 
 WHERE = "CelebA"
-#: Whether the matching loss compares with erased templates, and whether the class is drawn.
+#: Method, whether its matching loss compares with erased templates, whether the class is drawn.
 VERSIONS = {
     "the original": None,
-    "the opposite class": (False, False),
-    "a class drawn": (False, True),
-    "erased templates, the opposite class": (True, False),
-    "erased templates, a class drawn": (True, True),
+    "privacynet": ("privacynet", False, False),
+    "privacynet, drawn": ("privacynet", False, True),
+    "privacynet, erased": ("privacynet", True, False),
+    "privacynet, erased, drawn": ("privacynet", True, True),
+    "controllable, drawn": ("controllable", False, True),
 }
 NOTES = [
     "EER of gender, hidden, on CelebA's test people: 0.5 is chance, above it readers say the "
@@ -37,8 +38,11 @@ NOTES = [
     "templates of dlib's ResNet (never seen in training) and of MobileFaceNet (the matcher of the "
     "training), and a network that learns to undo the change, before sfumato's readers.",
     "TMR at FMR 1e-2; O original, P protected.",
-    "Every version's generator learns against two readers and copies of them that go on learning "
-    "from its pictures, that is, against retrained attackers.",
+    "Drawn: the class to show is drawn for each picture among both; else the opposite one is "
+    "shown. Erased: in training the templates of changed pictures shall be those that the "
+    "barycentre eraser makes of the originals'. PrivacyNet's generator learns against two readers "
+    "and copies of them that go on learning from its pictures: attackers who retrain. "
+    "controllable has no network.",
 ]
 
 
@@ -95,13 +99,13 @@ def _encoders(context):
 def _changed(context, version, seed, images):
     if version is None:
         return np.asarray(images)
-    erased, at_random = version
-    method = trained(context, "privacynet", seed, erased=erased)
+    name, erased, at_random = version
+    method = trained(context, name, seed, erased=erased)
     return method.transform(images, hide=GENDER, at_random=at_random)
 
 
 EXPERIMENT = Experiment(
-    title="PrivacyNet against retraining",
+    title="Perturbers against retraining",
     shows="What attackers who retrain on protected pictures read of gender if the matching loss "
     "wants erased templates, and if the class to show is drawn, and what it costs in matching.",
     source="this project",
