@@ -77,7 +77,7 @@ def _measured(context, version, faces, seed):
         if what == f"{GENDER} EER"
     }
     attack = Attack.of(context, changed, tried, others, seed)
-    found["retrained", "pixels"] = attack.on_pixels()
+    found["retrained", "network on pixels"] = attack.on_pixels()
     for name, encoder in encoders.items():
         found["retrained", f"templates, {name}"] = attack.on_templates(encoder)
     if version is not None:

@@ -108,7 +108,7 @@ def trained(context, name, seed=0, *, erased=False):
         more["progress"] = lambda done, total, what: context.say(f"{name}: {done}/{total} {what}")
     method.fit(images, labels, **more)
     folder.mkdir(parents=True, exist_ok=True)
-    save_perturber(method, path, about=_about(context, labels, recipe))
+    save_perturber(method, path, about=_about(context, labels, recipe, erased))
     return method
 
 
@@ -168,7 +168,7 @@ def matcher(context):
     return CropMatcher(mobilefacenet_from_onnx(path))
 
 
-def _about(context, labels, recipe):
+def _about(context, labels, recipe, erased):
     counts = {
         name: dict(zip(*np.unique(v, return_counts=True), strict=True))
         for name, v in labels.items()
@@ -176,5 +176,6 @@ def _about(context, labels, recipe):
     return {
         "preset": context.preset,
         "recipe": None if recipe is None else vars(recipe),
+        **({"wanted": "templates with gender erased by a barycentre"} if erased else {}),
         "trained_on": {k: {c: int(n) for c, n in v.items()} for k, v in counts.items()},
     }
