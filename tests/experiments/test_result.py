@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 import sfumato.cli.commands  # noqa: F401  (registers every command)
 from sfumato.cli import app
 from sfumato.errors import InputError
+from sfumato.experiments.experiment import Context
 from sfumato.experiments.reproduce import listing, reproduce
 from sfumato.experiments.result import ExperimentResult, Findings, Measured, rows_of
 from sfumato.experiments.templates import Templates
@@ -99,3 +100,26 @@ def test_list_says_what_is_needed():
     assert done.exit_code == 0
     names = [entry["name"] for entry in listing()]
     assert all(name in done.stdout for name in names)
+
+
+def test_a_sections_rows_stand_together():
+    names = [("LFW", "a"), ("CelebA", "a"), ("LFW", "b"), ("CelebA", "b")]
+    rows = rows_of({(*name, "EER"): (0.1,) for name in names})
+    found = [(row.section, row.name) for row in rows]
+    assert found == [("LFW", "a"), ("LFW", "b"), ("CelebA", "a"), ("CelebA", "b")]
+
+
+def test_each_name_is_measured_once(tmp_path):
+    (tmp_path / "data").mkdir()
+    templates = Templates(tmp_path / "data", tmp_path / "cache", encoder="dlib", detector="dlib")
+    context, asked = Context(templates, "quick", (0,), name="x"), []
+
+    def measure(name):
+        asked.append(name)
+        return {("LFW", "EER"): len(asked) / 10}
+
+    expected = {("LFW", "a", "EER"): 0.1, ("LFW", "b", "EER"): 0.2}
+    assert context.once_each(["a", "b"], measure, "seed 0") == expected
+    assert context.once_each(["a", "b"], measure, "seed 0") == expected
+    assert asked == ["a", "b"]
+    assert context.once_each(["a"], measure, "seed 1") == {("LFW", "a", "EER"): 0.3}

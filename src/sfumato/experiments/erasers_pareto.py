@@ -60,7 +60,6 @@ def run(context):
         return figures
 
     rows = rows_of(context.over_seeds(measure))
-    rows.sort(key=lambda row: data.matched.index(row.section))
     notes = [*data.notes[:1], _about(options["max_train_rows"])]
     notes += [_front(section, found) for section, found in points.items()]
     pictures = {section.lower(): draw(section, found) for section, found in points.items()}

@@ -135,6 +135,29 @@ class Context:
             temporary.write_text(json.dumps({"parts": parts, "found": cells}, indent=1))
         return found
 
+    def once_each(self, names, measure, note):
+        """Return what ``measure(name)`` found of each name, one after the other, by :meth:`once`.
+
+        Parameters
+        ----------
+        names : iterable of str
+        measure : callable
+            ``measure(name)`` returns a dict from section and column to float.
+        note : str
+            What else tells one measurement from another, such as the seed.
+
+        Returns
+        -------
+        dict of (str, str, str) to float
+            By section, name and column.
+        """
+        figures: dict = {}
+        for name in names:
+            self.say(name)
+            found = self.once(f"{name}, {note}", functools.partial(measure, name))
+            figures |= {(section, name, column): v for (section, column), v in found.items()}
+        return figures
+
     def say(self, what):
         """Report what the current seed is doing."""
         if self.progress is not None:

@@ -25,20 +25,14 @@ def run(context):
     faces = cache(lambda: (tried_faces(context), Learnt.read(context, JUDGED).of("val")))
     # What is kept in the cache differs by who reads.
     readers = ", ".join(all_machines()[0])
+    methods = [name for name in PERTURBERS if name in SETTINGS]
+    names = (NONE, *context.pick(QUICK, methods))
 
     def measure(seed):
-        figures: dict = {}
-        methods = [name for name in PERTURBERS if name in SETTINGS]
-        for name in (NONE, *context.pick(QUICK, methods)):
-            context.say(name)
-            cell = partial(_measure, context, name, faces, seed)
-            found = context.once(f"{name}, seed {seed}, {readers}", cell)
-            figures |= {(section, name, column): v for (section, column), v in found.items()}
-        return figures
+        cell = partial(_measure, context, faces, seed)
+        return context.once_each(names, cell, f"seed {seed}, {readers}")
 
     rows = rows_of(context.over_seeds(measure))
-    sections = list(dict.fromkeys(row.section for row in rows))
-    rows.sort(key=lambda row: sections.index(row.section))
     return Findings(rows, NOTES if OTHER in all_machines()[0] else [*NOTES, WITHOUT_OTHER])
 
 
@@ -64,7 +58,7 @@ NOTES = [
 WITHOUT_OTHER = f"The package {OTHER} is not installed, so that its reader is left out."
 
 
-def _measure(context, name, faces, seed):
+def _measure(context, faces, seed, name):
     tried, others = faces()
     method = None if name == NONE else trained(context, name, seed)
     found: dict = {}

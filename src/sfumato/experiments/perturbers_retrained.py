@@ -51,20 +51,14 @@ def run(context):
     faces = cache(lambda: (tried_faces(context)[WHERE], Learnt.read(context, JUDGED).of("val")))
 
     def measure(seed):
-        figures: dict = {}
-        for name, version in VERSIONS.items():
-            context.say(name)
-            cell = partial(_measured, context, version, faces, seed)
-            found = context.once(f"{name}, seed {seed}", cell)
-            figures |= {(section, name, column): v for (section, column), v in found.items()}
-        return figures
+        cell = partial(_measured, context, faces, seed)
+        return context.once_each(VERSIONS, cell, f"seed {seed}")
 
-    rows = rows_of(context.over_seeds(measure))
-    sections = list(dict.fromkeys(row.section for row in rows))
-    return Findings(sorted(rows, key=lambda row: sections.index(row.section)), NOTES)
+    return Findings(rows_of(context.over_seeds(measure)), NOTES)
 
 
-def _measured(context, version, faces, seed):
+def _measured(context, faces, seed, name):
+    version = VERSIONS[name]
     tried, others = faces()
     encoders = _encoders(context)
     changed = partial(_changed, context, version, seed)

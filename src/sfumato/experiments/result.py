@@ -79,6 +79,8 @@ class Findings:
 def rows_of(figures, published=None):
     """Return rows from figures by ``(section, name, column)``, in the order of their keys.
 
+    Rows of a section stand together, sections in the order in which they first appear.
+
     Parameters
     ----------
     figures : dict of (str, str, str) to tuple of float
@@ -104,7 +106,9 @@ def rows_of(figures, published=None):
     for (section, name, column), values in figures.items():
         measured = Measured(tuple(values), published.get((section, name, column)))
         cells.setdefault((section, name), {})[column] = measured
-    return [Row(section, name, row) for (section, name), row in cells.items()]
+    sections = list(dict.fromkeys(section for section, _ in cells))
+    rows = [Row(section, name, row) for (section, name), row in cells.items()]
+    return sorted(rows, key=lambda row: sections.index(row.section))
 
 
 @dataclass(frozen=True)
