@@ -1,7 +1,6 @@
 """Attackers who know a perturber: they protect other people's pictures and learn from them."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,14 +63,12 @@ class Attack:
         images, labels, identity = others
         rows = np.random.default_rng(seed).permutation(len(images))[: context.pick(40, 3_000)]
         original = images[rows].transpose(0, 3, 1, 2).astype(np.float32) / 255
-        own, truth = (
-            {GENDER: y.astype(str)} for y in (labels[GENDER][rows], tried.labels[GENDER])
-        )
-        own, truth = own | {"identity": identity[rows]}, truth | {"identity": tried.identity}
+        own = {GENDER: labels[GENDER][rows].astype(str), "identity": identity[rows]}
+        truth = {GENDER: tried.labels[GENDER].astype(str), "identity": tried.identity}
         sides = original, protect(original), own, tried.images, protect(tried.images), truth
         return cls(context, *sides, seed)
 
-    @cached_property
+    @property
     def _recipe(self):
         return ReaderRecipe(self.context.pick(1, 12), 64, 1e-3, precision="auto", seed=self.seed)
 
