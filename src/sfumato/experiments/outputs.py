@@ -41,6 +41,17 @@ def all_machines():
     return readers | ({NAME: AgeAndGenderReader()} if is_installed() else {}), encoders
 
 
+def reader_names():
+    """Return the names of :func:`all_machines`' readers; figures kept differ by who reads."""
+    return ", ".join(all_machines()[0])
+
+
+def reader_notes():
+    """Return what to say of readers that are left out."""
+    here = NAME in all_machines()[0]
+    return [] if here else [f"The package {NAME} is not installed, so that its reader is left out."]
+
+
 def measured(context, name, hides=None):
     """Return all figures of one perturber's outputs, kept in the cache.
 

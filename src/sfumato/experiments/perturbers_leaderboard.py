@@ -3,10 +3,16 @@
 from functools import cache, partial
 
 from sfumato.audit.pictures import look, pairing_figures
-from sfumato.experiments.age_and_gender import NAME as OTHER
 from sfumato.experiments.attack import GENDER, Attack
 from sfumato.experiments.experiment import Experiment
-from sfumato.experiments.outputs import MATCHER, all_machines, machines, reading_figures
+from sfumato.experiments.outputs import (
+    MATCHER,
+    all_machines,
+    machines,
+    reader_names,
+    reader_notes,
+    reading_figures,
+)
 from sfumato.experiments.perturbers_trained import SETTINGS, trained
 from sfumato.experiments.pictures import JUDGED, Learnt, tried_faces
 from sfumato.experiments.result import Findings, rows_of
@@ -23,17 +29,14 @@ ATTACKED = "CelebA"
 def run(context):
     """Protect the same faces by every perturber; see :class:`Experiment`."""
     faces = cache(lambda: (tried_faces(context), Learnt.read(context, JUDGED).of("val")))
-    # What is kept in the cache differs by who reads.
-    readers = ", ".join(all_machines()[0])
     methods = [name for name in PERTURBERS if name in SETTINGS]
     names = (NONE, *context.pick(QUICK, methods))
 
     def measure(seed):
         cell = partial(_measure, context, faces, seed)
-        return context.once_each(names, cell, f"seed {seed}, {readers}")
+        return context.once_each(names, cell, f"seed {seed}, {reader_names()}")
 
-    rows = rows_of(context.over_seeds(measure))
-    return Findings(rows, NOTES if OTHER in all_machines()[0] else [*NOTES, WITHOUT_OTHER])
+    return Findings(rows_of(context.over_seeds(measure)), NOTES + reader_notes())
 
 
 NOTES = [
@@ -55,7 +58,6 @@ NOTES = [
     "Detector: EER of a network that tells protected from original. EER of attackers above 0.5 "
     "count as 1 less that: they can turn an answer round.",
 ]
-WITHOUT_OTHER = f"The package {OTHER} is not installed, so that its reader is left out."
 
 
 def _measure(context, faces, seed, name):

@@ -13,7 +13,13 @@ import numpy as np
 from sfumato.audit.pictures import look, pairing_figures
 from sfumato.experiments.attack import GENDER, Attack
 from sfumato.experiments.experiment import Experiment
-from sfumato.experiments.outputs import MATCHER, all_machines, reading_figures
+from sfumato.experiments.outputs import (
+    MATCHER,
+    all_machines,
+    reader_names,
+    reader_notes,
+    reading_figures,
+)
 from sfumato.experiments.perturbers_trained import trained
 from sfumato.experiments.pictures import JUDGED, Learnt, tried_faces
 from sfumato.experiments.result import Findings, rows_of
@@ -52,9 +58,9 @@ def run(context):
 
     def measure(seed):
         cell = partial(_measured, context, faces, seed)
-        return context.once_each(VERSIONS, cell, f"seed {seed}")
+        return context.once_each(VERSIONS, cell, f"seed {seed}, {reader_names()}")
 
-    return Findings(rows_of(context.over_seeds(measure)), NOTES)
+    return Findings(rows_of(context.over_seeds(measure)), NOTES + reader_notes())
 
 
 def _measured(context, faces, seed, name):
@@ -72,13 +78,13 @@ def _measured(context, faces, seed, name):
     }
     attack = Attack.of(context, changed, tried, others, seed)
     found["retrained", "network on pixels"] = attack.on_pixels()
-    for name, encoder in encoders.items():
-        found["retrained", f"templates, {name}"] = attack.on_templates(encoder)
+    for matcher, encoder in encoders.items():
+        found["retrained", f"templates, {matcher}"] = attack.on_templates(encoder)
     if version is not None:
         found["retrained", "inversion"] = attack.undone()
-    for (encoder, what), value in pairing_figures(before, after, tried.identity).items():
+    for (matcher, what), value in pairing_figures(before, after, tried.identity).items():
         if what.endswith("TMR@1e-2"):
-            found[f"TMR, {encoder}", what.split()[0]] = value
+            found[f"TMR, {matcher}", what.split()[0]] = value
     found["read", "SSIM"] = float(ssim(tried.images, images).mean())
     return found
 
