@@ -1,9 +1,10 @@
 """Audit the barycentre eraser on real faces with the whole suite: README's figures.
 
-    SFUMATO_DATA=... python scripts/barycentre_faces.py CACHE figures.json [ENCODER] [BUDGET]
+    SFUMATO_DATA=... python scripts/barycentre_faces.py CACHE figures.json [NAME=VALUE ...]
 
 The eraser is fitted on CelebA's training people and UTKFace's adults; attackers are trained on
-protected templates of CelebA's validation people and of 70 % of LFW's people.
+protected templates of CelebA's validation people and of 70 % of LFW's people. ``encoder=dlib``
+chooses an encoder; another NAME=VALUE sets a parameter of the eraser.
 """
 
 import json
@@ -22,18 +23,20 @@ from sfumato.experiments.templates import Templates
 SEEDS = (0, 1, 2)
 
 
-def main(cache, output, encoder=None, budget=0.12):
+def main(cache, output, *options):
     """Fit and audit with every seed; write what was found after each."""
-    context = Context(Templates(cache=cache, encoder=encoder), "full", SEEDS)
+    chosen = dict(option.split("=") for option in options)
+    templates = Templates(cache=cache, encoder=chosen.pop("encoder", None))
+    chosen = {name: json.loads(value) for name, value in chosen.items()}
+    context = Context(templates, "full", SEEDS)
     data, found = Gender.read(context), []
     for seed in SEEDS:
         X, y, identity, labels = data.fit_rows(seed, per_person=None)
         started = time.perf_counter()
-        eraser = BarycentreEraser(budget=float(budget), seed=seed)
+        eraser = BarycentreEraser(**chosen, seed=seed)
         eraser.fit(X, y, identity=identity, context=labels)
         figures = {
-            "seed": seed,
-            "budget": eraser.budget,
+            **eraser.get_params(),
             "n_directions": eraser.n_directions_,
             "fit_rows": len(X),
             "fit_seconds": time.perf_counter() - started,

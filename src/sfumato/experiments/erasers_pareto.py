@@ -15,7 +15,7 @@ from sfumato.models.registry import eraser_class
 
 # Those whose fit takes a minute or two, at strengths that span their range.
 METHODS = {
-    "barycentre": (0.0, 0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.24),
+    "barycentre": (0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24),
     "ive": (10, 20),
     "cosine-noise": (0.9, 0.6, 0.4, 0.2),
     "ldp-noise": (300.0, 100.0, 30.0),
