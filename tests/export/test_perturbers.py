@@ -109,3 +109,19 @@ def test_a_privacynet_of_one_attribute(tmp_path, rng):
     found = OnnxModel(tmp_path / "p.onnx").run({"pictures": images, "then": np.ones((6, 1), int)})
     expected = method.transform(images, hide={"gender": "male"})
     np.testing.assert_allclose(found["protected"], expected, atol=1e-5)
+
+
+def test_who_reads_what_a_face_shows_goes_along(tmp_path, rng, monkeypatch):
+    images = rng.random((6, 3, 32, 32), dtype=np.float32)
+    labels = {"gender": np.resize(["female", "male"], 6)}
+    method = PrivacyNetPerturber(size=32, width=4, labeller="reader")
+    method.fit(images, labels, recipe=Recipe(1, 2, n_rounds=1))
+    export_model(method, tmp_path / "p.onnx")
+    opened = open_onnx(tmp_path / "p.onnx")
+    torch_images = torch.from_numpy(images)
+    for read in (np.zeros, np.ones):
+        codes = {"gender": read(6, int)}
+        monkeypatch.setattr("sfumato.perturbers.labels.read_codes", lambda x, names, c=codes: c)
+        assert opened._read(torch_images) == method._read(torch_images) == codes
+    found, expected = (each.transform(images, hide="gender") for each in (opened, method))
+    np.testing.assert_allclose(found, expected, atol=1e-5)

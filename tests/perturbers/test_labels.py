@@ -10,7 +10,9 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.perturbers import labels  # noqa: E402
 from sfumato.perturbers.choice import ATTRIBUTES  # noqa: E402
+from sfumato.perturbers.controllable import ControllableFacePrivacy  # noqa: E402
 from sfumato.perturbers.labels import read_codes  # noqa: E402
+from sfumato.perturbers.perturber import Perturber  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 from sfumato.readers.tasks import ClassTask, Reading  # noqa: E402
@@ -68,9 +70,22 @@ def test_a_perturber_asks_it_where_told_to():
     method = PrivacyNetPerturber(size=32, width=4)
     method.fit(rng.random((8, 3, 32, 32), dtype=np.float32), known, **fit)
     x = pictures((0.9, 0.1, 0.1), (0.1, 0.1, 0.1), size=32)
-    own = method._codes(x)
+    own = method._read(x)
     method.set_params(labeller="reader")
-    found = method._codes(x)
+    found = method._read(x)
     assert found["gender"].tolist() == [1, 0] and found["hat"].tolist() == own["hat"].tolist()
-    with pytest.raises(InputError, match="labeller must be one of own, reader"):
-        PrivacyNetPerturber(labeller="mine").fit(x, known, **fit)
+
+
+@pytest.mark.parametrize("kind", [PrivacyNetPerturber, ControllableFacePrivacy])
+def test_an_unknown_labeller_is_refused(kind):
+    x = np.zeros((2, 3, 32, 32), np.float32)
+    with pytest.raises(InputError, match="labeller must be one of own, reader, got 'mine'"):
+        kind(labeller="mine").fit(x, {"gender": ["female", "male"]})
+
+
+def test_a_method_is_not_asked_what_the_reader_knows():
+    class Blind(Perturber):
+        labeller, attributes_ = "reader", {"gender": ["female", "male"]}  # noqa: RUF012
+
+    x = pictures((0.9, 0.1, 0.1), (0.1, 0.1, 0.1))
+    assert Blind()._read(x)["gender"].tolist() == [1, 0]

@@ -48,6 +48,7 @@ def export_perturber(perturber, about=None):
         "version": __version__,
         "fingerprint": fingerprint_of(perturber, method),
         "seed": perturber.seed,
+        "labeller": getattr(perturber, "labeller", "own"),
         "seen": {name: list(classes) for name, classes in perturber.attributes_.items()},
         "attributes": shown,
         "classes": {
@@ -67,8 +68,7 @@ def _cases(perturber, shown, inputs):
         name: np.resize(classes, len(images)) for name, classes in perturber.attributes_.items()
     }
     codes = [np.resize(np.arange(len(c)), len(images)) for c in perturber.attributes_.values()]
-    read = getattr(perturber, "_own_codes", perturber._codes)
-    found = read(torch.from_numpy(images))
+    found = perturber._codes(torch.from_numpy(images))
     seen = np.stack([found[name] for name in perturber.attributes_], axis=1)
     cases = []
     for number in range(max(map(len, shown.values()))):

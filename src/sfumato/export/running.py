@@ -88,6 +88,7 @@ class OnnxPerturber(Perturber):
             raise InputError(f"{path}: exported by an older sfumato; export it again.")
         self.seed, self.size_ = known["seed"], known["size"]
         self.attributes_, self.shown_ = known["seen"], known["attributes"]
+        self.labeller = known.get("labeller", "own")
         self.method, self.fingerprint = self._model.method, known["fingerprint"]
 
     def fit(self):

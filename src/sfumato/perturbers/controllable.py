@@ -19,8 +19,8 @@ from sfumato.perturbers.face_code import (
     read_classes,
 )
 from sfumato.perturbers.images import Pictures
-from sfumato.perturbers.perturber import Perturber
-from sfumato.validation import need
+from sfumato.perturbers.perturber import LABELLERS, Perturber
+from sfumato.validation import check_choice, need
 
 # Components of the code with less variance than this share of the largest are numerical noise.
 RTOL = 1e-8
@@ -53,6 +53,10 @@ class ControllableFacePrivacy(Perturber):
         With which the crops were made, see :func:`~sfumato.faces.crops.crop_face`.
     max_faces : int, default=4000
         More training faces than that are drawn from.
+    labeller : {"own", "reader"}, default="own"
+        What reads the classes off a picture of :meth:`transform` that comes without labels: linear
+        discriminants of the code, or the reader of pixels that comes with sfumato, which reads
+        more exactly, for what it knows.
     seed : int, default=0
 
     Attributes
@@ -105,6 +109,7 @@ class ControllableFacePrivacy(Perturber):
         size=128,
         zoom=ZOOM,
         max_faces=4000,
+        labeller="own",
         seed=0,
     ):
         self.amount = amount
@@ -114,6 +119,7 @@ class ControllableFacePrivacy(Perturber):
         self.size = size
         self.zoom = zoom
         self.max_faces = max_faces
+        self.labeller = labeller
         self.seed = seed
 
     def fit(self, images, labels, *, progress=None):
@@ -160,6 +166,7 @@ class ControllableFacePrivacy(Perturber):
         return self
 
     def _check_parameters(self):
+        check_choice(self.labeller, LABELLERS, "labeller")
         if not self.amount >= 0:
             raise InputError(f"amount must be at least 0, got {self.amount}.")
         if min(self.n_shape, self.n_texture) < 1:

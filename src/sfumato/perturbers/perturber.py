@@ -13,6 +13,8 @@ from sfumato.perturbers.images import resized
 from sfumato.validation import check_images
 
 BATCH = 32
+#: What reads the classes of a picture without labels: the method, or sfumato's reader of pixels.
+LABELLERS = ("own", "reader")
 
 
 class Perturber(BaseEstimator):
@@ -32,7 +34,8 @@ class Perturber(BaseEstimator):
     - ``_perturb(x, now, then, hidden)`` : Tensor, pictures of shape (n, 3, size, size) in [0, 1]
       that show the classes ``then`` in the place of ``now`` (dicts of int arrays by attribute);
       ``hidden`` names the attributes to hide;
-    - ``scaled_by``, if a parameter says how much a fitted one changes: its name and highest value.
+    - ``scaled_by``, if a parameter says how much a fitted one changes: its name and highest value;
+    - ``labeller``, if it can ask another reader than its own: one of :data:`LABELLERS`.
     """
 
     scaled_by: tuple[str, float] | None = None
@@ -88,7 +91,7 @@ class Perturber(BaseEstimator):
         small = resized(images, self.size_, self.size_)
         now = {name: codes[rows] for name, codes in given.items()}
         if len(now) < len(self.attributes_):
-            now = self._codes(small) | now
+            now = self._read(small) | now
         then = dict(now)
         for name, shown in wanted.items():
             then[name] = target_codes(
@@ -101,6 +104,15 @@ class Perturber(BaseEstimator):
         change = self._perturb(small, now, then, tuple(wanted)) - small
         height, width = images.shape[-2:]
         return np.clip(images + resized(change, height, width).numpy(), 0, 1)
+
+    def _read(self, x):
+        """Return the classes that pictures show, by the labeller where it knows them."""
+        found = {}
+        if getattr(self, "labeller", "own") == "reader":
+            from sfumato.perturbers.labels import read_codes
+
+            found = read_codes(x, self.attributes_)
+        return found if len(found) == len(self.attributes_) else self._codes(x) | found
 
     def _given(self, labels, n_images):
         """Return the codes of given labels."""

@@ -16,7 +16,7 @@ import math
 from sfumato.errors import InputError
 from sfumato.perturbers.choice import ATTRIBUTES
 from sfumato.perturbers.images import Pictures
-from sfumato.perturbers.perturber import Perturber, class_numbers
+from sfumato.perturbers.perturber import LABELLERS, Perturber, class_numbers
 from sfumato.perturbers.recipes import Recipe
 from sfumato.validation import check_choice, need
 
@@ -157,7 +157,7 @@ class PrivacyNetPerturber(Perturber):
             stays in the folder.
         """
         need("torch", "deep")
-        check_choice(self.labeller, ("own", "reader"), "labeller")
+        check_choice(self.labeller, LABELLERS, "labeller")
         if not self.strength > 0:
             raise InputError(f"strength must be above 0, got {self.strength}.")
         from sfumato.perturbers.privacynet_training import Others, train
@@ -180,14 +180,6 @@ class PrivacyNetPerturber(Perturber):
         return self
 
     def _codes(self, x):
-        own = self._own_codes(x)
-        if self.labeller == "own":
-            return own
-        from sfumato.perturbers.labels import read_codes
-
-        return own | read_codes(x, self.attributes_)
-
-    def _own_codes(self, x):
         _, labeller, layout = self._built()
         from sfumato.nets.privacynet import read_labels
 
