@@ -130,14 +130,14 @@ def _adversaries(context, images, labels, size, seed):
 def erased_by(context, net, images, labels, identity, seed):
     """Return a barycentre eraser of gender, fitted on a matcher's templates of pictures.
 
-    It leaves out Eq. 4, which scales axes, and takes few steps: the erased template stays near the
-    original's.
+    It leaves out Eq. 4, which scales axes: the erased template stays near the original's.
     """
     from sfumato.erasers.barycentre import BarycentreEraser
 
     others = np.column_stack([labels[name] for name in labels if name != "gender"])
-    options = context.pick({"n_steps": 1, "n_units": 32}, {"n_steps": 3})
-    eraser = BarycentreEraser(within=np.inf, seed=seed, **options)
+    eraser = BarycentreEraser(within=np.inf, seed=seed).set_params(
+        **context.pick({"n_steps": 1, "n_units": 32}, {})
+    )
     X = _templates(net, Pictures(images, images.shape[1]))
     about = {"identity": identity, "context": context.pick(None, others)}
     return eraser.fit(X, labels["gender"], **about)
