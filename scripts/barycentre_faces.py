@@ -4,7 +4,7 @@
 
 The eraser is fitted on CelebA's training people and UTKFace's adults; attackers are trained on
 protected templates of CelebA's validation people and of 70 % of LFW's people. ``encoder=dlib``
-chooses an encoder; another NAME=VALUE sets a parameter of the eraser.
+chooses an encoder, ``seeds=[3,4]`` the seeds; another NAME=VALUE sets a parameter of the eraser.
 """
 
 import json
@@ -28,9 +28,9 @@ def main(cache, output, *options):
     chosen = dict(option.split("=") for option in options)
     templates = Templates(cache=cache, encoder=chosen.pop("encoder", None))
     chosen = {name: json.loads(value) for name, value in chosen.items()}
-    context = Context(templates, "full", SEEDS)
-    data, found = Gender.read(context), []
-    for seed in SEEDS:
+    seeds = chosen.pop("seeds", SEEDS)
+    data, found = Gender.read(Context(templates, "full", seeds)), []
+    for seed in seeds:
         X, y, identity, labels = data.fit_rows(seed, per_person=None)
         started = time.perf_counter()
         eraser = BarycentreEraser(**chosen, seed=seed)

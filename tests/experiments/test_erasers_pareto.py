@@ -1,4 +1,9 @@
+from types import SimpleNamespace
+
+import pytest
+
 from sfumato.audit.sweep import Point
+from sfumato.experiments import erasers_pareto
 from sfumato.experiments.erasers_leaderboard import ACROSS, IN_DOMAIN, RAW
 from sfumato.experiments.erasers_pareto import _front, draw
 
@@ -22,6 +27,21 @@ def test_noise_costs_matching_and_the_front_begins_with_the_raw(measured):
         assert noisy["FNMR@1e-3"].mean > raw["FNMR@1e-3"].mean
         assert any(note.startswith(f"{section}, no other") for note in findings.notes)
     assert set(findings.pictures) == {"celeba", "lfw"}
+
+
+def test_a_variant_is_its_eraser_with_its_parameters(monkeypatch):
+    def fitted(rows, name, seed, parameters):
+        raise RuntimeError(name, parameters)
+
+    monkeypatch.setattr(erasers_pareto, "fitted", fitted)
+    context, data = SimpleNamespace(pick=lambda quick, full: full), SimpleNamespace(metric="l2")
+    for method, chosen in {
+        "barycentre": {},
+        "barycentre, 5 steps": {"n_steps": 5, "within": 3},
+    }.items():
+        with pytest.raises(RuntimeError) as asked:
+            erasers_pareto._measure(context, data, tuple, method, 0.2, 0, {})
+        assert asked.value.args == ("barycentre", chosen | {"budget": 0.2})
 
 
 def test_dominated_points_are_not_named():

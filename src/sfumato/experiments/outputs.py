@@ -48,8 +48,9 @@ def reader_names():
 
 def reader_notes():
     """Return what to say of readers that are left out."""
-    here = NAME in all_machines()[0]
-    return [] if here else [f"The package {NAME} is not installed, so that its reader is left out."]
+    if NAME in all_machines()[0]:
+        return []
+    return [f"The package {NAME} is not installed, so that its reader is left out."]
 
 
 def measured(context, name, hides=None):
