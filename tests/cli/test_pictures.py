@@ -178,3 +178,13 @@ def test_a_shipped_perturber_is_found_by_its_name(brighten, monkeypatch, tmp_pat
     assert found.size_ == 16 and about == {} and pictures.shipped_perturbers() == ["light"]
     with pytest.raises(InputError, match=r"no perturber dark comes .* \(those that do: light\)"):
         pictures.shipped_perturber("dark")
+
+
+def test_protect_by_the_name_of_one_that_comes_along(call, brighten, photo, monkeypatch, tmp_path):
+    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path)
+    save_perturber(brighten.BrightenPerturber(by=0.1).fit(), tmp_path / "light.safetensors")
+    out = tmp_path / "b.png"
+    assert call(photo, "--hide", "gender=male", "-o", out, perturber="light").exit_code == 0
+    assert read_photo(out)[100, 80].tolist() != read_photo(photo)[100, 80].tolist()
+    with pytest.raises(InputError, match=r"dark: no such file \(perturbers .* along: light\)"):
+        call(photo, "--hide", "gender", "-o", tmp_path / "c.png", perturber="dark")

@@ -1,11 +1,14 @@
 """A model's file is opened by what it holds, saved or exported."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sfumato.data.info import TableInfo
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
+from sfumato.models import pictures, registry
 from sfumato.models.opening import open_model
 from sfumato.models.storage import SavedModel, save_model
 
@@ -41,3 +44,21 @@ def test_another_kind_is_refused(model, tmp_path):
         open_model(tmp_path / "m.safetensors", "perturber")
     with pytest.raises(InputError, match=r"no\.onnx"):
         open_model(tmp_path / "no.onnx", "eraser")
+
+
+def test_a_perturber_that_comes_along_is_opened_by_its_name(brighten, monkeypatch, tmp_path):
+    monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
+    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    monkeypatch.chdir(tmp_path)
+    method = brighten.BrightenPerturber(seed=5).fit()
+    pictures.save_perturber(method, tmp_path / "weights" / "light.safetensors")
+    for kind in (None, "perturber"):
+        assert open_model("light", kind).seed == open_model(Path("light"), kind).seed == 5
+    with pytest.raises(InputError, match="light: not an eraser"):
+        open_model("light", "eraser")
+    with pytest.raises(InputError, match=r"dark: no such file \(perturbers .* along: light\)"):
+        open_model("dark", "perturber")
+    # The user's own file of that name goes first.
+    pictures.save_perturber(brighten.BrightenPerturber(seed=7).fit(), tmp_path / "light")
+    assert open_model("light", "perturber").seed == 7

@@ -52,8 +52,9 @@ def protect(
     model: Annotated[
         Path,
         typer.Argument(
-            help="A saved eraser for templates, a saved perturber for photos; or what "
-            "`sfumato export` made of one (.onnx)."
+            help="A saved eraser for templates, a saved perturber for photos, or what "
+            "`sfumato export` made of one (.onnx). Perturbers that come along, by name: "
+            "privacynet, controllable."
         ),
     ],
     source: Annotated[

@@ -97,7 +97,11 @@ def protect(
         None, help="Photos: what to hide, gender,age; age=old names the class to show."
     ),
     keep: str | None = typer.Option(None, help="Photos: what must stay readable, race."),
-    perturber: Path | None = typer.Option(None, help="Photos: a saved perturber's file."),
+    perturber: str | None = typer.Option(
+        None,
+        help="Photos: privacynet (default) or controllable, which come along; or a saved or "
+        "exported perturber's file.",
+    ),
     face: int | None = typer.Option(None, help="Photos: this face alone, 0 is the largest."),
     at_random: bool = typer.Option(
         False,

@@ -55,8 +55,9 @@ def protect_pictures(
     **others,
 ):
     """Perturb the faces of a photo or a folder, and say what was done."""
+    from sfumato.models.opening import open_model
     from sfumato.models.photos import protect_photos
-    from sfumato.models.pictures import load_perturber, shipped_perturber
+    from sfumato.models.pictures import shipped_perturber
     from sfumato.perturbers.perturber import with_strength
     from sfumato.readers.check import FaceCheck
     from sfumato.readers.describe import LAWFUL
@@ -66,7 +67,7 @@ def protect_pictures(
             "give --hide, such as --hide gender,age, for photos; or MODEL TABLE for templates."
         )
     wanted, kept = read_hide(hide), read_keep(keep)
-    method, _ = shipped_perturber() if perturber is None else load_perturber(perturber)
+    method = shipped_perturber()[0] if perturber is None else open_model(perturber, "perturber")
     if strength is not None:
         method = with_strength(method, strength)
     if check:

@@ -22,7 +22,11 @@ def serve(
     name: list[str] = typer.Option([], help="A host name by which the service is called."),
     workers: int | None = typer.Option(None, min=1, help="Processes; by default one a core."),
     eraser: Path | None = typer.Option(None, help="A saved or exported eraser, for templates."),
-    perturber: Path | None = typer.Option(None, help="A saved or exported perturber, for photos."),
+    perturber: str | None = typer.Option(
+        None,
+        help="For photos: privacynet (default) or controllable, which come along; or a saved or "
+        "exported perturber's file.",
+    ),
     gallery: list[Path] = typer.Option(
         [], help="A gallery's folder; people.gallery is served as people. Again for more."
     ),
@@ -56,7 +60,7 @@ def serve(
             detector=detector,
             encoder=encoder,
             eraser=None if eraser is None else str(eraser),
-            perturber=None if perturber is None else str(perturber),
+            perturber=perturber,
             galleries=tuple(map(str, gallery)),
         ),
         limits=Limits(work_seconds=seconds, a_minute=a_minute),

@@ -58,9 +58,9 @@ SETTINGS: dict[str, dict[str, tuple[dict, Recipe | None]]] = {
         "full": ({"size": 64, "n_steps": 2}, _SAN),
         "gpu": ({"size": 224}, None),
     },
-    **{
-        name: {preset: ({"size": size}, None) for preset, size in SIZES.items()}
-        for name in ("face-mixing", "controllable")
+    "face-mixing": {preset: ({"size": size}, None) for preset, size in SIZES.items()},
+    "controllable": {
+        preset: ({"size": size, "labeller": "reader"}, None) for preset, size in SIZES.items()
     },
 }
 

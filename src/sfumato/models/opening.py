@@ -16,6 +16,7 @@ def open_model(path, kind=None):
     Parameters
     ----------
     path : str or Path
+        Where there is no such file, the name of a perturber that comes with sfumato, too.
     kind : {"eraser", "perturber"}, optional
         What it must be; default: anything, readers too.
 
@@ -26,7 +27,9 @@ def open_model(path, kind=None):
     MissingExtraError
         Without ONNX Runtime for an exported model.
     """
-    if Path(path).suffix.lower() == ".onnx":
+    if not Path(path).exists() and str(path) in pictures.shipped_perturbers():
+        model = pictures.shipped_perturber(str(path))[0]
+    elif Path(path).suffix.lower() == ".onnx":
         from sfumato.export.running import open_onnx
 
         model = open_onnx(path)
@@ -59,7 +62,8 @@ def load_any(path):
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file.")
+        known = ", ".join(pictures.shipped_perturbers()) or "none"
+        raise InputError(f"{path}: no such file (perturbers that come along: {known}).")
     try:
         with safe_open(path, framework="numpy") as file:
             keys = file.metadata() or {}

@@ -50,7 +50,8 @@ class Models:
     eraser : str, optional
         A saved or exported eraser for templates.
     perturber : str, optional
-        A saved or exported perturber; default: the shipped one, if there is one.
+        A saved or exported perturber's file, or the name of one that comes along; default:
+        PrivacyNet, if it does.
     galleries : tuple of str
         Folders of galleries to serve.
     max_pixels, max_faces : int
