@@ -56,6 +56,21 @@ def test_protect_a_photo(call, photo, tmp_path):
     assert call(photo, "--hide", "gender", "-o", tmp_path / "b.png", "--force").exit_code == 0
 
 
+def test_what_a_face_shows_can_be_said(call, photo, tmp_path):
+    # Read as female, young; told that it is male, the other class is one step back.
+    arguments = (photo, "--hide", "gender", "--labels")
+    assert call(*arguments, "gender=male", "-o", tmp_path / "b.png").exit_code == 0
+    np.testing.assert_array_equal(read_photo(tmp_path / "b.png")[100, 80], [149, 0, 0])
+    for said, wrong in {
+        "gender=man": "labels: gender must be one of female, male, got 'man'",
+        "hair=long": "labels: attribute must be one of gender, age, got 'hair'",
+        "gender": "--labels must say what gender is",
+        "gender=male,gender=female": "--labels names gender twice",
+    }.items():
+        with pytest.raises(InputError, match=wrong):
+            call(*arguments, said, "-o", tmp_path / "c.png")
+
+
 def test_how_much_is_said(brighten, call, photo, monkeypatch, tmp_path):
     arguments = (photo, "--hide", "gender", "-o", tmp_path / "b.png", "--strength")
     with pytest.raises(InputError, match="BrightenPerturber has no strength that can be set"):

@@ -103,6 +103,9 @@ def protect(
         "exported perturber's file.",
     ),
     face: int | None = typer.Option(None, help="Photos: this face alone, 0 is the largest."),
+    labels: str | None = typer.Option(
+        None, help="Photos: what the faces show now, gender=female; what is not said is read."
+    ),
     at_random: bool = typer.Option(
         False,
         "--at-random",
@@ -143,6 +146,7 @@ def protect(
         "keep": keep,
         "perturber": perturber,
         "face": face,
+        "labels": labels,
         "at_random": at_random,
         "strength": strength,
         "check": check,

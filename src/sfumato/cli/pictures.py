@@ -49,6 +49,7 @@ def protect_pictures(
     keep,
     perturber,
     strength,
+    labels,
     check,
     force,
     as_json,
@@ -80,6 +81,7 @@ def protect_pictures(
             method,
             hide=wanted,
             keep=kept,
+            labels=read_labels(labels),
             check=FaceCheck() if check else None,
             overwrite=force,
             progress=lambda n_done, n: bar.update(task, completed=n_done, total=n),
@@ -94,17 +96,26 @@ def protect_pictures(
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
-def read_hide(text):
+def read_hide(text, option="--hide"):
     """Return ``{"gender": None, "age": "old"}`` of ``gender,age=old``."""
     wanted: dict[str, str | None] = {}
     for part in text.split(","):
         name, named, shown = (piece.strip() for piece in part.partition("="))
         if not name or (named and not shown):
-            raise InputError(f"--hide takes attributes such as gender,age=old, got {text!r}.")
+            raise InputError(f"{option} takes attributes such as gender,age=old, got {text!r}.")
         if name in wanted:
-            raise InputError(f"--hide names {name} twice; name it once.")
+            raise InputError(f"{option} names {name} twice; name it once.")
         wanted[name] = shown or None
     return wanted
+
+
+def read_labels(text):
+    """Return ``{"gender": "female"}`` of ``gender=female``, or nothing of None."""
+    found = {} if text is None else read_hide(text, option="--labels")
+    for name, value in found.items():
+        if value is None:
+            raise InputError(f"--labels must say what {name} is, such as gender=female.")
+    return found
 
 
 def read_keep(text):

@@ -13,6 +13,7 @@ from sfumato.faces.workers import embed_in_order, n_cores
 from sfumato.models.protector import PhotoProtector, check_target
 from sfumato.perturbers.choice import check_choice_of
 from sfumato.perturbers.perturber import shown_classes
+from sfumato.validation import check_choice
 
 TASK = 2
 #: Longest side at which dlib searches a photo: twice its usual one, as a face that is missed
@@ -68,6 +69,7 @@ def protect_photos(
     hide,
     keep=(),
     face=None,
+    labels=None,
     at_random=False,
     detector="dlib",
     check=None,
@@ -93,6 +95,9 @@ def protect_photos(
         As for :meth:`sfumato.perturbers.perturber.Perturber.transform`.
     face : int, optional
         Protect this face alone, 0 is the largest; default: all of at least 40 pixels' width.
+    labels : dict of str to str, optional
+        What all these faces show now, such as ``{"gender": "female"}``; default: what the
+        perturber reads, which moves a face the wrong way where it misreads it.
     at_random : bool, default=False
         As for :meth:`~sfumato.perturbers.perturber.Perturber.transform`.
     detector, max_pixels, pad, workers
@@ -116,7 +121,7 @@ def protect_photos(
     ------
     InputError
         For a missing source, an existing output, one that is or lies in the source, an ending
-        that cannot be written, or an attribute that the perturber does not know.
+        that cannot be written, or an attribute or a label that the perturber does not know.
 
     Notes
     -----
@@ -125,10 +130,14 @@ def protect_photos(
     tells.
     """
     wanted = check_choice_of(shown_classes(perturber), hide, keep)
+    for name, value in (labels or {}).items():
+        check_choice(name, perturber.attributes_, "labels: attribute")
+        check_choice(value, perturber.attributes_[name], f"labels: {name}")
     source, output = Path(source), Path(output)
     photos = _open(source)
     named = dict(_targets(source, output, photos, overwrite))
     options = {
+        "labels": labels or {},
         "at_random": at_random,
         "keep_metadata": keep_metadata,
         "overwrite": overwrite,

@@ -22,7 +22,8 @@ class PhotoProtector:
     hide, keep, face, check
         As for :func:`~sfumato.models.photos.protect_photos`.
     options : dict
-        ``at_random``, ``keep_metadata``, ``overwrite`` and ``max_pixels`` of it.
+        ``at_random``, ``keep_metadata``, ``overwrite`` and ``max_pixels`` of it, and ``labels``
+        unless the perturber reads them all.
     """
 
     def __init__(self, detector, perturber, *, hide, keep, face, check, options):
@@ -67,6 +68,8 @@ class PhotoProtector:
         image = read_photo(source, max_pixels=self.options["max_pixels"])
         chosen, too_small = choose_faces(self.detector.detect(image), self.face)
         wanted = {"hide": self.hide, "keep": self.keep, "at_random": self.options["at_random"]}
+        # Faces are changed one by one.
+        wanted["labels"] = {name: [v] for name, v in self.options.get("labels", {}).items()}
         faces = [face for _, face in chosen]
         photo, sizes = protect_faces(image, faces, self.perturber, **wanted)
         entry = {
