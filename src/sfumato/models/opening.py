@@ -27,8 +27,12 @@ def open_model(path, kind=None):
     MissingExtraError
         Without ONNX Runtime for an exported model.
     """
-    if not Path(path).exists() and str(path) in pictures.shipped_perturbers():
+    shipped = pictures.shipped_perturbers()
+    if not Path(path).exists() and str(path) in shipped:
         model = pictures.shipped_perturber(str(path))[0]
+    elif not Path(path).exists() and kind == "perturber":
+        known = ", ".join(shipped) or "none"
+        raise InputError(f"{path}: no such file (perturbers that come along: {known}).")
     elif Path(path).suffix.lower() == ".onnx":
         from sfumato.export.running import open_onnx
 
@@ -62,8 +66,7 @@ def load_any(path):
     """
     path = Path(path)
     if not path.is_file():
-        known = ", ".join(pictures.shipped_perturbers()) or "none"
-        raise InputError(f"{path}: no such file (perturbers that come along: {known}).")
+        raise InputError(f"{path}: no such file.")
     try:
         with safe_open(path, framework="numpy") as file:
             keys = file.metadata() or {}
