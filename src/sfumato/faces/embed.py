@@ -99,7 +99,7 @@ def embed(
     ------
     InputError
         For a missing or empty source, an existing output, an unknown detector or encoder,
-        or an unfinished run with other settings.
+        an unfinished run with other settings, or one of another process that goes on.
     """
     started = time.perf_counter()
     output = _check_output(output, overwrite)
@@ -113,12 +113,12 @@ def embed(
         "identity": identity,
         **options,
     }
-    parts = Parts(output, settings, restart=overwrite)
     embedder = FaceEmbedder(detector, encoder, all_faces=all_faces, max_pixels=max_pixels)
     layout = Layout(photos.schema, encoder.dimension, all_faces, keep_images)
-    n_chunks = _embed_chunks(photos, embedder, parts, layout, workers, progress)
-    info = info_of(photos, encoder)
-    n_templates, rejects, rejects_path = _finish(parts, n_chunks, layout, info, output)
+    with Parts(output, settings, restart=overwrite) as parts:
+        n_chunks = _embed_chunks(photos, embedder, parts, layout, workers, progress)
+        info = info_of(photos, encoder)
+        n_templates, rejects, rejects_path = _finish(parts, n_chunks, layout, info, output)
     return EmbedSummary(
         n_photos=photos.n_photos,
         n_templates=n_templates,

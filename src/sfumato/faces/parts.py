@@ -1,6 +1,7 @@
 """The unfinished half of a long run: finished chunks on disk and the settings behind them."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,9 @@ MANIFEST = "manifest.json"
 class Parts:
     """A folder of finished chunks beside the output, which a rerun continues.
 
+    A context manager: inside, this process has the folder to itself. The kernel frees it when the
+    process dies, whatever kills it.
+
     Parameters
     ----------
     output : Path
@@ -25,16 +29,34 @@ class Parts:
         Plain values that decide what the chunks hold.
     restart : bool
         Throw away chunks of other settings instead of refusing them.
+
+    Raises
+    ------
+    InputError
+        On entry, if another process works in the folder, or for chunks of other settings.
     """
 
     def __init__(self, output, settings, *, restart):
         self.folder = Path(f"{output}.parts")
         self._settings = json.loads(json.dumps(settings))
-        if self.folder.exists() and not self._same(restart):
-            shutil.rmtree(self.folder)
-        self.folder.mkdir(exist_ok=True)
-        with atomic_path(self.folder / MANIFEST) as path:
-            path.write_text(json.dumps(self._settings, indent=2))
+        self._restart = restart
+
+    def __enter__(self):
+        self._lock = _alone(self.folder)
+        try:
+            if any(self.folder.iterdir()) and not self._same(self._restart):
+                for path in self.folder.iterdir():
+                    path.unlink()
+            with atomic_path(self.folder / MANIFEST) as path:
+                path.write_text(json.dumps(self._settings, indent=2))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error):
+        if self._lock is not None:
+            os.close(self._lock)
 
     def _same(self, restart):
         try:
@@ -82,6 +104,30 @@ class Parts:
 
     def _path(self, chunk, kind="templates"):
         return self.folder / f"{chunk:08d}.{kind}.parquet"
+
+
+def _alone(folder):
+    """Return a folder's lock, made with the folder; None where the system has no such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        folder.mkdir(exist_ok=True)
+        return None
+    while True:
+        folder.mkdir(exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it before may just have finished, and removed the folder.
+            if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+                return handle
+        except BlockingIOError:
+            os.close(handle)
+            raise InputError(
+                f"{folder}: another process is at work here; wait for it to end, or name another "
+                "output."
+            ) from None
+        os.close(handle)
 
 
 def _joined(paths, rows):
