@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra deep")
 
+from sfumato.experiments import attack as attack_module
 from sfumato.experiments.attack import Attack, min_side
 from sfumato.experiments.experiment import Context
 from sfumato.experiments.perturbers_trained import erased_by
@@ -59,6 +60,22 @@ def test_they_learn_from_other_people_with_the_truth():
     np.testing.assert_allclose(found.protected, 1 - found.original)
     np.testing.assert_allclose(found.after, 1 - found.before)
     assert len(found.labels["identity"]) == N and len(found.truth["identity"]) == N
+
+
+def test_a_tuned_network_starts_from_the_reader_that_comes_along(monkeypatch):
+    asked = []
+
+    def retrained(images, y, tested, architecture, recipe, *, start):
+        asked.append((architecture, recipe.learning_rate, start))
+        return (tested.mean(axis=(1, 2, 3)) > 0.5).astype(float)
+
+    monkeypatch.setattr(attack_module, "retrained", retrained)
+    assert attack(lambda x: x).on_pixels() == attack(lambda x: 1 - x).on_pixels_tuned() == 0
+    (_, afresh, nothing), (architecture, lower, start) = asked
+    assert nothing is None and lower < afresh
+    assert architecture == start.net.trunk.architecture and "gender" in [
+        t.name for t in start.tasks
+    ]
 
 
 def test_answers_may_be_turned_round():

@@ -62,6 +62,31 @@ def test_a_face_and_its_mirror_image_read_the_same(trained):
         np.testing.assert_allclose(found.probabilities, other.probabilities, atol=1e-5)
 
 
+def test_training_starts_from_a_readers_features(trained):
+    reader, _ = trained
+    rng = np.random.default_rng(1)
+    images, y = rng.integers(0, 255, (40, 32, 32, 3), np.uint8), np.resize(["a", "b"], 40)
+    more = ({"y": y}, np.arange(40) < 8, reader.net.trunk.architecture, Recipe(1, 16, 1e-9))
+    found = {
+        start: train_pixels(images, *more, start=start, augmentation="none")[0]
+        for start in (reader, None)
+    }
+    wanted = reader.net.trunk.state_dict()
+    near = {
+        start: all(
+            np.allclose(values, wanted[name], atol=1e-6)
+            for name, values in other.net.trunk.state_dict().items()
+            if name.endswith("weight")
+        )
+        for start, other in found.items()
+    }
+    assert near[reader] and not near[None]
+    with pytest.raises(InputError, match="start must be a reader of the same architecture"):
+        train_pixels(
+            images, *more[:2], Architecture("resnet18", {"width": 0.5}), more[3], start=reader
+        )
+
+
 def test_saved_and_loaded_it_reads_the_same(trained, tmp_path):
     reader, _ = trained
     save_reader(reader, tmp_path / "r.safetensors", about={"data": "drawn"})

@@ -42,8 +42,8 @@ def resampled(images, factor=2):
 RESTORATIONS = {"blur": blurred, "denoise": denoised, "resample": resampled}
 
 
-def retrained(images, y, tested, architecture, recipe, *, progress=None):
-    """Train a reader afresh on protected pictures; return what it says of others.
+def retrained(images, y, tested, architecture, recipe, *, start=None, progress=None):
+    """Train a reader on protected pictures; return what it says of others.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ def retrained(images, y, tested, architecture, recipe, *, progress=None):
     architecture : Architecture
     recipe : Recipe
         Of :mod:`sfumato.readers.recipes`; a tenth of the rows picks the epoch.
+    start : PixelReader, optional
+        A reader of the same architecture to start from; default: trained afresh.
 
     Returns
     -------
@@ -66,7 +68,9 @@ def retrained(images, y, tested, architecture, recipe, *, progress=None):
     planes = to_bytes(images)
     picks = np.random.default_rng(recipe.seed).random(len(planes)) < 0.1
     labels = {"y": np.asarray(y, dtype=object)}
-    reader, _ = train_pixels(planes, labels, picks, architecture, recipe, progress=progress)
+    reader, _ = train_pixels(
+        planes, labels, picks, architecture, recipe, start=start, progress=progress
+    )
     return reader.read(to_bytes(tested))["y"].probabilities[:, 1]
 
 

@@ -12,6 +12,7 @@ from sfumato.audit.protocol import audit
 from sfumato.experiments.outputs import machines
 from sfumato.metrics.verification import eer
 from sfumato.perturbers.recipes import Recipe
+from sfumato.readers.describe import shipped_reader
 from sfumato.readers.recipes import Architecture
 from sfumato.readers.recipes import Recipe as ReaderRecipe
 
@@ -19,6 +20,8 @@ GENDER = "gender"
 CLASSES = ("female", "male")
 LITTLE = Architecture("iresnet", {"widths": (4, 8, 8, 16), "n_blocks": (1, 1, 1, 1)})
 SMALL = Architecture("resnet18", {"width": 0.5})
+# Lower than of a training afresh, so that it keeps what it knows of faces.
+TUNING_RATE = 3e-4
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ class Attack:
         sides = original, protect(original), own, tried.images, protect(tried.images), truth
         return cls(context, *sides, seed)
 
-    @property
-    def _recipe(self):
-        return ReaderRecipe(self.context.pick(1, 12), 64, 1e-3, precision="auto", seed=self.seed)
+    def _recipe(self, learning_rate=1e-3):
+        epochs = self.context.pick(1, 12)
+        return ReaderRecipe(epochs, 64, learning_rate, precision="auto", seed=self.seed)
 
     @property
     def _network(self):
@@ -78,8 +81,13 @@ class Attack:
 
     def on_pixels(self):
         """Return the EER of a network trained afresh on protected pictures."""
-        y = self.labels[GENDER]
-        return self._eer(retrained(self.protected, y, self.after, self._network, self._recipe))
+        return self._eer(self._retrained(self._network, self._recipe()))
+
+    def on_pixels_tuned(self):
+        """Return the EER of sfumato's reader of pixels, trained on with protected pictures."""
+        start = shipped_reader("pixels")
+        network = start.net.trunk.architecture
+        return self._eer(self._retrained(network, self._recipe(TUNING_RATE), start=start))
 
     def on_templates(self, encoder):
         """Return 1 less the strongest attacker's balanced accuracy on an encoder's templates."""
@@ -114,7 +122,11 @@ class Attack:
         half = len(self.original) // 2
         new = self.before[::2], self.after[1::2]
         learnt = self.original[:half], self.protected[half:]
-        return min_side(detected(*learnt, new, self._network, self._recipe))
+        return min_side(detected(*learnt, new, self._network, self._recipe()))
+
+    def _retrained(self, network, recipe, start=None):
+        y = self.labels[GENDER]
+        return retrained(self.protected, y, self.after, network, recipe, start=start)
 
     def _restored(self, restore):
         seen = look(restore(self.after), *machines())

@@ -40,7 +40,8 @@ NOTES = [
     "EER of gender, hidden, on CelebA's test people: 0.5 is chance, above it readers say the "
     "opposite; attackers' above 0.5 count as 1 less that. Read: by readers that no perturber saw. "
     "Retrained: attackers have the true gender of CelebA's validation people and protect their "
-    "pictures as the user does; a network on the pixels, the strongest of nine attackers on the "
+    "pictures as the user does; a network on the pixels, afresh or (tuned) from the weights of "
+    "sfumato's reader of pixels, which knows many faces; the strongest of nine attackers on the "
     "templates of dlib's ResNet (never seen in training) and of MobileFaceNet (the matcher of the "
     "training), and a network that learns to undo the change, before sfumato's readers.",
     "TMR at FMR 1e-2; O original, P protected.",
@@ -78,6 +79,7 @@ def _measured(context, faces, seed, name):
     }
     attack = Attack.of(context, changed, tried, others, seed)
     found["retrained", "network on pixels"] = attack.on_pixels()
+    found["retrained", "network on pixels, tuned"] = attack.on_pixels_tuned()
     for matcher, encoder in encoders.items():
         found["retrained", f"templates, {matcher}"] = attack.on_templates(encoder)
     if version is not None:

@@ -159,6 +159,7 @@ def train_pixels(
     age_model="coral",
     weighted=False,
     guide=None,
+    start=None,
     folder=None,
     progress=None,
 ):
@@ -182,6 +183,8 @@ def train_pixels(
     guide : array-like of shape (n_images, n_columns), optional
         What the features should tell besides, NaN in rows where it is not known: templates of
         the same faces, from which a small network on few photos learns what matters.
+    start : PixelReader, optional
+        A reader of the same architecture, whose features training starts from.
     folder, progress
         As for :func:`sfumato.training.networks.train_networks`.
 
@@ -207,6 +210,10 @@ def train_pixels(
         return Rows(partial(_of_places, images, places), own, told)
 
     trunk = PixelTrunk(architecture, augmentation=augmentation, seed=recipe.seed)
+    if start is not None:
+        if start.net.trunk.architecture != architecture:
+            raise InputError("start must be a reader of the same architecture.")
+        trunk.load_state_dict(start.net.trunk.state_dict())
     net, tasks, history = train_reader(
         trunk, tasks, part(~validation), part(validation), recipe,
         folder=folder, progress=progress,
