@@ -1,6 +1,8 @@
 """The unfinished half of a run belongs to one process at a time."""
 
-import multiprocessing
+import subprocess
+import sys
+from subprocess import PIPE
 
 import pytest
 
@@ -37,22 +39,23 @@ def test_other_settings_are_refused_and_let_go(tmp_path):
         assert [path.name for path in parts.folder.iterdir()] == [MANIFEST]
 
 
-def _hold(output, held):
-    parts = Parts(output, {}, restart=False)
-    parts.__enter__()
-    held.set()
-    multiprocessing.Event().wait()
+HOLD = """
+import sys
+from sfumato.faces.parts import Parts
+
+with Parts(sys.argv[1], {}, restart=False):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_a_killed_process_holds_nothing(tmp_path):
-    output, spawn = tmp_path / "t.parquet", multiprocessing.get_context("spawn")
-    held = spawn.Event()
-    process = spawn.Process(target=_hold, args=(output, held))
-    process.start()
-    assert held.wait(60)
-    with pytest.raises(InputError, match="another process"), Parts(output, {}, restart=False):
-        pass
-    process.kill()
-    process.join()
+    output = tmp_path / "t.parquet"
+    command = [sys.executable, "-c", HOLD, str(output)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="another process"), Parts(output, {}, restart=False):
+            pass
+        process.kill()
     with Parts(output, {}, restart=False) as parts:
         assert parts.folder.is_dir()

@@ -68,8 +68,9 @@ class PhotoProtector:
         image = read_photo(source, max_pixels=self.options["max_pixels"])
         chosen, too_small = choose_faces(self.detector.detect(image), self.face)
         wanted = {"hide": self.hide, "keep": self.keep, "at_random": self.options["at_random"]}
-        # Faces are changed one by one.
-        wanted["labels"] = {name: [v] for name, v in self.options.get("labels", {}).items()}
+        if self.options.get("labels"):
+            # Faces are changed one by one.
+            wanted["labels"] = {name: [value] for name, value in self.options["labels"].items()}
         faces = [face for _, face in chosen]
         photo, sizes = protect_faces(image, faces, self.perturber, **wanted)
         entry = {
