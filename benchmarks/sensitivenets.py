@@ -76,7 +76,7 @@ def _bare_seconds(eraser):
     """Return the times that the layers' products alone would take in the whole fit."""
     import torch
 
-    from sfumato.erasers.sensitivenets_training import Triplets
+    from sfumato.erasers._sensitivenets_training import Triplets
 
     n_rows = 3 * Triplets.batch_size
     n_steps = eraser.n_epochs * eraser.n_triplets / Triplets.batch_size

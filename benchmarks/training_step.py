@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from sfumato.experiments.ages import AGE, CPU
+from sfumato.reproduce.ages import AGE, CPU
 
 NETWORK = CPU.architecture
 N_IMAGES, BATCH, N_BARE = 640, 64, 5

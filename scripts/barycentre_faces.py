@@ -16,9 +16,9 @@ import numpy as np
 
 from sfumato.audit.protocol import audit
 from sfumato.erasers.barycentre import BarycentreEraser
-from sfumato.experiments.erasers_leaderboard import Gender
-from sfumato.experiments.experiment import Context
-from sfumato.experiments.templates import Templates
+from sfumato.reproduce.erasers_leaderboard import Gender
+from sfumato.reproduce.experiment import Context
+from sfumato.reproduce.templates import Templates
 
 SEEDS = (0, 1, 2)
 

@@ -13,11 +13,11 @@ import sys
 import numpy as np
 
 from sfumato.audit.pictures import attribute_figures, look, pairing_figures
-from sfumato.experiments.outputs import all_machines
-from sfumato.experiments.pictures import JUDGED, two_each
-from sfumato.experiments.templates import Templates
 from sfumato.models.opening import open_model
-from sfumato.perturbers.perturber import with_strength
+from sfumato.perturbers.base import with_strength
+from sfumato.reproduce.outputs import all_machines
+from sfumato.reproduce.pictures import JUDGED, two_each
+from sfumato.reproduce.templates import Templates
 
 N_PEOPLE = 200
 

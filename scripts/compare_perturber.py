@@ -12,11 +12,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sfumato.experiments.experiment import Context
-from sfumato.experiments.perturbers_leaderboard import ATTACKED, attacked, judged
-from sfumato.experiments.pictures import JUDGED, Learnt, tried_faces
-from sfumato.experiments.templates import Templates
 from sfumato.models.pictures import load_perturber, shipped_perturber, shipped_perturbers
+from sfumato.reproduce.experiment import Context
+from sfumato.reproduce.perturbers_leaderboard import ATTACKED, attacked, judged
+from sfumato.reproduce.pictures import JUDGED, Learnt, tried_faces
+from sfumato.reproduce.templates import Templates
 
 
 def main(cache, output, model="privacynet"):

@@ -17,15 +17,15 @@ import numpy as np
 import pyarrow.dataset as ds
 from train_template_reader import MIN_AGE, utkface_parts
 
-from sfumato.experiments.age_and_gender import NAME, AgeAndGenderReader
-from sfumato.experiments.demographics import sample_rows
-from sfumato.experiments.templates import Templates
 from sfumato.faces.crops import Subset
 from sfumato.faces.detect import make_detector
 from sfumato.faces.photos import read_photo
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.ordinal import age_bands, age_errors
 from sfumato.readers.describe import shipped_reader
+from sfumato.reproduce.age_and_gender import NAME, AgeAndGenderReader
+from sfumato.reproduce.demographics import sample_rows
+from sfumato.reproduce.templates import Templates
 
 
 def main(cache, output, n_faces=1500):

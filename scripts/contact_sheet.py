@@ -17,7 +17,7 @@ from sfumato.faces.crops import crop_face
 from sfumato.faces.detect import make_detector
 from sfumato.faces.photos import read_photo
 from sfumato.models.opening import open_model
-from sfumato.perturbers.sheets import save_sheet
+from sfumato.perturbers._sheets import save_sheet
 
 OTHERS = ((), ("gender",), ("race",), ("gender", "race"))
 

@@ -9,10 +9,10 @@ ten minutes or more on this machine. Embedding the photos, once, is not counted.
 import sys
 
 from sfumato.errors import SfumatoError
-from sfumato.experiments.registry import EXPERIMENTS
-from sfumato.experiments.reproduce import reproduce
-from sfumato.experiments.templates import Templates
-from sfumato.experiments.writing import write_result
+from sfumato.reproduce.registry import EXPERIMENTS
+from sfumato.reproduce.run import reproduce
+from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.writing import write_result
 
 LIMIT_SECONDS = 600
 

@@ -19,10 +19,10 @@ import numpy as np
 from train_template_reader import Data, by_group, save_measured, yes_no
 
 from sfumato.data.splits import split_identities
-from sfumato.experiments.templates import Faces, Templates
 from sfumato.faces.crops import ZOOM, Stack, Subset
 from sfumato.readers.pixels import train_pixels
 from sfumato.readers.recipes import Architecture, Recipe
+from sfumato.reproduce.templates import Faces, Templates
 
 SIZE = 64
 NETWORK = Architecture("resnet18", {"width": 0.5}, size=SIZE)

@@ -17,12 +17,12 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from sfumato.data.splits import split_identities
-from sfumato.experiments.templates import Faces, Templates
 from sfumato.metrics.calibration import expected_calibration_error
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.ordinal import age_bands, age_errors
 from sfumato.readers.storage import load_reader, save_reader
 from sfumato.readers.templates import TemplateReader
+from sfumato.reproduce.templates import Faces, Templates
 
 MIN_AGE = 14
 LIMITS = (

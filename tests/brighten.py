@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from sfumato.faces.align import ARCFACE
 from sfumato.faces.detect import Face
-from sfumato.perturbers.perturber import Perturber
+from sfumato.perturbers.base import Perturber
 
 
 class BrightenPerturber(Perturber):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
-from sfumato.audit.similarity import AGGREGATES, SimilarityAttacker
+from sfumato.audit._similarity import AGGREGATES, SimilarityAttacker
 
 SCORES = {
     "cosine": lambda x, row: np.dot(x, row) / np.linalg.norm(x) / np.linalg.norm(row),

@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from sfumato.cli import reproduce
-from sfumato.experiments.result import ExperimentResult, Findings, Measured, Row
+from sfumato.reproduce._result import ExperimentResult, Findings, Measured, Row
 
 COLUMNS = [f"column {n}" for n in range(9)]
 

@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sfumato.errors import InputError
 from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import PERTURBERS, method_name, perturber_class
+from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.choice import ATTRIBUTES
-from sfumato.perturbers.perturber import with_strength
 from sfumato.perturbers.recipes import Recipe
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")

@@ -64,7 +64,7 @@ def test_copied_images_hold_the_bytes_and_no_path_of_this_machine(tmp_path):
 
 
 def test_many_bytes_make_several_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr("sfumato.data.importers.writing.BATCH_BYTES", 2 * len(JPEG))
+    monkeypatch.setattr("sfumato.data.importers._writing.BATCH_BYTES", 2 * len(JPEG))
     put(tmp_path / "f", *(f"ann/{i}.jpg" for i in range(5)))
     calls = []
     done = import_faces(

@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.svm import SVC
 
-from sfumato.erasers.adversarial import scaled_rows
+from sfumato.erasers._adversarial import scaled_rows
 from sfumato.erasers.gradient_reversal import GradientReversalEraser
 from sfumato.erasers.lntl import LearningNotToLearnEraser
 from sfumato.erasers.maxent_arl import MaxEntArlEraser

@@ -10,7 +10,7 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch")
 
-from sfumato.erasers.adversarial_training import Batch, Game, Nets, Optimizers  # noqa: E402
+from sfumato.erasers._adversarial_training import Batch, Game, Nets, Optimizers  # noqa: E402
 from sfumato.losses.angular import centroid_angle, opposite_angle  # noqa: E402
 from sfumato.nets.heads import CosineHead  # noqa: E402
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfumato.erasers.correlates import correlate_directions, cramers_v
+from sfumato.erasers._correlates import correlate_directions, cramers_v
 from sfumato.errors import InputError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfumato.erasers.dense import dense_arrays, dense_forward
+from sfumato.nets.dense import dense_arrays, dense_forward
 
 torch = pytest.importorskip("torch")
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from sfumato.erasers.gaussian_transport import (
+from sfumato.erasers._gaussian_transport import (
     barycentre_covariance,
     matrix_power,
     transport_map,

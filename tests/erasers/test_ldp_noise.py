@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
 from sfumato.data.planted import planted
-from sfumato.erasers.keyed_noise import normal, row_keys
+from sfumato.erasers._keyed_noise import normal, row_keys
 from sfumato.erasers.ldp_noise import LocalDpEraser, gaussian_delta, gaussian_sigma
 from sfumato.errors import InputError
 

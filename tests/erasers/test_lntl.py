@@ -7,7 +7,7 @@ from sfumato.erasers.lntl import LearningNotToLearnEraser, step
 
 torch = pytest.importorskip("torch")
 
-from sfumato.erasers.adversarial_training import Batch, Nets, Optimizers  # noqa: E402
+from sfumato.erasers._adversarial_training import Batch, Nets, Optimizers  # noqa: E402
 
 RATE = 0.1
 

@@ -6,7 +6,7 @@ from sfumato.erasers.maxent_arl import step
 
 torch = pytest.importorskip("torch")
 
-from sfumato.erasers.adversarial_training import Batch, Nets, Optimizers  # noqa: E402
+from sfumato.erasers._adversarial_training import Batch, Nets, Optimizers  # noqa: E402
 
 RATE = 0.1
 

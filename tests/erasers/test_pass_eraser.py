@@ -8,7 +8,7 @@ from sfumato.erasers.pass_eraser import PassEraser, step
 
 torch = pytest.importorskip("torch")
 
-from sfumato.erasers.adversarial_training import Batch, Nets, Optimizers  # noqa: E402
+from sfumato.erasers._adversarial_training import Batch, Nets, Optimizers  # noqa: E402
 
 RATE = 0.1
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfumato.erasers.person_scatter import person_scatter
+from sfumato.erasers._person_scatter import person_scatter
 
 
 def test_finds_the_scatters_that_were_drawn(rng):

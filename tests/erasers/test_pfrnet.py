@@ -11,7 +11,7 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch")
 
-from sfumato.erasers.adversarial_training import Batch, Nets, Optimizers  # noqa: E402
+from sfumato.erasers._adversarial_training import Batch, Nets, Optimizers  # noqa: E402
 from sfumato.losses.dependence import moment_gap  # noqa: E402
 from sfumato.nets.split import SplitAutoencoder  # noqa: E402
 

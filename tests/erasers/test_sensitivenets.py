@@ -136,7 +136,7 @@ def test_several_attributes_take_turns():
 
 @pytest.mark.parametrize("fixed", ["neutral", "sad"])
 def test_faces_come_to_resemble_the_fixed_class(fixed):
-    from sfumato.erasers.sensitivenets_training import _orthogonal
+    from sfumato.erasers._sensitivenets_training import _orthogonal
 
     X, _, mood, identity = moods()
     eraser = SensitiveNetsEraser(**LONGER | {"n_layers": 1}, fixed_class=fixed)
@@ -178,7 +178,7 @@ def test_primary_labels_may_come_from_other_data_and_change_the_map():
 def test_two_classes_give_binary_cross_entropy(rng):
     import torch
 
-    from sfumato.erasers.sensitivenets_training import Labels
+    from sfumato.erasers._sensitivenets_training import Labels
 
     y, phi = rng.integers(2, size=9), torch.from_numpy(rng.normal(size=(4, 5)))
     task, rows = Labels(y), torch.tensor([2, 7, 0, 7])
@@ -193,7 +193,7 @@ def test_two_classes_give_binary_cross_entropy(rng):
 def test_unit_rows_are_torchs_normalised_rows(rng):
     import torch
 
-    from sfumato.erasers.sensitivenets_training import unit
+    from sfumato.erasers._sensitivenets_training import unit
 
     h = torch.from_numpy(np.vstack([rng.normal(size=(3, 4)), 0 * np.ones(4)])).requires_grad_()
     ours, torchs = unit(h), torch.nn.functional.normalize(h)

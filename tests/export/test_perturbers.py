@@ -15,11 +15,11 @@ from sfumato.export.model import OnnxModel  # noqa: E402
 from sfumato.export.running import open_onnx  # noqa: E402
 from sfumato.models.pictures import save_perturber  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder  # noqa: E402
+from sfumato.perturbers._san_output import arrays_of  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 from sfumato.perturbers.san_ensemble import SanEnsemble  # noqa: E402
-from sfumato.perturbers.san_output import arrays_of  # noqa: E402
 
 SAN = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
 
@@ -121,7 +121,7 @@ def test_who_reads_what_a_face_shows_goes_along(tmp_path, rng, monkeypatch):
     torch_images = torch.from_numpy(images)
     for read in (np.zeros, np.ones):
         codes = {"gender": read(6, int)}
-        monkeypatch.setattr("sfumato.perturbers.labels.read_codes", lambda x, names, c=codes: c)
+        monkeypatch.setattr("sfumato.perturbers._labels.read_codes", lambda x, names, c=codes: c)
         assert opened._read(torch_images) == method._read(torch_images) == codes
     found, expected = (each.transform(images, hide="gender") for each in (opened, method))
     np.testing.assert_allclose(found, expected, atol=1e-5)

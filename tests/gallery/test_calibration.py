@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.errors import InputError
-from sfumato.gallery.calibration import Calibration
+from sfumato.gallery._calibration import Calibration
 from sfumato.metrics.scores import all_vs_all
 from sfumato.metrics.verification import fnmr_at_fmr, threshold_at_fmr
 

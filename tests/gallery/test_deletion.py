@@ -7,7 +7,7 @@ pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.errors import InputError
 from sfumato.gallery import Gallery, Templates, index
-from sfumato.gallery.store import Store
+from sfumato.gallery._store import Store
 
 NAMES = ["Zaphod O'Brien \\ %_ ü", "Quetzal", "'; DROP TABLE templates --"]
 

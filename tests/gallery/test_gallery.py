@@ -123,9 +123,10 @@ def test_people_are_listed_with_their_templates(gallery):
 
 
 def test_many_small_enrolments_are_merged(gallery, people, info, monkeypatch):
-    from sfumato.gallery import store
 
-    monkeypatch.setattr(store, "MAX_FRAGMENTS", 3)
+    from sfumato.gallery import _store
+
+    monkeypatch.setattr(_store, "MAX_FRAGMENTS", 3)
     X, names, _ = people
     for row in range(6):
         gallery.enrol(Templates(X[row : row + 1], info, [f"more-{row}"], [names[row]]))

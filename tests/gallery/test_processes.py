@@ -13,7 +13,7 @@ pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.data.tables import FaceTable
 from sfumato.gallery import Gallery, Templates
-from sfumato.gallery.disk import locked
+from sfumato.gallery._disk import locked
 
 WRITER = Path(__file__).parent / "writer.py"
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from sfumato.gallery import Gallery, Templates
-from sfumato.gallery.store import Store
+from sfumato.gallery._store import Store
 
 
 def slowly(known):

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
 from sfumato.nets.pixels import luminance  # noqa: E402
 from sfumato.nets.san import SanAutoencoder  # noqa: E402
+from sfumato.perturbers._san_training import follow  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
-from sfumato.perturbers.san_training import follow  # noqa: E402
 
 SAN = {
     "widths": (4, 4, 16, 16),
@@ -112,17 +112,18 @@ def test_in_training_predecessors_show_one_class_from_first_to_last():
 
 
 def test_each_san_is_trained_on_what_its_predecessors_give(monkeypatch):
-    from sfumato.perturbers import san_training
 
     x, gender = draw(0, 12)
-    seen, step = [], san_training.san_step
+    from sfumato.perturbers import _san_training
+
+    seen, step = [], _san_training.san_step
 
     def spy(nets, batch, *others):
         seen.append(torch.equal(batch[0], batch[1]))
         assert not torch.equal(batch[2], batch[3])
         return step(nets, batch, *others)
 
-    monkeypatch.setattr(san_training, "san_step", spy)
+    monkeypatch.setattr(_san_training, "san_step", spy)
     FlowSan(size=16, n_steps=2, san=SAN).fit(x, {"gender": gender}, recipe=TINY)
     # Three batches each; the first SAN's input is what the matcher compares with.
     assert seen == [True] * 3 + [False] * 3

@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.perturbers import labels  # noqa: E402
+from sfumato.perturbers._labels import read_codes  # noqa: E402
+from sfumato.perturbers.base import Perturber  # noqa: E402
 from sfumato.perturbers.choice import ATTRIBUTES  # noqa: E402
 from sfumato.perturbers.controllable import ControllableFacePrivacy  # noqa: E402
-from sfumato.perturbers.labels import read_codes  # noqa: E402
-from sfumato.perturbers.perturber import Perturber  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 from sfumato.readers.tasks import ClassTask, Reading  # noqa: E402

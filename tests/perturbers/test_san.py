@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
 from sfumato.nets.pixels import luminance  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet  # noqa: E402
+from sfumato.perturbers._san_data import prototypes_of, released_recipe  # noqa: E402
+from sfumato.perturbers._san_output import coloured  # noqa: E402
+from sfumato.perturbers._san_training import pretraining_step, san_step  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 from sfumato.perturbers.san import SanPerturber  # noqa: E402
-from sfumato.perturbers.san_data import prototypes_of, released_recipe  # noqa: E402
-from sfumato.perturbers.san_output import coloured  # noqa: E402
-from sfumato.perturbers.san_training import pretraining_step, san_step  # noqa: E402
 
 SMALL = {"size": 16, "widths": (4, 4, 16, 16), "classifier_widths": (8, 8, 16)}
 RECIPE = Recipe(n_iterations=140, batch_size=8, learning_rate=0.03, n_rounds=2)
@@ -327,7 +327,7 @@ def test_at_random_draws_classes_only(trained):
 
 
 def test_prototypes_of_groups():
-    from sfumato.perturbers.images import Pictures
+    from sfumato.perturbers._images import Pictures
 
     x, _, _ = draw(9, 8)
     codes, groups = np.array([0, 1] * 4), np.array([0] * 2 + [1] * 6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sfumato.errors import InputError
-from sfumato.perturbers.sheets import GAP, contact_sheet, save_sheet
+from sfumato.perturbers._sheets import GAP, contact_sheet, save_sheet
 
 
 def test_every_version_is_in_its_place(tmp_path):

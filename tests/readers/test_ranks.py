@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfumato.errors import InputError
-from sfumato.readers.ranks import Ranks
+from sfumato.readers._ranks import Ranks
 
 ages = st.lists(st.integers(0, 116), min_size=2, max_size=40).filter(lambda a: len(set(a)) > 1)
 

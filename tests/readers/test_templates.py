@@ -55,13 +55,15 @@ def test_reads_every_attribute_of_rows_it_did_not_see(reader):
 
 @pytest.mark.parametrize("model", ["ce", "or", "coral", "corn"])
 def test_numpy_reads_as_the_network_does(faces, model, monkeypatch):
-    from sfumato.readers import templates_training
+    from sfumato.readers import _templates_training
     from sfumato.readers.tasks import reading_of
 
     X, labels = faces
     nets = []
-    arrays = templates_training._arrays
-    monkeypatch.setattr(templates_training, "_arrays", lambda net: nets.append(net) or arrays(net))
+    arrays = _templates_training._arrays
+    monkeypatch.setattr(
+        _templates_training, "_arrays", lambda net: nets.append(net) or arrays(net)
+    )
     reader = TemplateReader(n_units=8, n_epochs=1, age_model=model).fit(X, labels)
     with torch.no_grad():
         logits = nets[0](torch.from_numpy(X[:50]))
@@ -93,8 +95,8 @@ def test_coral_starts_at_the_frequencies_and_never_contradicts_itself(reader, fa
 @pytest.mark.parametrize("model", ["ce", "or", "coral", "corn"])
 def test_start_tells_the_frequencies(model):
     from sfumato.nets.multitask import LAYERS
+    from sfumato.readers._training import start_at_frequencies
     from sfumato.readers.tasks import AgeTask, reading_of
-    from sfumato.readers.training import start_at_frequencies
 
     task = AgeTask("age_years", (20, 21, 25, 26), model=model)
     codes = np.repeat([0, 1, 2, 3, -1], [4000, 3000, 2000, 1000, 500])

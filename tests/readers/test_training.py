@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
+from sfumato.readers._training import Rows, task_weight, train_reader  # noqa: E402
 from sfumato.readers.recipes import Recipe  # noqa: E402
 from sfumato.readers.tasks import ClassTask  # noqa: E402
-from sfumato.readers.training import Rows, task_weight, train_reader  # noqa: E402
 
 
 def test_task_weight_by_hand():

@@ -12,7 +12,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from pydantic import TypeAdapter, ValidationError  # noqa: E402
 
-from sfumato.service.bodies import BASE64, NO_PATH, Name, schemas  # noqa: E402
+from sfumato.service._bodies import BASE64, NO_PATH, Name, schemas  # noqa: E402
 
 
 @given(st.text("a.~/\\\n", max_size=8))

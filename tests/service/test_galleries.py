@@ -28,7 +28,7 @@ from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.gallery import Gallery, Templates  # noqa: E402
-from sfumato.gallery.disk import locked  # noqa: E402
+from sfumato.gallery._disk import locked  # noqa: E402
 from sfumato.models.storage import SavedModel, save_model  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
 from sfumato.service.galleries import made_by, names_of  # noqa: E402

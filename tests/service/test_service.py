@@ -24,11 +24,11 @@ from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
 from sfumato.models.storage import SavedModel, save_model  # noqa: E402
+from sfumato.service._pool import Busy, TookTooLong  # noqa: E402
+from sfumato.service._routes import parse_hide  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
 from sfumato.service.keys import KeyFile, find_key  # noqa: E402
 from sfumato.service.limits import Limits, Rate, Refused  # noqa: E402
-from sfumato.service.pool import Busy, TookTooLong  # noqa: E402
-from sfumato.service.routes import parse_hide  # noqa: E402
 
 LITTLE = Limits(
     photo_bytes=300_000, table_bytes=3_000_000, body_seconds=0.5, work_seconds=20, waiting=1,

@@ -4,7 +4,7 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
-from sfumato.training.checkpoints import load_state, save_state  # noqa: E402
+from sfumato.training._checkpoints import load_state, save_state  # noqa: E402
 
 
 def test_an_optimizers_state_comes_back(tmp_path):

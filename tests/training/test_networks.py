@@ -15,7 +15,7 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
-from sfumato.training.checkpoints import load_state  # noqa: E402
+from sfumato.training._checkpoints import load_state  # noqa: E402
 from sfumato.training.networks import Schedule, draw_history, train_networks  # noqa: E402
 
 N = 50

@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 pytest.importorskip("lightning_fabric", reason="needs the extra deep")
 
 from sfumato.errors import InputError  # noqa: E402
+from sfumato.readers._training import Rows, train_reader  # noqa: E402
 from sfumato.readers.recipes import Recipe  # noqa: E402
 from sfumato.readers.tasks import MISSING, ClassTask  # noqa: E402
-from sfumato.readers.training import Rows, train_reader  # noqa: E402
-from sfumato.training.checkpoints import load_state  # noqa: E402
+from sfumato.training._checkpoints import load_state  # noqa: E402
 from sfumato.training.loop import make_fabric  # noqa: E402
 from sfumato.training.processes import _reopened, of_batch, own_part  # noqa: E402
 

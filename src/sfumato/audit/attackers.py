@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from sfumato.audit.similarity import SimilarityAttacker
+from sfumato.audit._similarity import SimilarityAttacker
 from sfumato.validation import check_choice
 
 

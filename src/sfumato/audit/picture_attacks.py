@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter, median_filter
 
 from sfumato.audit.pictures import to_bytes
 from sfumato.metrics.verification import eer
-from sfumato.perturbers.images import Pictures, check_images
+from sfumato.perturbers._images import Pictures, check_images
 from sfumato.validation import need
 
 
@@ -111,7 +111,7 @@ class Inversion:
 
     def fit(self, protected, original, recipe, *, progress=None):
         """Train it; ``recipe`` is one of :mod:`sfumato.perturbers.recipes`; returns self."""
-        from sfumato.audit.picture_training import train_inversion
+        from sfumato.audit._picture_training import train_inversion
 
         pairs = Pictures(protected, self.size), Pictures(original, self.size)
         self._net = train_inversion(self, *pairs, recipe, progress)
@@ -120,7 +120,7 @@ class Inversion:
     def restore(self, images):
         """Return what the network takes for the originals, shape and range as given."""
         torch = need("torch", "deep")
-        from sfumato.perturbers.images import resized
+        from sfumato.perturbers._images import resized
 
         images = check_images(images)
         small = resized(images, self.size, self.size)

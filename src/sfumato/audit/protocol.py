@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfumato.audit import alarms
+from sfumato.audit import _alarms
 from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
@@ -128,7 +128,7 @@ def audit(
         after=after,
         reduction=_reduction(before, after, judge, chance),
         matching=_matching(tested, sides, n_resamples, seed) if known else None,
-        alarms=alarms.raise_alarms(before, after, chance, judge, known),
+        alarms=_alarms.raise_alarms(before, after, chance, judge, known),
         seed=seed,
         rows={
             "X": tested.X,

@@ -105,7 +105,7 @@ def protect(
     """
     from sfumato.models.opening import open_model
     from sfumato.models.storage import SavedModel
-    from sfumato.perturbers.perturber import Perturber
+    from sfumato.perturbers.base import Perturber
 
     opened = open_model(model)
     asked = {"hide": hide, "keep": keep, "at_random": at_random, "strength": strength}
@@ -139,7 +139,7 @@ def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random
     from sfumato.batch.protecting import PerturbJob
     from sfumato.faces.sources import open_source
     from sfumato.models.photos import photo_detector
-    from sfumato.perturbers.perturber import with_strength
+    from sfumato.perturbers.base import with_strength
 
     if hide is None:
         raise InputError("give --hide, such as --hide gender,age, for photos.")

@@ -16,7 +16,7 @@ def demo(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ):
     """Simulate people, attack, erase, attack again; write a report for each method."""
-    from sfumato.experiments.demo import run_demo
+    from sfumato.reproduce.demo import run_demo
 
     with track("demo") as progress:
         audits, skipped = run_demo(output, seed=seed, progress=progress)

@@ -59,7 +59,7 @@ def protect_pictures(
     from sfumato.models.opening import open_model
     from sfumato.models.photos import protect_photos
     from sfumato.models.pictures import shipped_perturber
-    from sfumato.perturbers.perturber import with_strength
+    from sfumato.perturbers.base import with_strength
     from sfumato.readers.check import FaceCheck
     from sfumato.readers.describe import LAWFUL
 

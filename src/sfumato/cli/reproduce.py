@@ -26,13 +26,13 @@ def reproduce(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ):
     """Measure a published table or figure again, and print ours beside the published figures."""
-    from sfumato.experiments import reproduce as library
+    from sfumato.reproduce import run as library
 
     if name == "list":
         print_listing(library.listing(), as_json)
         return
-    from sfumato.experiments.templates import Templates
-    from sfumato.experiments.writing import check_free, write_result
+    from sfumato.reproduce.templates import Templates
+    from sfumato.reproduce.writing import check_free, write_result
 
     if output is not None and not force:
         check_free(output, name)
@@ -52,7 +52,7 @@ def reproduce(
 
 def print_result(result):
     """Print a result's tables, in several parts if wider than the terminal, and notes."""
-    from sfumato.experiments.writing import HOW_TO_READ
+    from sfumato.reproduce.writing import HOW_TO_READ
 
     views = [view for table in result.tables for view in _views(result, *table)]
     if views:
@@ -75,7 +75,7 @@ def _views(result, columns, rows):
 
 
 def _table(result, columns, rows):
-    from sfumato.experiments.writing import cells_of
+    from sfumato.reproduce.writing import cells_of
 
     view = Table("", "", title=result.title)
     for column in columns:

@@ -8,7 +8,7 @@ with L_id the softmax over people on cosines, means over the batch, and W_F, W_M
 weights of the women and of the men in that softmax.
 """
 
-from sfumato.erasers.adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.training.update import update
 
 
@@ -107,7 +107,7 @@ class AngularEraser(AdversarialEraser):
         return super().fit(X, y, identity=identity, progress=progress)
 
     def _train(self, game, progress):
-        from sfumato.erasers.adversarial_training import Nets, adam, residual_arrays
+        from sfumato.erasers._adversarial_training import Nets, adam, residual_arrays
 
         encoder = game.residual_encoder(self.n_hidden)
         nets = Nets(encoder, game.primary_head(encoder, self.n_hidden), [])

@@ -1,7 +1,7 @@
 """The barycentre eraser: move every class of faces to the same Gaussian, without labels.
 
 One step, for classes k with means m_k and covariances S_k, and their Wasserstein barycentre
-N(m, S) (see :mod:`~sfumato.erasers.gaussian_transport`):
+N(m, S) (see :mod:`~sfumato.erasers._gaussian_transport`):
 
     T_k(u) = m + (u - m_k) A_k,    A_k S_k A_k = S                                   (1)
     r(u)   = sum_k p(k | u) T_k(u)                                                   (2)
@@ -23,15 +23,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato.data.rows import unit_rows
 from sfumato.data.splits import as_names
-from sfumato.erasers.correlates import correlate_directions
-from sfumato.erasers.dense import dense_forward
-from sfumato.erasers.gaussian_transport import (
+from sfumato.erasers._correlates import correlate_directions
+from sfumato.erasers._gaussian_transport import (
     barycentre_covariance,
     matrix_power,
     transport_map,
 )
-from sfumato.erasers.person_scatter import person_scatter
+from sfumato.erasers._person_scatter import person_scatter
 from sfumato.errors import InputError
+from sfumato.nets.dense import dense_forward
 from sfumato.validation import class_codes
 
 CHUNK = 8192

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato.data.rows import unit_rows
-from sfumato.erasers.keyed_noise import normal, row_keys
+from sfumato.erasers._keyed_noise import normal, row_keys
 from sfumato.errors import InputError
 
 CHUNK = 4096

@@ -7,7 +7,7 @@ One update a batch seeks the saddle point of
 of which the encoder G_f and the task's head G_y seek the minimum, the adversary G_d the maximum.
 """
 
-from sfumato.erasers.adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.losses.adversarial import cross_entropy, reverse_gradient
 from sfumato.training.update import update
 
@@ -84,7 +84,7 @@ class GradientReversalEraser(AdversarialEraser):
         self.seed = seed
 
     def _train(self, game, progress):
-        from sfumato.erasers.adversarial_training import adam, residual_arrays, residual_nets
+        from sfumato.erasers._adversarial_training import adam, residual_arrays, residual_nets
 
         nets = residual_nets(game, self.n_hidden)
         optimizers = adam(nets, self.learning_rate, HEAD_RATE, HEAD_DECAY)

@@ -13,7 +13,7 @@ linearly in the output of a kernel encoder, as closed-form solutions need it ([3
 
 import numpy as np
 
-from sfumato.erasers.adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.errors import InputError
 from sfumato.losses.dependence import fourier_features, hsic
 from sfumato.training.update import update
@@ -122,7 +122,7 @@ class HsicEraser(AdversarialEraser):
         return super().fit(X, y, progress=progress)
 
     def _train(self, game, progress):
-        from sfumato.erasers.adversarial_training import Nets, adam, residual_arrays
+        from sfumato.erasers._adversarial_training import Nets, adam, residual_arrays
 
         encoder = game.residual_encoder(self.n_hidden)
         nets = Nets(encoder, game.primary_head(encoder, self.n_hidden), [])

@@ -17,7 +17,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfumato.erasers.keyed_noise import normal, row_keys
+from sfumato.erasers._keyed_noise import normal, row_keys
 from sfumato.errors import InputError
 from sfumato.validation import check_fraction
 

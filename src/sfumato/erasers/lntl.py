@@ -8,7 +8,7 @@ with Q the softmax of h and L_c, L_b cross-entropies: the bound on the mutual in
 the embedding and the bias ([1]_, Sect. 3; [2]_, Eq. 5). Gradient reversal plays both sides.
 """
 
-from sfumato.erasers.adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.losses.adversarial import (
     cross_entropy,
     entropy,
@@ -95,7 +95,7 @@ class LearningNotToLearnEraser(AdversarialEraser):
         self.seed = seed
 
     def _train(self, game, progress):
-        from sfumato.erasers.adversarial_training import residual_arrays, residual_nets, sgd
+        from sfumato.erasers._adversarial_training import residual_arrays, residual_nets, sgd
 
         nets = residual_nets(game, self.n_hidden)
         optimizers = sgd(nets, self.learning_rate)

@@ -9,7 +9,7 @@ so that the encoder asks for an undecided discriminator, not for a wrong one, wh
 reversing its gradient asks for and which a new attacker turns round ([1]_, Sect. 3).
 """
 
-from sfumato.erasers.adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.losses.adversarial import cross_entropy, entropy
 from sfumato.training.update import update
 
@@ -85,7 +85,7 @@ class MaxEntArlEraser(AdversarialEraser):
         self.seed = seed
 
     def _train(self, game, progress):
-        from sfumato.erasers.adversarial_training import adam, residual_arrays, residual_nets
+        from sfumato.erasers._adversarial_training import adam, residual_arrays, residual_nets
 
         nets = residual_nets(game, self.n_hidden)
         optimizers = adam(nets, self.learning_rate, HEAD_RATE)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato.data.rows import unit_rows
-from sfumato.erasers.keyed_noise import row_keys, uniform
+from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
 
 CHUNK = 4096

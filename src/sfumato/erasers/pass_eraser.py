@@ -8,9 +8,9 @@ while the discriminators D_1 ... D_K learn one at a time: those off duty remembe
 encoder did before, so that it cannot go back to it.
 """
 
-from sfumato.erasers.adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers.dense import dense_forward
+from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.losses.adversarial import cross_entropy, cross_entropy_to_uniform
+from sfumato.nets.dense import dense_forward
 from sfumato.training.update import update
 
 N_HIDDEN = 128
@@ -89,7 +89,7 @@ class PassEraser(AdversarialEraser):
         self.seed = seed
 
     def _train(self, game, progress):
-        from sfumato.erasers.adversarial_training import adam, ensemble_nets, prelu_arrays
+        from sfumato.erasers._adversarial_training import adam, ensemble_nets, prelu_arrays
 
         nets = ensemble_nets(game, self.n_units, N_HIDDEN, self.n_adversaries)
         optimizers = adam(nets, self.learning_rate, HEAD_RATE)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfumato.erasers.keyed_noise import permutations, row_keys
+from sfumato.erasers._keyed_noise import permutations, row_keys
 from sfumato.errors import InputError
 
 

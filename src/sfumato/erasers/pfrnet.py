@@ -9,7 +9,7 @@ with M the distance between the classes' moments in z. Only z is kept: a carries
 away, and since x must come back from both, z has to hold whatever a does not.
 """
 
-from sfumato.erasers.adversarial import AdversarialEraser
+from sfumato.erasers._adversarial import AdversarialEraser
 from sfumato.losses.adversarial import cross_entropy
 from sfumato.losses.dependence import moment_gap
 from sfumato.training.update import update
@@ -110,7 +110,7 @@ class PfrNetEraser(AdversarialEraser):
         return super().fit(X, y, progress=progress)
 
     def _train(self, game, progress):
-        from sfumato.erasers.adversarial_training import Nets, adam, residual_arrays
+        from sfumato.erasers._adversarial_training import Nets, adam, residual_arrays
         from sfumato.nets.split import SplitAutoencoder
 
         autoencoder = game.place(

@@ -117,7 +117,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         self
         """
         need("torch", "deep")
-        from sfumato.erasers.sensitivenets_training import train_layers
+        from sfumato.erasers._sensitivenets_training import train_layers
 
         X, y = validate_data(self, X, y, dtype=np.float32, multi_output=True, ensure_min_samples=2)
         X_primary, people = (X, identity) if primary is None else primary
@@ -134,7 +134,7 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         return self
 
     def _primary_task(self, X, people, labels):
-        from sfumato.erasers.sensitivenets_training import Labels, Triplets
+        from sfumato.erasers._sensitivenets_training import Labels, Triplets
 
         if labels is not None:
             _check_length(labels, X, "primary_labels")

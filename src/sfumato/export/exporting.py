@@ -10,7 +10,7 @@ from sfumato.export.model import FORMAT, OnnxModel
 from sfumato.export.parity import check_cases
 from sfumato.models import storage
 from sfumato.models.opening import load_any
-from sfumato.perturbers.perturber import Perturber
+from sfumato.perturbers.base import Perturber
 from sfumato.readers.templates import TemplateReader
 
 

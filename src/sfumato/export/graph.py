@@ -103,7 +103,7 @@ def add_affine(graph, x, matrix, constant):
 
 
 def add_dense(graph, x, network, *, activation="relu", activate_last=False):
-    """Add a network of :mod:`sfumato.erasers.dense`; "relu" or "prelu"."""
+    """Add a network of :mod:`sfumato.nets.dense`; "relu" or "prelu"."""
     n_layers = sum(name.startswith("weight_") for name in network)
     for number in range(n_layers):
         x = add_affine(graph, x, network[f"weight_{number}"].T, network[f"bias_{number}"])

@@ -14,8 +14,8 @@ from sfumato.models.registry import PERTURBERS, method_name
 from sfumato.models.storage import fingerprint_of
 from sfumato.nets.pixels import luminance
 from sfumato.nets.privacynet import label_planes
-from sfumato.perturbers.perturber import shown_classes
-from sfumato.perturbers.san_output import coloured
+from sfumato.perturbers._san_output import coloured
+from sfumato.perturbers.base import shown_classes
 
 LANDMARKS = ("controllable", "face-mixing")
 
@@ -148,7 +148,7 @@ class _LabelledNet(nn.Module):
 class _Sans(nn.Module):
     """SANs in sequence, or side by side and averaged.
 
-    The twin of :func:`sfumato.perturbers.san_output.shown`; ``reader`` tells the group whose
+    The twin of :func:`sfumato.perturbers._san_output.shown`; ``reader`` tells the group whose
     prototypes a picture takes.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from sfumato.errors import InputError
 from sfumato.export.model import OnnxModel
 from sfumato.models.storage import SavedModel
-from sfumato.perturbers.perturber import Perturber
+from sfumato.perturbers.base import Perturber
 from sfumato.readers.tasks import AgeTask, Reading, task_from_dict
 
 

@@ -1,6 +1,6 @@
 """A gallery of protected templates on disk: enrol, verify, identify, delete, export."""
 
-from sfumato.gallery.gallery import Gallery
-from sfumato.gallery.templates import Templates
+from sfumato.gallery._gallery import Gallery
+from sfumato.gallery._templates import Templates
 
 __all__ = ["Gallery", "Templates"]

@@ -6,7 +6,7 @@ from safetensors import SafetensorError, safe_open
 
 from sfumato.errors import InputError
 from sfumato.models import pictures, storage
-from sfumato.perturbers.perturber import Perturber
+from sfumato.perturbers.base import Perturber
 from sfumato.readers import storage as readers
 
 

@@ -11,8 +11,8 @@ from sfumato.faces.saving import KINDS, check_ending
 from sfumato.faces.sources import FileSource, open_source
 from sfumato.faces.workers import embed_in_order, n_cores
 from sfumato.models.protector import PhotoProtector, check_target
+from sfumato.perturbers.base import shown_classes
 from sfumato.perturbers.choice import check_choice_of
-from sfumato.perturbers.perturber import shown_classes
 from sfumato.validation import check_choice
 
 TASK = 2
@@ -92,14 +92,14 @@ def protect_photos(
     perturber : Perturber
         Fitted; picklable for more than one worker.
     hide, keep
-        As for :meth:`sfumato.perturbers.perturber.Perturber.transform`.
+        As for :meth:`sfumato.perturbers.base.Perturber.transform`.
     face : int, optional
         Protect this face alone, 0 is the largest; default: all of at least 40 pixels' width.
     labels : dict of str to str, optional
         What all these faces show now, such as ``{"gender": "female"}``; default: what the
         perturber reads, which moves a face the wrong way where it misreads it.
     at_random : bool, default=False
-        As for :meth:`~sfumato.perturbers.perturber.Perturber.transform`.
+        As for :meth:`~sfumato.perturbers.base.Perturber.transform`.
     detector, max_pixels, pad, workers
         As for :func:`sfumato.faces.embed.embed`, but "dlib" searches photos of up to 2,048
         pixels a side at their own size.

@@ -7,8 +7,8 @@ import torch
 from sfumato.losses.gan import attribute_loss
 from sfumato.nets.attributes import AttributeNet
 from sfumato.nets.privacynet import label_layout, read_labels
-from sfumato.perturbers.draws import Draws
-from sfumato.perturbers.images import Pictures
+from sfumato.perturbers._draws import Draws
+from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.privacynet import classes_and_codes
 from sfumato.perturbers.recipes import Recipe
 from sfumato.training.loop import make_fabric

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import warp_faces
-from sfumato.perturbers.face_code import (
+from sfumato.perturbers._face_code import (
     FaceCode,
     drawn_rows,
     fit_code,
@@ -18,8 +18,8 @@ from sfumato.perturbers.face_code import (
     pictures_and_shapes,
     read_classes,
 )
-from sfumato.perturbers.images import Pictures
-from sfumato.perturbers.perturber import LABELLERS, Perturber
+from sfumato.perturbers._images import Pictures
+from sfumato.perturbers.base import LABELLERS, Perturber
 from sfumato.validation import check_choice, need
 
 # Components of the code with less variance than this share of the largest are numerical noise.
@@ -65,7 +65,7 @@ class ControllableFacePrivacy(Perturber):
     size_ : int
     code_ : dict of str to ndarray
         Means and bases of shape and texture, see
-        :class:`~sfumato.perturbers.face_code.FaceCode`.
+        :class:`~sfumato.perturbers._face_code.FaceCode`.
     unwhiten_ : ndarray of shape (n_components, n_code)
     directions_ : dict of str to ndarray of shape (n_components, n_classes - 1)
         Orthonormal columns in the whitened code; those of two attributes are orthogonal too.
@@ -128,7 +128,7 @@ class ControllableFacePrivacy(Perturber):
         Parameters
         ----------
         images : array-like
-            Faces as :class:`~sfumato.perturbers.images.Pictures` takes them.
+            Faces as :class:`~sfumato.perturbers._images.Pictures` takes them.
         labels : dict of str to array-like of str of shape (n_images,)
             The attributes to hide or to keep, of two classes or more.
         progress : callable, optional

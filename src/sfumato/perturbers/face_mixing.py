@@ -5,7 +5,7 @@ import numpy as np
 from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import face_mask, warp_faces
-from sfumato.perturbers.face_code import (
+from sfumato.perturbers._face_code import (
     BATCH,
     REGIONS,
     FaceCode,
@@ -16,8 +16,8 @@ from sfumato.perturbers.face_code import (
     pictures_and_shapes,
     read_classes,
 )
-from sfumato.perturbers.images import Pictures
-from sfumato.perturbers.perturber import Perturber
+from sfumato.perturbers._images import Pictures
+from sfumato.perturbers.base import Perturber
 from sfumato.validation import check_choice, need
 
 CANDIDATES = ("mean", "faces")
@@ -62,7 +62,7 @@ class FaceMixing(Perturber):
         uint8.
     code_, readers_ : dict of str to ndarray
         By which it reads classes where no labels are given, see
-        :mod:`sfumato.perturbers.face_code`.
+        :mod:`sfumato.perturbers._face_code`.
 
     Notes
     -----
@@ -114,7 +114,7 @@ class FaceMixing(Perturber):
         Parameters
         ----------
         images : array-like
-            Faces as :class:`~sfumato.perturbers.images.Pictures` takes them.
+            Faces as :class:`~sfumato.perturbers._images.Pictures` takes them.
         labels : dict of str to array-like of str of shape (n_images,)
             The attributes to hide, of two classes or more.
         progress : callable, optional

@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.perturbers.perturber import Perturber
-from sfumato.perturbers.san import SanPerturber
-from sfumato.perturbers.san_data import (
+from sfumato.perturbers._san_data import (
     NEUTRAL,
     checked,
     each_san,
@@ -17,6 +15,8 @@ from sfumato.perturbers.san_data import (
     seed_of,
     telling,
 )
+from sfumato.perturbers.base import Perturber
+from sfumato.perturbers.san import SanPerturber
 
 
 class FlowSan(Perturber):
@@ -104,8 +104,8 @@ class FlowSan(Perturber):
         self
         """
         pictures, codes, classes = checked(images, labels, self.size)
-        from sfumato.perturbers.san_output import arrays_of
-        from sfumato.perturbers.san_training import fit_pair, follow
+        from sfumato.perturbers._san_output import arrays_of
+        from sfumato.perturbers._san_training import fit_pair, follow
 
         sans = each_san(SanPerturber, self.size, self.san, self.seed, self.n_steps)
         recipe = recipe or released_recipe(len(codes))
@@ -132,13 +132,13 @@ class FlowSan(Perturber):
         return self
 
     def _codes(self, x):
-        from sfumato.perturbers.san_output import class_probabilities
+        from sfumato.perturbers._san_output import class_probabilities
 
         classifiers = [classifier for _, classifier in self._networks()]
         return {"gender": class_probabilities(classifiers, x).argmax(axis=1)}
 
     def _perturb(self, x, now, then, hidden):
-        from sfumato.perturbers.san_output import as_tensors, shown
+        from sfumato.perturbers._san_output import as_tensors, shown
 
         now, then = now["gender"], then["gender"]
         for net, _ in self._networks()[: self._n_applied()]:
@@ -153,7 +153,7 @@ class FlowSan(Perturber):
 
     def _networks(self):
         if vars(self).get("_pairs") is None:
-            from sfumato.perturbers.san_output import pairs
+            from sfumato.perturbers._san_output import pairs
 
             self._pairs = pairs(self, SanPerturber(**(self.san or {})).widths)
         return self._pairs

@@ -109,7 +109,7 @@ def protect_faces(image, faces, perturber, **options):
         Only their landmarks are used.
     perturber : Perturber
     **options
-        Of :meth:`~sfumato.perturbers.perturber.Perturber.transform`, such as ``hide``.
+        Of :meth:`~sfumato.perturbers.base.Perturber.transform`, such as ``hide``.
 
     Returns
     -------

@@ -8,15 +8,15 @@ with labels V_0 and V_t the labels to show,
           + lambda_m |R(X) - R(G(X, V_t))|^2
           + lambda_rec |X - G(G(X, V_t), V_0)|_1                                      (Eq. 2)
 
-:mod:`sfumato.perturbers.privacynet_training` has the updates.
+:mod:`sfumato.perturbers._privacynet_training` has the updates.
 """
 
 import math
 
 from sfumato.errors import InputError
+from sfumato.perturbers._images import Pictures
+from sfumato.perturbers.base import LABELLERS, Perturber, class_numbers
 from sfumato.perturbers.choice import ATTRIBUTES
-from sfumato.perturbers.images import Pictures
-from sfumato.perturbers.perturber import LABELLERS, Perturber, class_numbers
 from sfumato.perturbers.recipes import Recipe
 from sfumato.validation import check_choice, need
 
@@ -122,7 +122,7 @@ class PrivacyNetPerturber(Perturber):
         Parameters
         ----------
         images : array-like
-            As :class:`sfumato.perturbers.images.Pictures` takes them.
+            As :class:`sfumato.perturbers._images.Pictures` takes them.
         labels : dict of str to array-like of str of shape (n_images,)
             Classes of each attribute, of :data:`sfumato.perturbers.choice.ATTRIBUTES` in their
             order there, of others in alphabetical order.
@@ -160,7 +160,7 @@ class PrivacyNetPerturber(Perturber):
         check_choice(self.labeller, LABELLERS, "labeller")
         if not self.strength > 0:
             raise InputError(f"strength must be above 0, got {self.strength}.")
-        from sfumato.perturbers.privacynet_training import Others, train
+        from sfumato.perturbers._privacynet_training import Others, train
 
         pictures = Pictures(images, self.size)
         attributes, codes = classes_and_codes(labels, len(pictures))
@@ -199,7 +199,7 @@ class PrivacyNetPerturber(Perturber):
     def _built(self):
         """Return the networks, built once."""
         if getattr(self, "_nets", None) is None:
-            from sfumato.perturbers.privacynet_training import rebuild
+            from sfumato.perturbers._privacynet_training import rebuild
 
             self._nets = rebuild(self)
         return self._nets

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sfumato.perturbers.perturber import Perturber
-from sfumato.perturbers.san_data import NEUTRAL, checked, prototypes_of, released_recipe
+from sfumato.perturbers._san_data import NEUTRAL, checked, prototypes_of, released_recipe
+from sfumato.perturbers.base import Perturber
 
 
 class SanPerturber(Perturber):
@@ -118,7 +118,7 @@ class SanPerturber(Perturber):
         Parameters
         ----------
         images : array-like
-            As for :class:`~sfumato.perturbers.images.Pictures`.
+            As for :class:`~sfumato.perturbers._images.Pictures`.
         labels : dict of str to array-like of shape (n_images,)
             With ``gender``, of two classes.
         matcher : torch.nn.Module, optional
@@ -146,8 +146,8 @@ class SanPerturber(Perturber):
         """
         pictures, codes, classes = checked(images, labels, self.size)
         from sfumato.nets.san import AuxiliaryNet
-        from sfumato.perturbers.san_output import arrays_of
-        from sfumato.perturbers.san_training import fit_auxiliary, fit_pair, fit_san
+        from sfumato.perturbers._san_output import arrays_of
+        from sfumato.perturbers._san_training import fit_auxiliary, fit_pair, fit_san
 
         recipe = recipe or released_recipe(len(codes))
         prototypes = prototypes_of(pictures, codes, np.zeros_like(codes))
@@ -171,12 +171,12 @@ class SanPerturber(Perturber):
         return self
 
     def _codes(self, x):
-        from sfumato.perturbers.san_output import class_probabilities
+        from sfumato.perturbers._san_output import class_probabilities
 
         return {"gender": class_probabilities([self._networks()[1]], x).argmax(axis=1)}
 
     def _perturb(self, x, now, then, hidden):
-        from sfumato.perturbers.san_output import as_tensors, shown
+        from sfumato.perturbers._san_output import as_tensors, shown
 
         now, then = now["gender"], then["gender"]
         return shown(self._networks()[0], x, *as_tensors(self.prototypes_, 0 * now, now, then))
@@ -184,7 +184,7 @@ class SanPerturber(Perturber):
     def _networks(self):
         """Return autoencoder and classifier, made of their weights at the first call."""
         if vars(self).get("_nets") is None:
-            from sfumato.perturbers.san_output import networks
+            from sfumato.perturbers._san_output import networks
 
             self._nets = networks(self.net_, self.classifier_, self.widths, self.size_)
         return self._nets

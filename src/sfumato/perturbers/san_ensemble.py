@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato.erasers.keyed_noise import row_keys, uniform
+from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
-from sfumato.perturbers.perturber import Perturber
-from sfumato.perturbers.san import SanPerturber
-from sfumato.perturbers.san_data import (
+from sfumato.perturbers._san_data import (
     NEUTRAL,
     checked,
     each_san,
@@ -19,6 +17,8 @@ from sfumato.perturbers.san_data import (
     seed_of,
     telling,
 )
+from sfumato.perturbers.base import Perturber
+from sfumato.perturbers.san import SanPerturber
 from sfumato.validation import check_choice, class_codes
 
 SELECTIONS = ("random", "average", "gibbs")
@@ -128,8 +128,8 @@ class SanEnsemble(Perturber):
         """
         check_choice(self.selection, SELECTIONS, "selection")
         pictures, codes, classes = checked(images, labels, self.size)
-        from sfumato.perturbers.san_output import arrays_of
-        from sfumato.perturbers.san_training import fit_auxiliary, fit_pair
+        from sfumato.perturbers._san_output import arrays_of
+        from sfumato.perturbers._san_training import fit_auxiliary, fit_pair
 
         sans = each_san(SanPerturber, self.size, self.san, self.seed, self.n_sans)
         names, groups = _groups(labels, codes, classes)
@@ -160,12 +160,12 @@ class SanEnsemble(Perturber):
         return self
 
     def _codes(self, x):
-        from sfumato.perturbers.san_output import class_probabilities
+        from sfumato.perturbers._san_output import class_probabilities
 
         return {"gender": class_probabilities(self._networks()[1], x).argmax(axis=1)}
 
     def _perturb(self, x, now, then, hidden):
-        from sfumato.perturbers.san_output import as_tensors, class_probabilities, picked, shown
+        from sfumato.perturbers._san_output import as_tensors, class_probabilities, picked, shown
 
         nets, classifiers, reader = self._networks()
         check_choice(self.selection, SELECTIONS, "selection")
@@ -191,7 +191,7 @@ class SanEnsemble(Perturber):
         """Return autoencoders, their classifiers, and the groups' reader or None."""
         if vars(self).get("_built") is None:
             from sfumato.nets.san import auxiliary_net
-            from sfumato.perturbers.san_output import pairs, state_of
+            from sfumato.perturbers._san_output import pairs, state_of
 
             both = pairs(self, SanPerturber(**(self.san or {})).widths)
             reader = None

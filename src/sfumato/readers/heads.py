@@ -7,8 +7,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato.data.rows import unit_rows
-from sfumato.erasers.dense import dense_forward
 from sfumato.errors import InputError
+from sfumato.nets.dense import dense_forward
 from sfumato.validation import need
 
 
@@ -30,7 +30,7 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
     Attributes
     ----------
     network_ : dict of str to ndarray
-        Weights and biases of the two layers, float32 (:mod:`sfumato.erasers.dense`).
+        Weights and biases of the two layers, float32 (:mod:`sfumato.nets.dense`).
     classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
 
@@ -77,7 +77,7 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
         self
         """
         need("torch", "deep")
-        from sfumato.readers.heads_training import train_head
+        from sfumato.readers._heads_training import train_head
 
         X, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)

@@ -12,8 +12,8 @@ from sfumato.faces.crops import ZOOM
 from sfumato.nets.backbones import make_backbone
 from sfumato.nets.multitask import MultiTaskNet
 from sfumato.nets.pixels import to_planes
+from sfumato.readers._training import Rows, logits_of, outputs, train_reader
 from sfumato.readers.tasks import make_task, reading_of
-from sfumato.readers.training import Rows, logits_of, outputs, train_reader
 from sfumato.validation import check_choice, need
 
 AUGMENTATIONS = ("faces", "crop", "none")

@@ -11,7 +11,7 @@ from sfumato.metrics.ordinal import (
     rank_interval,
     rank_probabilities,
 )
-from sfumato.readers.ranks import Ranks
+from sfumato.readers._ranks import Ranks
 from sfumato.validation import check_choice
 
 #: Models of an age; see :mod:`sfumato.losses.ordinal`.

@@ -5,8 +5,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato.data.splits import split_identities
-from sfumato.erasers.dense import dense_forward
 from sfumato.errors import InputError
+from sfumato.nets.dense import dense_forward
 from sfumato.readers.tasks import AgeTask, make_task, reading_of
 from sfumato.validation import need
 
@@ -99,7 +99,7 @@ class TemplateReader(BaseEstimator):
             For labels of another length, an attribute of one class, or no validation row.
         """
         need("torch", "deep")
-        from sfumato.readers.templates_training import train_templates
+        from sfumato.readers._templates_training import train_templates
 
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=20)
         if not labels:

@@ -23,12 +23,12 @@ from starlette.routing import compile_path
 
 from sfumato import __version__
 from sfumato.errors import InputError, SfumatoError
-from sfumato.service.audits import Audits
-from sfumato.service.bodies import schemas
-from sfumato.service.gallery_routes import GALLERIES
+from sfumato.service._audits import Audits
+from sfumato.service._bodies import schemas
+from sfumato.service._gallery_routes import GALLERIES
+from sfumato.service._pool import Busy, TookTooLong, WorkPool
+from sfumato.service._routes import OPEN, ROUTES
 from sfumato.service.limits import Limits, Rate, Refused
-from sfumato.service.pool import Busy, TookTooLong, WorkPool
-from sfumato.service.routes import OPEN, ROUTES
 from sfumato.service.work import Models
 
 LOG = logging.getLogger("sfumato.service")

@@ -14,7 +14,7 @@ import torch
 
 from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
-from sfumato.training.checkpoints import load_state, save_state
+from sfumato.training._checkpoints import load_state, save_state
 from sfumato.validation import check_choice
 
 CHECKPOINT, BEST, LOG, CURVES = "last.safetensors", "best.safetensors", "log.json", "curves.png"

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from sfumato.errors import InputError
-from sfumato.training.checkpoints import load_state, save_state
+from sfumato.training._checkpoints import load_state, save_state
 
 
 def train_on(fabric, function, net, *args, progress=None):

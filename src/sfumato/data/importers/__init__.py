@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 
+from sfumato.data.importers._writing import Imported
 from sfumato.data.importers.arrays import import_arrays
 from sfumato.data.importers.celeba import import_celeba
 from sfumato.data.importers.csv_file import import_csv
@@ -12,7 +13,6 @@ from sfumato.data.importers.photos import (
     import_lfw,
     import_utkface,
 )
-from sfumato.data.importers.writing import Imported
 from sfumato.errors import InputError
 from sfumato.validation import check_choice
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sfumato.data.importers.rows import Rows
-from sfumato.data.importers.writing import write_import
+from sfumato.data.importers._rows import Rows
+from sfumato.data.importers._writing import write_import
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import ROW_GROUP
 from sfumato.errors import InputError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sfumato.data.importers.writing import Photo, Reject, find_file, import_photos, need_folder
+from sfumato.data.importers._writing import Photo, Reject, find_file, import_photos, need_folder
 from sfumato.errors import InputError
 
 ATTRIBUTES = [

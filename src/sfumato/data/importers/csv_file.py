@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from sfumato.data.importers.rows import Rows, cast, infer
-from sfumato.data.importers.writing import Rejects, write_import
+from sfumato.data.importers._rows import Rows, cast, infer
+from sfumato.data.importers._writing import Rejects, write_import
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 

@@ -1,0 +1,90 @@
+"""A gallery's folder: how it is made, and what it says of itself."""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from sfumato import __version__
+from sfumato.data.info import TableInfo
+from sfumato.errors import InputError
+from sfumato.gallery._disk import locked, sync_folder, write_synced
+from sfumato.gallery._log import AuditLog
+from sfumato.gallery._store import Store
+
+FORMAT = 1
+FILE = "gallery.json"
+
+
+class Folder:
+    """A gallery's files, and the lock around them.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._lock = path / "lock"
+        self.rows = path / "lance"
+        self.index = path / "index.json"
+        self.calibration = path / "calibration.safetensors"
+        self.log = AuditLog(path / "audit.jsonl", path / "key")
+
+    def reading(self):
+        """Keep writers out while the context lasts."""
+        return locked(self._lock, alone=False)
+
+    def writing(self):
+        """Keep everyone else out while the context lasts."""
+        return locked(self._lock, alone=True)
+
+    def bytes(self):
+        """Return the size of all files together."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+
+def make_folder(path, info):
+    """Make an empty gallery, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If ``path`` exists, or has no folder to be in.
+    """
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path} exists already; give another name.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist.")
+    about = {"format": FORMAT, "version": __version__, "info": asdict(info)}
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        folder = Folder(temporary)
+        folder.rows.mkdir()
+        Store(folder.rows, info.dimension)
+        folder.log.create().append("create")
+        write_synced(temporary / FILE, json.dumps(about, indent=2))
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
+def read_info(path):
+    """Return the TableInfo of a gallery, or refuse what is none, or a newer one."""
+    file = path / FILE
+    try:
+        about = json.loads(file.read_text())
+        number, info = about["format"], about["info"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = "no such folder" if not path.exists() else "not a gallery"
+        raise InputError(f"{path}: {what}; sfumato gallery create makes one.") from error
+    if number != FORMAT:
+        raise InputError(
+            f"{path}: gallery format {number}, this version reads {FORMAT}; update sfumato."
+        )
+    return TableInfo.from_dict(info)

@@ -1,0 +1,299 @@
+"""The gallery: a folder of protected templates of one encoder and one chain of erasers."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.gallery import _contents as contents
+from sfumato.gallery import _index as index
+from sfumato.gallery._calibration import Calibration, threshold_of
+from sfumato.gallery._enrolment import Enrolment, enrol_batch
+from sfumato.gallery._folder import FORMAT, Folder, make_folder, read_info
+from sfumato.gallery._matching import Matcher
+from sfumato.gallery._store import Store
+from sfumato.gallery._templates import as_templates, check_fits, check_protected
+
+
+class Gallery:
+    """Protected templates on disk, each of a person, to compare others with.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that :meth:`create` has made.
+
+    Attributes
+    ----------
+    path : Path
+    info : TableInfo
+        The space of the templates; those of another one are refused.
+    log : AuditLog
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, no gallery, or one of a newer format.
+
+    Notes
+    -----
+    A gallery holds biometric data: erasing an attribute is no anonymisation. Scores are those of
+    :mod:`sfumato.metrics.comparators`; a person's is that of their best template. The rate of a
+    threshold is that of a pair: a stranger who is compared with ``n`` templates meets ``n`` times
+    the FMR of false matches on average, which :meth:`identify` reports.
+
+    One process writes at a time, several read; each batch of an enrolment is in the gallery
+    whole or not at all, whatever kills it. Rows that were read once stay in memory until this
+    object sees that the gallery has changed, up to 1 GiB. Metrics other than the cosine and the
+    Euclidean distance (PE-MIU, negative face) are searched exactly, by their own comparator.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.info = read_info(self.path)
+        self._folder = Folder(self.path)
+        self.log = self._folder.log
+        self._store = Store(self._folder.rows)
+        self._matcher = Matcher(self._store, self.info, self._folder)
+
+    @classmethod
+    def create(cls, path, like):
+        """Make an empty gallery for templates like those of a protected face table.
+
+        Parameters
+        ----------
+        path : str or Path
+            Must not exist.
+        like : FaceTable, its path, or Templates
+            Only its metadata are read; enrol it afterwards.
+
+        Raises
+        ------
+        InputError
+            If ``path`` exists, or for raw templates.
+        """
+        like = as_templates(like)
+        check_protected(like.info, like.name)
+        make_folder(Path(path), like.info)
+        return cls(path)
+
+    @contextlib.contextmanager
+    def _reading(self):
+        with self._folder.reading():
+            yield self._store
+
+    @contextlib.contextmanager
+    def _writing(self):
+        with self._folder.writing():
+            if self._store.finish():
+                self.log.append("delete finished")
+            yield self._store
+
+    def enrol(self, templates, *, progress=None):
+        """Add templates, a commit every 8192.
+
+        Parameters
+        ----------
+        templates : FaceTable, its path, or Templates
+            ``image_id`` is a template's name, ``identity`` the person's; both are needed.
+        progress : callable, optional
+            Called as ``progress(n_done, n_rows, what)``.
+
+        Returns
+        -------
+        Enrolment
+            A row that is NaN or zero, unnamed, or whose template id is taken is a reject with
+            its reason; the others are in the gallery. Of two rows with one id the first is.
+
+        Raises
+        ------
+        InputError
+            For templates of another space than the gallery's: nothing is enrolled.
+        """
+        templates, done = self._fitting(templates), Enrolment()
+        for batch in templates.batches():
+            with self._writing() as store:
+                enrol_batch(store, batch, self.info.metric, self.log, done)
+            if progress is not None:
+                progress(done.n_rows, templates.n_rows, "templates")
+        return done
+
+    def _fitting(self, templates):
+        templates = as_templates(templates)
+        check_fits(templates.info, self.info, templates.name)
+        return templates
+
+    def calibrate(self, templates, *, max_impostor=None, overwrite=False, seed=0):
+        """Measure which scores people and strangers reach, for thresholds by FMR.
+
+        Parameters
+        ----------
+        templates : FaceTable, its path, or Templates
+            Protected templates of known people, several each, of the gallery's space. They are
+            not enrolled. Every one must be usable.
+        max_impostor : int, optional
+            A sample of the impostor pairs where there are more; default 10,000,000.
+        overwrite : bool, default=False
+            Replace an earlier calibration.
+        seed : int, default=0
+            Of the sample.
+
+        Returns
+        -------
+        dict
+            How many templates, people and pairs it rests on.
+        """
+        templates, path = self._fitting(templates), self._folder.calibration
+        if path.exists() and not overwrite:
+            raise InputError(f"{self.path} is calibrated already; pass overwrite (--force).")
+        parts = list(templates.batches())
+        if not parts:
+            raise InputError(f"{templates.name}: has no rows to calibrate on.")
+        people = np.array([name for part in parts for name in part.people], dtype=object)
+        X = np.concatenate([part.X for part in parts])
+        more = {} if max_impostor is None else {"max_impostor": max_impostor}
+        found = Calibration.measure(X, people, self.info.metric, seed=seed, **more)
+        with self._writing():
+            self.log.append("calibrate", **found.counts)
+            found.save(path)
+        return found.counts
+
+    def threshold(self, fmr=None, score=None):
+        """Return the :class:`~sfumato.gallery._calibration.Threshold` at an FMR, or a score's."""
+        return threshold_of(self._folder.calibration, fmr, score)
+
+    def verify(self, templates, person=None, *, fmr=None, threshold=None):
+        """Compare each template with the person whom it claims to be.
+
+        Parameters
+        ----------
+        templates : FaceTable, its path, or Templates
+        person : str, optional
+            Claimed by all; default: each row's ``identity``.
+        fmr : float in (0, 1), optional
+            False match rate of the threshold, from the gallery's calibration.
+        threshold : float, optional
+            The score itself, instead of ``fmr``.
+
+        Returns
+        -------
+        dict
+            ``threshold``, ``n_probes``, ``n_accepted``, ``probes`` (``probe``, ``person``,
+            ``score``, ``accepted``) and ``rejects`` (``probe``, ``reason``).
+        """
+        limit, templates = self.threshold(fmr, threshold), self._fitting(templates)
+        return self._matcher.verify(templates, person, limit)
+
+    def identify(self, templates, *, k=5, fmr=None, threshold=None, exact=False):
+        """Say who each template is, among the enrolled people or nobody.
+
+        Parameters
+        ----------
+        templates : FaceTable, its path, or Templates
+        k : int >= 1, default=5
+            At most so many people a probe.
+        fmr : float in (0, 1), optional
+            False match rate of the threshold, from the gallery's calibration.
+        threshold : float, optional
+            The score itself, instead of ``fmr``.
+        exact : bool, default=False
+            Compare with every template even where there is an index.
+
+        Returns
+        -------
+        dict
+            ``search`` (``"exact"`` or ``"index"``) and, of an index, ``recall_at_1``;
+            ``threshold``; ``n_templates``; ``false_matches_of_a_stranger``: templates that one who
+            is not enrolled matches on average; ``n_probes``, ``n_named``; ``probes``: ``probe``,
+            ``person`` (None below the threshold), ``candidates`` (``rank``, ``person``,
+            ``score``), all from the threshold on; ``rejects`` (``probe``, ``reason``).
+        """
+        limit, templates = self.threshold(fmr, threshold), self._fitting(templates)
+        return self._matcher.identify(templates, k, limit, exact)
+
+    def build_index(self, *, n_queries=index.N_QUERIES, seed=0):
+        """Index the templates, so that :meth:`identify` need not look at all of them.
+
+        Templates enrolled later are compared one by one until the next call; see
+        :func:`sfumato.gallery._index.build`.
+        """
+        with self._writing() as store:
+            self.log.append("index", n_templates=store.n_rows)
+            path, metric = self._folder.index, self.info.metric
+            return index.build(store, metric, path, n_queries=n_queries, seed=seed)
+
+    def list(self):
+        """Return each person with ``n_templates`` and when the first and last was enrolled."""
+        with self._reading() as store:
+            found = contents.people(store)
+            self.log.append("list", n_people=len(found))
+        return found
+
+    def delete(self, person):
+        """Delete every template of a person, from the files as well.
+
+        Files that held a row of theirs are rewritten, older versions and the index removed:
+        search is exact until :meth:`build_index` is called. What a call that was killed left to
+        do is done by the next one that writes. In the audit log a keyed hash of the name stays.
+
+        Parameters
+        ----------
+        person : str
+
+        Returns
+        -------
+        dict
+            ``person``, ``n_templates`` deleted, ``index_removed``.
+
+        Raises
+        ------
+        InputError
+            If nobody of that name is enrolled.
+
+        Notes
+        -----
+        Not promised: that the medium's free blocks, snapshots, backups, exports, or the memory
+        of another process hold nothing more.
+        """
+        person = str(person)
+        with self._writing() as store:
+            self.log.append("delete", [person])
+            had_index, n_templates = store.has_index, store.delete(person)
+            self.log.append("deleted", [person], n_templates=n_templates)
+            if not n_templates:
+                raise InputError(f"{self.path}: {person!r} is not enrolled; see list.")
+            self._matcher.forget()
+            self._folder.index.unlink(missing_ok=True)
+        return {"person": person, "n_templates": n_templates, "index_removed": had_index}
+
+    def export(self, output):
+        """Write all templates as a face table that other commands read.
+
+        Parameters
+        ----------
+        output : str, Path or binary file
+            Must not exist; appears only when complete. ``enrolled`` is a label column.
+
+        Returns
+        -------
+        dict
+            ``output``, ``n_rows``.
+        """
+        if not hasattr(output, "write") and Path(output).exists():
+            raise InputError(f"{output} exists already; give another name.")
+        with self._reading() as store:
+            n_rows = contents.write_rows(store, output, self.info)
+            self.log.append("export", n_templates=n_rows)
+        return {"output": str(output), "n_rows": n_rows}
+
+    def summary(self):
+        """Return what the gallery holds and how it searches, JSON-ready."""
+        with self._reading() as store:
+            counts = {"n_templates": store.n_rows, "n_people": contents.count_people(store)}
+            record, calibration = self._matcher.index, self._folder.calibration
+            pairs = Calibration.load(calibration).counts if calibration.exists() else None
+        about = {"path": str(self.path), "format": FORMAT, "space": self.info.space}
+        about |= {"metric": self.info.metric, "search": "exact" if record is None else "index"}
+        more = {"index": record, "calibration": pairs, "bytes": self._folder.bytes()}
+        return about | counts | more

@@ -1,0 +1,213 @@
+"""The rows of a gallery in LanceDB. The caller holds the gallery's lock."""
+
+import contextlib
+import json
+import os
+import shutil
+import warnings
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sfumato.data.columns import embedding_array
+from sfumato.errors import SfumatoError
+from sfumato.gallery._disk import sync_folder, write_synced
+from sfumato.validation import need
+
+NAME = "templates"
+INDEX = "vector_idx"
+MAX_FRAGMENTS = 64
+FRAGMENT = 1 << 32  # Row addresses of a fragment.
+DISTANCES = {"cosine": "cosine", "euclidean": "l2"}
+# Compressed, a name might outlive its row in a symbol table, and no search of the files for it
+# would prove that it is gone.
+PLAIN = {"lance-encoding:compression": "none"}
+
+
+def schema(dimension):
+    """Return the columns of a gallery of templates of ``dimension`` features."""
+    return pa.schema(
+        [
+            pa.field("person", pa.string(), metadata=PLAIN),
+            pa.field("template_id", pa.string(), metadata=PLAIN),
+            pa.field("enrolled", pa.timestamp("us", "UTC")),
+            pa.field("vector", pa.list_(pa.float32(), dimension), metadata=PLAIN),
+        ]
+    )
+
+
+def matrix(column):
+    """Return a column of vectors as a float32 matrix."""
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+
+
+class Store:
+    """One LanceDB table; see :func:`schema`.
+
+    Parameters
+    ----------
+    folder : Path
+    dimension : int, optional
+        Make the table anew.
+    """
+
+    def __init__(self, folder, dimension=None):
+        lancedb = need("lancedb", "gallery")
+        self.folder = folder
+        self._pending, self._spill = folder / "purge.json", folder / "spill"
+        database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
+        if dimension is None:
+            self._table = database.open_table(NAME)
+        else:
+            self._table = database.create_table(NAME, schema=schema(dimension))
+
+    @property
+    def version(self):
+        """Number of the newest version; another one after every change."""
+        return self._table.version
+
+    @property
+    def n_rows(self):
+        """Number of templates."""
+        return self._table.count_rows()
+
+    def add(self, people, ids, X, enrolled):
+        """Add rows in one commit: all or none, whatever happens."""
+        columns = [
+            pa.array(people, pa.string()),
+            pa.array(ids, pa.string()),
+            pa.array([enrolled] * len(ids), pa.timestamp("us", "UTC")),
+            embedding_array(X),
+        ]
+        self._table.add(pa.Table.from_arrays(columns, schema=self._table.schema))
+
+    def tidy(self):
+        """Merge the small files of many enrolments, and remove those that it replaces."""
+        if self._table.stats()["fragment_stats"]["num_fragments"] > MAX_FRAGMENTS:
+            self._optimize()
+
+    def scan(self, columns, where=None, batch_rows=65_536):
+        """Yield record batches of some columns, of the rows where an SQL condition holds."""
+        query = self._table.search().select(list(columns))
+        yield from (query if where is None else query.where(where)).to_batches(batch_rows)
+
+    def known(self, ids):
+        """Return which of some template ids are taken."""
+        wanted, found = pa.array(ids, pa.string()), set()
+        for batch in self.scan(["template_id"]):
+            names = batch.column("template_id")
+            found.update(names.filter(pc.is_in(names, value_set=wanted)).to_pylist())
+        return found
+
+    def delete(self, person):
+        """Delete a person's rows, and their bytes with them.
+
+        Returns
+        -------
+        int
+            Number of rows; nothing is touched if there are none.
+
+        Notes
+        -----
+        LanceDB only marks rows as deleted, writes the condition into its history, and does not
+        rewrite a file that lost few rows. So the index goes, files that lost rows are rewritten
+        whole, and every older version is removed. What remains to be done is noted beforehand:
+        :meth:`finish` does it when this was killed.
+        """
+        where = is_person([person])
+        rows = pa.table({"_rowaddr": pa.array([], pa.uint64())})
+        batches = list(self.scan(["_rowaddr"], where))
+        if batches:
+            rows = pa.Table.from_batches(batches)
+        if not rows.num_rows:
+            return 0
+        fragments = np.unique(rows["_rowaddr"].to_numpy() // FRAGMENT).tolist()
+        write_synced(self._pending, json.dumps(fragments))
+        self.drop_index()
+        self._table.delete(where)
+        self.finish()
+        return rows.num_rows
+
+    def finish(self):
+        """Remove what a killed writer left; return whether a deletion had to be finished."""
+        shutil.rmtree(self._spill, ignore_errors=True)
+        if not self._pending.exists():
+            return False
+        for fragment in json.loads(self._pending.read_text()):
+            start = fragment * FRAGMENT
+            here = f"_rowaddr >= {start} AND _rowaddr < {start + FRAGMENT}"
+            # An update writes its rows elsewhere; a file without rows is given up.
+            self._table.update(where=here, values_sql={"person": "person"})
+        self._optimize()
+        marks = self.folder / f"{NAME}.lance" / "_deletions"
+        if marks.is_dir() and any(marks.iterdir()):
+            raise SfumatoError(
+                f"{self.folder}: deleted rows are still in the files; update lancedb, or export "
+                "the gallery, make a new one and remove this folder."
+            )
+        self._pending.unlink()
+        sync_folder(self.folder)
+        return True
+
+    def _optimize(self):
+        with warnings.catch_warnings(), self._spilling_here():
+            # It warns that other readers and writers would fail; the lock keeps them out.
+            warnings.simplefilter("ignore", UserWarning)
+            self._table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+
+    def drop_index(self):
+        """Remove the index, if there is one, from the newest version."""
+        if self.has_index:
+            self._table.drop_index(INDEX)
+
+    @property
+    def has_index(self):
+        """Whether LanceDB has an index of the vectors."""
+        return any(index.name == INDEX for index in self._table.list_indices())
+
+    def build_index(self, metric, n_partitions):
+        """Part the vectors into cells (IVF) around centroids; they are kept whole (flat)."""
+        IvfFlat = need("lancedb.index", "gallery").IvfFlat
+        # A quarter of LanceDB's sample and fewer rounds: the recall is measured afterwards.
+        config = IvfFlat(
+            distance_type=DISTANCES[metric],
+            num_partitions=n_partitions,
+            sample_rate=64,
+            max_iterations=20,
+        )
+        self.drop_index()
+        self._optimize()  # Not afterwards: it would write the index once more.
+        with self._spilling_here():
+            self._table.create_index("vector", config=config, name=INDEX)
+
+    @contextlib.contextmanager
+    def _spilling_here(self):
+        """Let LanceDB put the vectors that it sorts below the gallery, not into a shared folder.
+
+        If it is killed they stay there, and the next writer removes them.
+        """
+        before = os.environ.get("TMPDIR")
+        self._spill.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = str(self._spill.absolute())
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+            shutil.rmtree(self._spill)
+
+    def nearest(self, x, metric, n_rows, n_probes):
+        """Return about the ``n_rows`` rows nearest to ``x``, by the index, a pyarrow.Table."""
+        query = self._table.search(x, vector_column_name="vector", query_type="vector")
+        query = query.distance_type(DISTANCES[metric]).nprobes(n_probes).limit(n_rows)
+        # Unless _distance is named, LanceDB prints a warning a query.
+        return query.select(["person", "template_id", "vector", "_distance"]).to_arrow()
+
+
+def is_person(people):
+    """Return the SQL condition that a row is of one of some people."""
+    quoted = ", ".join("'" + person.replace("'", "''") + "'" for person in people)
+    return f"person IN ({quoted})"

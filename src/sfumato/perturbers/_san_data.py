@@ -1,0 +1,131 @@
+"""What SANs are trained on: checked labels, prototypes, the released recipe."""
+
+import numpy as np
+
+from sfumato.errors import InputError
+from sfumato.perturbers._images import Pictures
+from sfumato.perturbers.base import class_numbers
+from sfumato.perturbers.recipes import Recipe
+from sfumato.validation import check_choice, check_fraction, need
+
+NEUTRAL = "neutral"
+
+
+def checked(images, labels, size):
+    """Return pictures, class numbers of gender and the two classes; refuse anything else."""
+    need("torch", "deep")
+    if size < 4 or size % 4:
+        raise InputError(f"size must be divisible by 4 pixels, got {size}.")
+    pictures = Pictures(images, size)
+    if "gender" not in labels:
+        raise InputError(f"labels must have gender, got {', '.join(labels) or 'none'}.")
+    values = known(labels["gender"], "gender", len(pictures))
+    classes = sorted(set(values.tolist()))
+    if len(classes) != 2:
+        raise InputError(f"gender must have two classes, got {', '.join(classes)}.")
+    return pictures, class_numbers(values, classes, "gender", len(pictures)), classes
+
+
+def known(values, name, n_images):
+    """Return labels as strings; refuse a missing one or another number than of the images."""
+    values = np.asarray(values, dtype=object)
+    if len(values) != n_images:
+        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
+    missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
+    if missing:
+        raise InputError(f"{name}, row {missing[0]}: no label; leave out rows without one.")
+    return values.astype(str)
+
+
+def prototypes_of(pictures, codes, groups):
+    """Return mean pictures, float32 of shape (n_groups, 3, 3, size, size).
+
+    Of each group the first class, the second, and the neutral one: the mean of both, weighted by
+    their shares in the group.
+    """
+    n_groups = int(groups.max()) + 1
+    counts = np.bincount(2 * groups + codes, minlength=2 * n_groups).reshape(n_groups, 2)
+    means = class_means(pictures, 2 * groups + codes, 2 * n_groups)
+    means = means.reshape(n_groups, 2, *means.shape[1:])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    neutral = np.einsum("gc,gc...->g...", shares, means)
+    return np.concatenate([means, neutral[:, None]], axis=1).astype(np.float32)
+
+
+def class_means(pictures, cells, n_cells):
+    """Return the mean picture of each cell, float32 of shape (n_cells, 3, size, size).
+
+    Parameters
+    ----------
+    pictures : Pictures
+    cells : ndarray of int of shape (n_images,)
+    n_cells : int
+    """
+    sums = np.zeros((n_cells, 3, pictures.size, pictures.size))
+    for start in range(0, len(cells), 256):
+        rows = np.arange(start, min(start + 256, len(cells)))
+        batch = pictures.batch(rows).numpy()
+        for cell in np.unique(cells[rows]):
+            sums[cell] += batch[cells[rows] == cell].sum(axis=0, dtype=np.float64)
+    counts = np.bincount(cells, minlength=n_cells)
+    return (sums / counts[:, None, None, None]).astype(np.float32)
+
+
+def released_recipe(n_images):
+    """Return the released code's recipe: 20 epochs in batches of 8, Adam at 2e-4."""
+    return Recipe(n_iterations=20 * -(-n_images // 8), batch_size=8, learning_rate=2e-4)
+
+
+def oversampled(n_images, share, n_copies, seed):
+    """Return all row numbers, those of a random subset ``n_copies`` times.
+
+    Parameters
+    ----------
+    n_images : int
+    share : float in (0, 1)
+        Of the images, in the subset.
+    n_copies : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of int64
+    """
+    check_fraction(share, "share")
+    if n_copies < 2:
+        raise InputError(f"n_copies must be at least 2, got {n_copies}.")
+    subset = np.random.default_rng(seed).permutation(n_images)[: round(share * n_images)]
+    return np.concatenate([np.arange(n_images), np.repeat(subset, n_copies - 1)])
+
+
+def seed_of(seed, number):
+    """Return the seed of one of several SANs."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def each_san(make, size, parameters, seed, n):
+    """Return several unfitted SANs of different seeds.
+
+    Parameters
+    ----------
+    make : type
+        :class:`~sfumato.perturbers.san.SanPerturber`.
+    size : int
+    parameters : dict or None
+        Others of its parameters.
+    seed, n : int
+    """
+    if n < 1:
+        raise InputError(f"there must be at least 1 SAN, got {n}.")
+    own = ("size", "seed")
+    allowed = tuple(name for name in make().get_params() if name not in own)
+    for name in parameters or {}:
+        check_choice(name, allowed, "a parameter in san")
+    return [make(size=size, seed=seed_of(seed, k), **(parameters or {})) for k in range(n)]
+
+
+def telling(progress, what):
+    """Return ``progress`` that says of which SAN it tells, or None."""
+    if progress is None:
+        return None
+    return lambda n_done, n_total, text: progress(n_done, n_total, f"{what}: {text}")

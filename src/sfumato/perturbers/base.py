@@ -1,0 +1,182 @@
+"""What all perturbers share: checks, sizes, and which class a picture is to show."""
+
+import copy
+import math
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from sfumato.errors import InputError
+from sfumato.perturbers._images import resized
+from sfumato.perturbers.choice import check_choice_of, target_codes
+from sfumato.validation import check_images
+
+BATCH = 32
+#: What reads the classes of a picture without labels: the method, or sfumato's reader of pixels.
+LABELLERS = ("own", "reader")
+
+
+class Perturber(BaseEstimator):
+    """A change of pictures that hides attributes; a method gives ``fit`` and three more.
+
+    A method's ``__init__`` stores at least ``seed``, and its ``fit`` sets
+
+    - ``attributes_`` : dict of str to list of str, what it can hide and the classes;
+    - ``size_`` : int, pixels a side of the pictures it works on,
+    - ``shown_``, if it can show more than the classes: ``attributes_`` with that added,
+
+    and, with a trailing underscore, arrays or dicts of arrays that are all it needs to work
+    again. It has
+
+    - ``_codes(x)`` : dict of str to ndarray of int, the classes that it sees on pictures, used
+      where no labels are given;
+    - ``_perturb(x, now, then, hidden)`` : Tensor, pictures of shape (n, 3, size, size) in [0, 1]
+      that show the classes ``then`` in the place of ``now`` (dicts of int arrays by attribute);
+      ``hidden`` names the attributes to hide;
+    - ``scaled_by``, if a parameter says how much a fitted one changes: its name and highest value;
+    - ``labeller``, if it can ask another reader than its own: one of :data:`LABELLERS`.
+    """
+
+    scaled_by: tuple[str, float] | None = None
+
+    def transform(self, images, *, hide, keep=(), labels=None, at_random=False, seed=None):
+        """Return pictures on which machines misread the hidden attributes.
+
+        Parameters
+        ----------
+        images : array-like of shape (n_images, 3, height, width)
+            Faces cut out as by :func:`sfumato.faces.crops.crop_face`, RGB in [0, 1], any size.
+        hide : str, iterable of str, or mapping of str to str
+            Attributes; a mapping names the class to show, such as ``{"age": "old"}``. Else
+            another class than the present one, drawn from the seed.
+        keep : str or iterable of str, default=()
+            Attributes that must stay readable. All that are not hidden are kept; naming them
+            makes a method refuse that cannot keep them.
+        labels : dict of str to array-like of shape (n_images,), optional
+            The classes now; default: what the method itself sees.
+        at_random : bool, default=False
+            Draw the class to show among all, the present one too, so that nobody can turn the
+            answer round.
+        seed : int or sequence of int, optional
+            Of this call's draws, in the place of the perturber's own.
+
+        Returns
+        -------
+        ndarray of shape (n_images, 3, height, width), float32
+            In [0, 1]. The change is computed at the method's size, scaled and added, so that
+            what is finer than that stays as it was.
+
+        Raises
+        ------
+        InputError
+            For bad images, attributes, classes or labels.
+        """
+        check_is_fitted(self)
+        images = check_images(images)
+        wanted = check_choice_of(shown_classes(self), hide, keep)
+        given = self._given(labels, len(images))
+        rng = np.random.default_rng(self.seed if seed is None else seed)
+        draws = {
+            name: int(seed)
+            for name, seed in zip(wanted, rng.integers(2**32, size=len(wanted)), strict=True)
+        }
+        parts = []
+        for start in range(0, len(images), BATCH):
+            rows = slice(start, start + BATCH)
+            parts.append(self._part(images[rows], rows, wanted, given, draws, at_random))
+        return np.concatenate(parts)
+
+    def _part(self, images, rows, wanted, given, draws, at_random):
+        small = resized(images, self.size_, self.size_)
+        now = {name: codes[rows] for name, codes in given.items()}
+        if len(now) < len(self.attributes_):
+            now = self._read(small) | now
+        then = dict(now)
+        for name, shown in wanted.items():
+            then[name] = target_codes(
+                now[name],
+                len(self.attributes_[name]),
+                np.random.default_rng([draws[name], rows.start]),
+                shown=None if shown is None else list(shown_classes(self)[name]).index(shown),
+                at_random=at_random,
+            )
+        change = self._perturb(small, now, then, tuple(wanted)) - small
+        height, width = images.shape[-2:]
+        return np.clip(images + resized(change, height, width).numpy(), 0, 1)
+
+    def _read(self, x):
+        """Return the classes that pictures show, by the labeller where it knows them."""
+        found = {}
+        if getattr(self, "labeller", "own") == "reader":
+            from sfumato.perturbers._labels import read_codes
+
+            found = read_codes(x, self.attributes_)
+        return found if len(found) == len(self.attributes_) else self._codes(x) | found
+
+    def _given(self, labels, n_images):
+        """Return the codes of given labels."""
+        found = {}
+        for name, values in (labels or {}).items():
+            if name in self.attributes_:
+                found[name] = class_numbers(values, self.attributes_[name], name, n_images)
+        return found
+
+
+def with_strength(perturber, strength):
+    """Return a perturber that changes pictures more or less; the given one stays as it is.
+
+    Parameters
+    ----------
+    perturber : Perturber
+        Fitted.
+    strength : float > 0
+        PrivacyNet's ``strength``, the ``amount`` of controllable privacy or face mixing.
+
+    Raises
+    ------
+    InputError
+        If the perturber has no such parameter, or for a value that it does not take.
+    """
+    scaled_by = getattr(perturber, "scaled_by", None)
+    if scaled_by is None:
+        raise InputError(
+            f"{type(perturber).__name__} has no strength that can be set; leave strength out."
+        )
+    name, highest = scaled_by
+    if not (math.isfinite(strength) and 0 < strength <= highest):
+        rule = "above 0" if math.isinf(highest) else f"above 0 and at most {highest:g}"
+        raise InputError(
+            f"strength must be {rule} for {type(perturber).__name__}, got {strength}."
+        )
+    return copy.copy(perturber).set_params(**{name: strength})
+
+
+def shown_classes(perturber):
+    """Return what ``hide`` may name: each attribute's classes, then what is shown besides."""
+    return getattr(perturber, "shown_", perturber.attributes_)
+
+
+def class_numbers(values, classes, name, n_images):
+    """Return the numbers of classes; an unknown one is refused with its row.
+
+    Parameters
+    ----------
+    values : array-like of str of shape (n_samples,)
+    classes : sequence of str
+    name : str
+        The attribute, for the message.
+    n_images : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,)
+    """
+    if len(values) != n_images:
+        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
+    number = {value: n for n, value in enumerate(classes)}
+    for row, value in enumerate(values):
+        if value not in number:
+            raise InputError(f"{name}, row {row}: {value!r} is none of {', '.join(classes)}.")
+    return np.array([number[value] for value in values], dtype=np.int64)

@@ -1,0 +1,265 @@
+"""Every registered eraser on one attribute: what attackers read, how well people match."""
+
+import functools
+import inspect
+import time
+
+import numpy as np
+
+from sfumato.audit.attackers import NAMES
+from sfumato.audit.matching import match_all, match_pairs
+from sfumato.audit.protocol import audit
+from sfumato.data.pairs import join_pairs, read_pairs
+from sfumato.models.registry import ERASERS, eraser_class
+from sfumato.reproduce._result import Findings, rows_of
+from sfumato.reproduce.demographics import VALIDATION, sample_people, sample_rows
+from sfumato.reproduce.experiment import Experiment
+
+RAW = "none (raw)"
+IN_DOMAIN, ACROSS = "CelebA", "LFW"
+# Adults: children's faces say little of their gender.
+MIN_AGE = 14
+MAX_TRAIN = 1500
+# CelebA's attributes but for gender.
+CONTEXT = (
+    "5_o_clock_shadow", "arched_eyebrows", "attractive", "bags_under_eyes", "bald", "bangs",
+    "big_lips", "big_nose", "black_hair", "blond_hair", "blurry", "brown_hair",
+    "bushy_eyebrows", "chubby", "double_chin", "eyeglasses", "goatee", "gray_hair",
+    "heavy_makeup", "high_cheekbones", "mouth_slightly_open", "mustache", "narrow_eyes",
+    "no_beard", "oval_face", "pale_skin", "pointy_nose", "receding_hairline", "rosy_cheeks",
+    "sideburns", "smiling", "straight_hair", "wavy_hair", "wearing_earrings", "wearing_hat",
+    "wearing_lipstick", "wearing_necklace", "wearing_necktie", "young",
+)  # fmt: skip
+# Trained for minutes by default; three seeds of all of them would take a day.
+SHORT = {
+    "sensitivenets": {"n_triplets": 50_000, "n_epochs": 3, "detector_epochs": 30},
+    "lntl": {"n_epochs": 5},
+    "rlace": {"n_iterations": 8_000},
+    "angular": {"n_epochs": 3},
+}
+# The quick preset's: everything runs, nothing is to be quoted.
+BRIEF = {
+    "angular": {"n_epochs": 1},
+    "barycentre": {"n_steps": 1, "n_units": 32},
+    "sensitivenets": {"n_units": 128, "n_triplets": 4_000, "n_epochs": 1, "detector_epochs": 3},
+    "lntl": {"n_epochs": 1, "head_epochs": 1},
+    "inlp": {"n_iterations": 5},
+    "hsic": {"n_epochs": 2},
+    "ive": {"n_steps": 2, "n_trees": 5},
+    "multi-ive": {"n_steps": 2, "n_trees": 5},
+    "pfrnet": {"n_epochs": 2},
+    "negative-face": {"n_units": 128},
+    "rlace": {"n_iterations": 1_000},
+}
+
+
+def run(context):
+    """Fit every eraser on people of two data sets, attack it on others."""
+    return Findings(*measure_all(context, Gender.read(context)))
+
+
+def measure_all(context, data):
+    """Return the table's rows, least leakage first, and the notes."""
+
+    def measure_seed(seed):
+        found: dict = {}
+        for method in [RAW, *(name for name in ERASERS if name not in data.left_out)]:
+            context.say(method)
+            brief = context.preset == "quick"
+            cell = functools.partial(measure, data, method, seed, brief=brief)
+            found |= context.once(f"{method}, seed {seed}", cell)
+        return found
+
+    rows = rows_of(context.over_seeds(measure_seed))
+    rows.sort(key=lambda row: (row.section, row.cells["strongest"].mean))
+    return rows, data.notes
+
+
+def measure(data, method, seed, *, brief=False):
+    """Return one method's figures by ``(section, method, column)``."""
+    figures: dict = {}
+    cost: dict = {}
+    transform, metric = None, data.metric
+    if method != RAW:
+        parameters = (BRIEF if brief else SHORT).get(method, {})
+        eraser, fit_seconds = fitted(data.fit_rows(seed), method, seed, parameters)
+        transform, cost = eraser.transform, {"fit seconds": fit_seconds}
+        metric = getattr(eraser, "metric", None) or metric
+    for section, sides in data.sections(seed).items():
+        started = time.perf_counter()
+        train, test = (_protected(side, transform) for side in sides)
+        if transform is not None:
+            n_rows = len(train["X"]) + len(test["X"])
+            cost["rows a second"] = n_rows / (time.perf_counter() - started)
+        found = _attacked(train, test, metric, seed, brief) | cost
+        if section in data.matched:
+            found |= _matched(test, metric, seed)
+        if section == ACROSS:
+            found["EER view 2"] = data.view2(transform, metric)
+        figures |= {(section, method, column): value for column, value in found.items()}
+    return figures
+
+
+def fitted(rows, method, seed, parameters):
+    """Return an eraser fitted on rows, and the seconds that its fit took.
+
+    Parameters
+    ----------
+    rows : tuple
+        Embeddings, attribute, people or None, and context labels, as ``fit_rows`` gives.
+    method : str
+    seed : int
+    parameters : dict
+    """
+    eraser = eraser_class(method)().set_params(**parameters)
+    if "seed" in eraser.get_params():
+        eraser.set_params(seed=seed)
+    X, y, identity, labels = rows
+    accepted = inspect.signature(eraser.fit).parameters
+    more = {"identity": identity, "context": labels}
+    more = {name: v for name, v in more.items() if name in accepted and v is not None}
+    started = time.perf_counter()
+    eraser.fit(X, y, **more)
+    return eraser, time.perf_counter() - started
+
+
+def _protected(side, transform):
+    X = side["X"].astype(np.float32)
+    return side | {"X": X if transform is None else transform(X)}
+
+
+def _attacked(train, test, metric, seed, brief):
+    """Return what each attacker reads of the test people."""
+    audited = audit(
+        train["X"],
+        train["y"],
+        identity=train["identity"],
+        test=test,
+        metric=metric,
+        attackers=["logistic regression", "quadratic discriminant"] if brief else list(NAMES),
+        max_train_rows=400 if brief else MAX_TRAIN,
+        n_resamples=20,
+        seed=seed,
+    )
+    figures = {"strongest": audited.before.headline.balanced_accuracy}
+    return figures | {
+        name: found.balanced_accuracy for name, found in audited.before.attacks.items()
+    }
+
+
+def _matched(test, metric, seed):
+    """Return how well the test people match, all with all."""
+    found = match_all(
+        test["X"], test["identity"], metric=metric, n_resamples=0, seed=seed,
+        max_impostor=300_000,
+    )["original-original"].result  # fmt: skip
+    return {"EER": found["eer"]["value"], "TMR@1e-3": found["tmr_at_fmr"]["value"]}
+
+
+def view2(lfw, pairs, transform, metric):
+    """Return the EER on the pairs of LFW's view 2, protected by ``transform`` if not None."""
+    X = lfw.X.astype(np.float32)
+    X = X if transform is None else transform(X)
+    found = match_pairs(X, pairs, metric=metric, n_resamples=0)
+    return found["original-original"].result["eer"]["value"]
+
+
+class Gender:
+    """CelebA, UTKFace and LFW, read once."""
+
+    matched = (IN_DOMAIN, ACROSS)
+    left_out: tuple = ()
+
+    def __init__(self, celeba, utkface, lfw, pairs, notes):
+        self.celeba, self.utkface, self.lfw, self.pairs = celeba, utkface, lfw, pairs
+        self.notes = notes
+        self.metric = lfw.metric
+
+    @classmethod
+    def read(cls, context):
+        """Read the tables; the quick preset keeps a sample."""
+        templates = context.templates
+        celeba = templates.faces("celeba", "identity", "partition", "gender", *CONTEXT)
+        celeba = celeba.known("identity", "partition", "gender")
+        utkface = templates.faces("utkface", "gender", "race", "age_years").known("gender")
+        utkface = utkface.take(utkface["age_years"].astype(float) >= MIN_AGE)
+        lfw = templates.faces("lfw", "identity", "gender")
+        pairs = read_pairs(templates.path("lfw_pairs")).select("view2")
+        if context.preset == "quick":
+            celeba, utkface = sample_people(celeba, 1_500, 0), sample_rows(utkface, 1_500, 0)
+        joined = join_pairs(pairs, lfw["image_id"], lfw["identity"])
+        notes = [
+            f"Erasers see {len(utkface):,} rows of UTKFace and up to three rows a person of "
+            f"CelebA's training people ({len(celeba):,} rows in all partitions); attackers of "
+            "CelebA train on the validation people and are tested on the test people, those of "
+            "LFW on 70 % of its people. No eraser saw LFW.",
+            "Balanced accuracy, chance 0.5; the strongest attacker is picked on validation "
+            "people. EER and TMR compare all test people with all; EER view 2 is LFW's protocol.",
+            f"Attackers train on at most {context.pick(400, MAX_TRAIN):,} rows; more rows "
+            "let them read somewhat more.",
+        ]
+        notes += [f"{name} was trained with {chosen}." for name, chosen in SHORT.items()]
+        return cls(celeba, utkface, lfw, joined, notes)
+
+    def fit_rows(self, seed, *, per_person=3):
+        """Return embeddings, attribute, people and context labels of both data sets."""
+        train = self.celeba.take(self.celeba["partition"].astype(str) == "train")
+        if per_person is not None:
+            order = np.random.default_rng(seed).permutation(len(train))
+            train = train.take(np.sort(_at_most(train["identity"][order], order, per_person)))
+        X = np.concatenate([train.X, self.utkface.X])
+        y = np.concatenate([train["gender"], self.utkface["gender"]]).astype(str)
+        own = [f"utkface {n}" for n in range(len(self.utkface))]
+        identity = np.concatenate([train["identity"].astype(str), own])
+        labels = np.full((len(X), len(CONTEXT) + 3), None, dtype=object)
+        for column, name in enumerate(CONTEXT):
+            labels[: len(train), column] = train[name].astype(str)
+        labels[len(train) :, -3] = self.utkface["age_years"].astype(float)
+        labels[len(train) :, -2] = self.utkface["race"]
+        labels[:, -1] = np.where(np.arange(len(X)) < len(train), "celeba", "utkface")
+        return X.astype(np.float32), y, identity, labels
+
+    def sections(self, seed):
+        """Return to each data set what attackers train on and are tested on."""
+        from sfumato.data.splits import split_identities
+
+        def side(faces):
+            return {"X": faces.X, "y": faces["gender"], "identity": faces["identity"]}
+
+        part = self.celeba["partition"].astype(str)
+        known = self.lfw.known("gender")
+        held_out, kept = split_identities(known["identity"], 0.3, seed=f"test {seed}")
+        return {
+            IN_DOMAIN: (
+                side(self.celeba.take(np.isin(part, VALIDATION))),
+                side(self.celeba.take(part == "test")),
+            ),
+            ACROSS: (side(known.take(kept)), side(known.take(held_out))),
+        }
+
+    def view2(self, transform, metric):
+        """Return the EER on LFW's view 2."""
+        return view2(self.lfw, self.pairs, transform, metric)
+
+
+def _at_most(people, rows, n):
+    """Return the first ``n`` of each person's rows."""
+    seen: dict = {}
+    kept = []
+    for who, row in zip(people.tolist(), rows.tolist(), strict=True):
+        seen[who] = seen.get(who, 0) + 1
+        if seen[who] <= n:
+            kept.append(row)
+    return np.array(kept)
+
+
+EXPERIMENT = Experiment(
+    title="Leaderboard of erasers, gender",
+    shows="What every attacker reads after every eraser, in domain (CelebA) and across data sets "
+    "(LFW), with verification and speed.",
+    source="this project",
+    tables=("celeba", "utkface", "lfw", "lfw_pairs"),
+    run=run,
+    n_seeds={"quick": 1, "full": 3},
+    seconds={"quick": 90, "full": 4200},
+)

@@ -1,0 +1,12 @@
+"""PrivacyNet, Figure 5: the EER of gender readers on the 15 outputs."""
+
+from sfumato.reproduce._perturbed_figures import readers_experiment
+
+EXPERIMENT = readers_experiment(
+    5,
+    "G",
+    "gender EER",
+    "How well readers that never saw the perturber tell gender, on originals and 15 outputs.",
+    "Published: gender hidden, 20 to 40 % (G-COTS) and above 60 % (AFFACT, IntraFace).",
+    {"quick": 10, "full": 4000},
+)

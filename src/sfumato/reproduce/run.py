@@ -1,0 +1,76 @@
+"""Run a registered experiment: the library function behind ``sfumato reproduce``."""
+
+import time
+
+from sfumato.errors import InputError
+from sfumato.reproduce._result import ExperimentResult
+from sfumato.reproduce.experiment import Context
+from sfumato.reproduce.registry import EXPERIMENTS, load_experiment
+from sfumato.reproduce.templates import SOURCES
+from sfumato.validation import check_choice
+
+
+def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
+    """Measure one published table or figure again.
+
+    Parameters
+    ----------
+    name : str
+        Of :data:`sfumato.reproduce.registry.EXPERIMENTS`.
+    templates : Templates
+        The data folder.
+    preset : {"quick", "full", "gpu"}, default="quick"
+        Quick takes a sample of the people and trains briefly: it shows that everything works,
+        its figures are not to be quoted. Full is for two cores; some experiments have the
+        published networks as "gpu".
+    n_seeds : int, optional
+        How many seeds, from 0; splits and training vary together. Default: the experiment's.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
+
+    Returns
+    -------
+    ExperimentResult
+
+    Raises
+    ------
+    InputError
+        For an unknown name, a preset that it has not, fewer than one seed, or missing data.
+    """
+    experiment = load_experiment(name)
+    if n_seeds is not None and n_seeds < 1:
+        raise InputError(f"seeds must be at least 1, got {n_seeds}.")
+    check_choice(preset, tuple(experiment.n_seeds), f"preset of {name}")
+    context = Context(templates, preset, (), progress, name)
+    context.seeds = tuple(range(n_seeds or experiment.n_seeds[preset]))
+    templates.check(experiment.tables)
+    started, embedding = time.perf_counter(), templates.seconds
+    findings = experiment.run(context)
+    return ExperimentResult(
+        name=name,
+        title=experiment.title,
+        source=experiment.source,
+        shows=experiment.shows,
+        findings=findings,
+        preset=preset,
+        seeds=context.seeds,
+        spaces=dict(templates.spaces),
+        seconds=time.perf_counter() - started - (templates.seconds - embedding),
+    )
+
+
+def listing():
+    """Return what every experiment shows, needs and costs, as a JSON-ready list."""
+    found = []
+    for name in EXPERIMENTS:
+        experiment = load_experiment(name)
+        about = ("title", "shows", "source", "seconds", "n_seeds")
+        found.append(
+            {
+                "name": name,
+                **{key: getattr(experiment, key) for key in about},
+                "extras": list(experiment.extras),
+                "data": {table: SOURCES[table] for table in experiment.tables},
+            }
+        )
+    return found

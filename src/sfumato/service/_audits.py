@@ -1,0 +1,85 @@
+"""Audits that run beside other requests, in a worker each."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfumato.errors import SfumatoError
+from sfumato.service import work
+from sfumato.service._pool import MOST_JOBS
+from sfumato.service.limits import Refused
+
+
+@dataclass
+class Job:
+    """One audit: ``state`` is "running", "done" or "failed"."""
+
+    owner: str
+    slot: int
+    state: str = "running"
+    error: str | None = None
+    result: dict = field(default_factory=dict)
+    task: Any = None
+
+
+class Audits:
+    """The audits of a service; the oldest finished ones are forgotten when there are too many.
+
+    Parameters
+    ----------
+    pool : WorkPool
+    seconds : float
+        Time limit of one.
+    """
+
+    def __init__(self, pool, seconds):
+        self._pool, self._seconds = pool, seconds
+        self._jobs: dict[str, Job] = {}
+
+    def start(self, owner, table, attributes, protect, max_rows):
+        """Start an audit of a table's bytes; return its number."""
+        for name in [n for n, job in self._jobs.items() if job.state != "running"]:
+            if len(self._jobs) >= MOST_JOBS:
+                del self._jobs[name]
+        slots = set(range(MOST_JOBS)) - {job.slot for job in self._jobs.values()}
+        if not slots:
+            raise Refused(503, "too many audits are running; try again later.", 60)
+        name, job = secrets.token_urlsafe(12), Job(owner, min(slots))
+        self._pool.progress[job.slot] = 0.0
+        self._jobs[name] = job
+        job.task = asyncio.create_task(self._run(job, table, attributes, protect, max_rows))
+        return name
+
+    def describe(self, job):
+        """Return a job's JSON form, without the report."""
+        done = 1.0 if job.state == "done" else self._pool.progress[job.slot]
+        found = {"state": job.state, "progress": round(done, 3), "error": job.error}
+        return found | {name: job.result.get(name, []) for name in ("verdicts", "audits")}
+
+    def get(self, owner, name):
+        """Return an audit of this owner.
+
+        Raises
+        ------
+        Refused
+            404.
+        """
+        job = self._jobs.get(name)
+        if job is None or job.owner != owner:
+            raise Refused(404, "no such audit.")
+        return job
+
+    def delete(self, owner, name):
+        """Forget an audit, and stop it if it is running."""
+        self.get(owner, name).task.cancel()
+        del self._jobs[name]
+
+    async def _run(self, job, *args):
+        try:
+            job.result = await self._pool.run(
+                work.audit_bytes, *args, job.slot, seconds=self._seconds
+            )
+            job.state = "done"
+        except (SfumatoError, asyncio.CancelledError) as error:
+            job.state, job.error = "failed", str(error) or "stopped"

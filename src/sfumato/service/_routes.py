@@ -1,0 +1,236 @@
+"""What can be asked of the service, and which worker function answers."""
+
+import base64
+import json
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from prometheus_client import generate_latest
+from pydantic import BaseModel
+
+from sfumato.service import work
+from sfumato.service._bodies import Templates, TwoPhotos, describes, parsed, photo_bytes
+from sfumato.service.keys import KeyFile, find_key
+from sfumato.service.limits import Refused, read_body
+
+# The audit's report brings its own styles and pictures along.
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+BYTES = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+PHOTO = {"application/octet-stream": BYTES, "image/jpeg": BYTES, "image/png": BYTES}
+TABLE = {"application/octet-stream": BYTES, "application/vnd.apache.parquet": BYTES}
+
+
+class Problem(BaseModel):
+    """What is wrong, in one line."""
+
+    error: str
+
+
+# By content, since a route's own answers may be pages or pictures.
+PROBLEM = {
+    "description": "What is wrong, in one line.",
+    "content": {"application/json": {"schema": Problem.model_json_schema()}},
+}
+
+
+def allowed(scope):
+    """Return a dependency that lets callers with this scope in; its value is the caller."""
+
+    def check(request: Request):
+        state = request.app.state
+        caller = request.client.host if request.client else "unknown"
+        if state.settings.keys is not None:
+            secret = request.headers.get("x-api-key", "")
+            key = find_key(KeyFile(state.settings.keys).read(), secret)
+            if key is None:
+                raise Refused(401, "give a valid key in the header X-API-Key.")
+            if not key.allows(scope):
+                raise Refused(403, f"this key does not allow {scope}.")
+            caller = key.name
+        state.rate.take(caller)
+        return caller
+
+    return Depends(check)
+
+
+def answers(*statuses):
+    """Return what OpenAPI says of a route's errors."""
+    return dict.fromkeys((401, 403, 429, *statuses), PROBLEM)
+
+
+def _body(content):
+    return {"requestBody": {"required": True, "content": content}}
+
+
+OF_WORK = answers(400, 408, 413, 422, 500, 503, 504)
+OF_JSON = OF_WORK | answers(415)
+OPEN = APIRouter(tags=["health"])
+ROUTES = APIRouter(prefix="/v1")
+TEMPLATES = parsed(Templates)
+TWO_PHOTOS = parsed(TwoPhotos)
+Largest = Annotated[bool, Query(description="The largest face alone.")]
+
+
+@OPEN.get("/healthz")
+def healthz():
+    """Whether the service runs."""
+    return {"status": "ok"}
+
+
+@OPEN.get("/readyz", responses={503: PROBLEM})
+def readyz(request: Request):
+    """Whether the models are loaded, and what they can do."""
+    if request.app.state.can is None:
+        raise Refused(503, "the models are being loaded.", 2)
+    return request.app.state.can
+
+
+@OPEN.get(
+    "/metrics",
+    dependencies=[allowed("metrics")],
+    responses=answers(),
+    response_class=PlainTextResponse,
+)
+def metrics(request: Request):
+    """Figures for Prometheus."""
+    found = request.app.state.metrics
+    found.running.set(request.app.state.pool.n_running)
+    return Response(generate_latest(found.registry), media_type="text/plain; version=0.0.4")
+
+
+@ROUTES.post("/describe", responses=OF_WORK, openapi_extra=_body(PHOTO), tags=["photos"])
+async def describe(
+    request: Request,
+    caller: str = allowed("photos"),
+    reader: Annotated[Literal["dlib", "pixels"], Query(description="Which reader.")] = "dlib",
+    largest: Largest = False,
+):
+    """Read age, gender, ethnicity, smile and more off the faces of a photo."""
+    return await run(request, work.describe, await _photo(request), reader, largest)
+
+
+@ROUTES.post("/embed", responses=OF_WORK, openapi_extra=_body(PHOTO), tags=["templates"])
+async def embed(request: Request, caller: str = allowed("templates"), largest: Largest = False):
+    """Templates of the faces of a photo, protected if the service has an eraser."""
+    return await run(request, work.embed, await _photo(request), largest)
+
+
+@ROUTES.post(
+    "/protect/photo",
+    responses=OF_WORK | {200: {"content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}}},
+    openapi_extra=_body(PHOTO),
+    tags=["photos"],
+)
+async def protect_photo(
+    request: Request,
+    caller: str = allowed("photos"),
+    hide: Annotated[str, Query(description="gender,age; age=old names the class to show.")] = "",
+    keep: Annotated[str, Query(description="Attributes that must stay readable.")] = "",
+    face: Annotated[int | None, Query(ge=0, le=1000, description="This face alone.")] = None,
+    at_random: Annotated[bool, Query(description="Draw the class to show among all.")] = False,
+    strength: Annotated[
+        float | None, Query(gt=0, description="How much to change; default as saved.")
+    ] = None,
+    form: Annotated[str, Query(pattern="^(png|jpg|webp)$", description="Of the photo.")] = "png",
+    check: Annotated[
+        bool, Query(description="Answer with JSON: the photo, and what machines say of it.")
+    ] = False,
+):
+    """A photo whose faces are changed so that machines misread what is hidden."""
+    photo, ending = await _photo(request), f".{form}"
+    kept = tuple(filter(None, keep.split(",")))
+    options = (parse_hide(hide), kept, face, at_random, strength)
+    found = await run(request, work.protect_photo, photo, *options, ending, check)
+    if check:
+        return JSONResponse(found)
+    kind = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}[form]
+    headers = {"X-Faces": json.dumps(found["faces"]), "X-Skipped": json.dumps(found["skipped"])}
+    return Response(base64.b64decode(found["photo"]), media_type=kind, headers=headers)
+
+
+@ROUTES.post(
+    "/protect/templates",
+    responses=OF_JSON,
+    openapi_extra=describes(Templates, two_of_three_numbers={"embeddings": [[0.1, 0.2, 0.3]] * 2}),
+    tags=["templates"],
+)
+async def protect_templates(
+    request: Request,
+    caller: str = allowed("templates"),
+    templates: Templates = TEMPLATES,
+):
+    """Templates with the eraser's attributes taken out."""
+    return await run(request, work.protect_templates, templates.embeddings)
+
+
+@ROUTES.post("/verify", responses=OF_JSON, openapi_extra=describes(TwoPhotos), tags=["photos"])
+async def verify(
+    request: Request, caller: str = allowed("photos"), photos: TwoPhotos = TWO_PHOTOS
+):
+    """Whether the largest faces of two photos are one person's, at an FMR of 1 in 1,000."""
+    most = request.app.state.settings.limits.photo_bytes
+    both = photo_bytes(photos.first, most, "first"), photo_bytes(photos.second, most, "second")
+    return await run(request, work.verify, *both)
+
+
+@ROUTES.post(
+    "/audits", status_code=202, responses=OF_WORK, openapi_extra=_body(TABLE), tags=["audit"]
+)
+async def start_audit(
+    request: Request,
+    attribute: Annotated[list[str], Query(min_length=1, max_length=5)],
+    caller: str = allowed("audit"),
+    protect: Annotated[bool, Query(description="Audit before and after the eraser.")] = False,
+    max_rows: Annotated[int, Query(ge=100, le=200_000)] = 20_000,
+):
+    """Begin an audit of a face table with embeddings and labels (Parquet)."""
+    limits = request.app.state.settings.limits
+    table = await read_body(request, limits.table_bytes, limits.body_seconds)
+    audits = request.app.state.audits
+    return {"id": audits.start(caller, table, attribute, protect, max_rows)}
+
+
+@ROUTES.get("/audits/{name}", responses=answers(404, 422), tags=["audit"])
+def audit_state(request: Request, name: str, caller: str = allowed("audit")):
+    """How far an audit is, and what it found."""
+    audits = request.app.state.audits
+    return audits.describe(audits.get(caller, name))
+
+
+@ROUTES.get(
+    "/audits/{name}/report",
+    responses=answers(404, 409, 422),
+    response_class=HTMLResponse,
+    tags=["audit"],
+)
+def audit_report(request: Request, name: str, caller: str = allowed("audit")):
+    """The report, one HTML page that needs no other file."""
+    job = request.app.state.audits.get(caller, name)
+    if job.state != "done":
+        raise Refused(409, f"the audit is {job.state}.")
+    return HTMLResponse(job.result["report"], headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+@ROUTES.delete("/audits/{name}", status_code=204, responses=answers(404, 422), tags=["audit"])
+def delete_audit(request: Request, name: str, caller: str = allowed("audit")):
+    """Forget an audit; one that runs is stopped."""
+    request.app.state.audits.delete(caller, name)
+
+
+def parse_hide(text):
+    """Return ``hide`` of a perturber from "gender,age=old"."""
+    pairs = [part.partition("=") for part in text.split(",") if part]
+    if not pairs:
+        raise Refused(422, "hide must name an attribute, such as gender.")
+    return {name: shown or None for name, _, shown in pairs}
+
+
+async def _photo(request):
+    limits = request.app.state.settings.limits
+    return await read_body(request, limits.photo_bytes, limits.body_seconds)
+
+
+async def run(request, function, *args):
+    """Return what a worker's function gives."""
+    return await request.app.state.pool.run(function, *args)
