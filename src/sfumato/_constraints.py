@@ -1,0 +1,169 @@
+"""Rules for constructor parameters: a class declares them once, one function checks them.
+
+A class names the rule of each parameter::
+
+    constraints = {"rtol": Interval(Real, 0, 1, closed="neither"), "seed": SEED}
+
+and its base calls :func:`check_parameters` before it fits. A subclass inherits the rules of
+its bases and may replace them.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from sfumato.errors import InputError
+
+
+class Constraint(Protocol):
+    """A rule for one parameter: says it in words, and whether a value keeps it."""
+
+    def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
+        ...
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
+        ...
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number between two others.
+
+    Booleans and NaN are refused. An infinite value is accepted only where the infinite end
+    is closed.
+
+    Parameters
+    ----------
+    kind : type
+        ``numbers.Real`` or ``numbers.Integral``; NumPy's scalars count as numbers.
+    low, high : float
+        The ends; ``math.inf`` for none.
+    closed : {"both", "left", "right", "neither"}
+        Which ends belong to the interval.
+
+    Examples
+    --------
+    >>> Interval(Integral, 1, math.inf, closed="left").describe()
+    'an integer >= 1'
+    >>> Interval(Real, 0, 1, closed="right").describe()
+    'a number in (0, 1]'
+    """
+
+    kind: Any
+    low: float
+    high: float
+    closed: Literal["both", "left", "right", "neither"]
+
+    def __post_init__(self) -> None:
+        assert self.kind in (Real, Integral), self.kind
+        assert self.closed in ("both", "left", "right", "neither"), self.closed
+        assert self.low <= self.high, (self.low, self.high)
+
+    def describe(self) -> str:
+        noun = "an integer" if self.kind is Integral else "a number"
+        left, right = self.closed in ("both", "left"), self.closed in ("both", "right")
+        if math.isinf(self.low) and math.isinf(self.high):
+            return noun if self.kind is Integral or left or right else "a finite number"
+        if math.isinf(self.high):
+            return f"{noun} {'>=' if left else '>'} {self.low:g}"
+        if math.isinf(self.low):
+            return f"{noun} {'<=' if right else '<'} {self.high:g}"
+        return (
+            f"{noun} in {'[' if left else '('}{self.low:g}, {self.high:g}{']' if right else ')'}"
+        )
+
+    def accepts(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, self.kind):
+            return False
+        above = value >= self.low if self.closed in ("both", "left") else value > self.low
+        below = value <= self.high if self.closed in ("both", "right") else value < self.high
+        return bool(above and below)
+
+
+class StrOptions:
+    """One of a few words."""
+
+    def __init__(self, options: Iterable[str]) -> None:
+        self.options = frozenset(options)
+
+    def describe(self) -> str:
+        return "one of " + ", ".join(repr(option) for option in sorted(self.options))
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, str) and value in self.options
+
+
+class Boolean:
+    """True or False."""
+
+    def describe(self) -> str:
+        return "True or False"
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, bool | np.bool_)
+
+
+class Optional:
+    """What another rule accepts, or None."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        self.constraint = constraint
+
+    def describe(self) -> str:
+        return f"{self.constraint.describe()}, or None"
+
+    def accepts(self, value: Any) -> bool:
+        return value is None or self.constraint.accepts(value)
+
+
+class Instance:
+    """An object of one of the given types."""
+
+    def __init__(self, *types: type) -> None:
+        self.types = types
+
+    def describe(self) -> str:
+        return "of type " + " or ".join(kind.__name__ for kind in self.types)
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, self.types)
+
+
+class Anything:
+    """No rule here: the class checks the parameter where it uses it."""
+
+    def describe(self) -> str:
+        return "anything"
+
+    def accepts(self, value: Any) -> bool:
+        return True
+
+
+def declared_constraints(cls: type) -> Mapping[str, Constraint]:
+    """Return a class's rules by parameter, its own and those it inherits."""
+    merged: dict[str, Constraint] = {}
+    for base in reversed(cls.__mro__):
+        merged |= vars(base).get("constraints", {})
+    return merged
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise InputError for the first parameter of an estimator that breaks its rule.
+
+    Parameters
+    ----------
+    estimator : object with ``get_params``
+        Its class declares ``constraints``. A parameter without a rule is not checked; a test
+        refuses such a class.
+    """
+    constraints = declared_constraints(type(estimator))
+    for name, value in estimator.get_params(deep=False).items():
+        if name in constraints and not constraints[name].accepts(value):
+            rule = constraints[name].describe()
+            raise InputError(f"{type(estimator).__name__}: {name} must be {rule}, got {value!r}.")
