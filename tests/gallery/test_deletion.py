@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.errors import InputError
-from sfumato.gallery import Gallery, Templates, index
+from sfumato.gallery import Gallery, Templates, _index
 from sfumato.gallery._store import Store
 
 NAMES = ["Zaphod O'Brien \\ %_ ü", "Quetzal", "'; DROP TABLE templates --"]
@@ -66,7 +66,7 @@ def test_no_file_holds_a_deleted_person(tmp_path, crowd, info, person, n_batches
 
 
 def test_the_index_goes_too(tmp_path, crowd, info, monkeypatch):
-    monkeypatch.setattr(index, "MIN_ROWS", 500)
+    monkeypatch.setattr(_index, "MIN_ROWS", 500)
     X, names, ids = crowd
     gallery = Gallery.create(tmp_path / "g", Templates(X, info, ids, names))
     gallery.enrol(Templates(X, info, ids, names))
@@ -88,7 +88,7 @@ def test_rows_of_a_killed_enrolment_go_with_the_next_deletion(gallery, people, i
 
 
 def test_an_index_spills_no_vectors_outside_the_gallery(tmp_path, crowd, info, monkeypatch):
-    monkeypatch.setattr(index, "MIN_ROWS", 500)
+    monkeypatch.setattr(_index, "MIN_ROWS", 500)
     # Whoever used it would fail.
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     X, names, ids = crowd

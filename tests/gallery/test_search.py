@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.errors import InputError
-from sfumato.gallery import Gallery, Templates, index, matching, search
+from sfumato.gallery import Gallery, Templates, _index, _matching, _search
 from sfumato.metrics.comparators import comparator
 
 
@@ -32,11 +32,11 @@ def test_leaders_are_those_of_a_naive_search(n_rows, n_people, k, n_parts, seed)
     X, probes = rng.normal(size=(n_rows, 4)), rng.normal(size=(3, 4))
     people = [f"p{n}" for n in rng.integers(n_people, size=n_rows)]
     parts = [
-        search.make_part([people[row] for row in rows], rows, X[rows], comparator("cosine"))
+        _search.make_part([people[row] for row in rows], rows, X[rows], comparator("cosine"))
         for rows in np.array_split(np.arange(n_rows), n_parts)
         if len(rows)
     ]
-    found = search.exact(parts, probes, "cosine", k).people()
+    found = _search.exact(parts, probes, "cosine", k).people()
     for probe, named in zip(probes, found, strict=True):
         expected = naive(people, X, probe, "cosine", k)
         assert [name for name, _ in named] == [name for name, _ in expected]
@@ -107,7 +107,7 @@ def test_claims_come_from_the_table_or_from_one_name(gallery, table, people, inf
 
 def test_rows_that_do_not_fit_into_memory_are_read_again(gallery, table, monkeypatch):
     kept = gallery.identify(table(), threshold=0.5)
-    monkeypatch.setattr(matching, "CACHE_BYTES", 0)
+    monkeypatch.setattr(_matching, "CACHE_BYTES", 0)
     again = Gallery(gallery.path)
     assert again.identify(table(), threshold=0.5) == kept
     assert again._matcher._cache is None
@@ -115,7 +115,7 @@ def test_rows_that_do_not_fit_into_memory_are_read_again(gallery, table, monkeyp
 
 @pytest.fixture
 def crowd(tmp_path, rng, info, monkeypatch):
-    monkeypatch.setattr(index, "MIN_ROWS", 1000)
+    monkeypatch.setattr(_index, "MIN_ROWS", 1000)
     number = np.repeat(np.arange(500), 3)
     X = rng.normal(size=(500, 8))[number] + 0.1 * rng.normal(size=(1500, 8))
     templates = Templates(X, info, range(1500), [f"p{n}" for n in number])
@@ -159,17 +159,17 @@ def test_recall_is_counted_by_hand(crowd, monkeypatch):
     gallery, templates = crowd
     store = gallery._store
     store.build_index("cosine", 30)
-    ids, X, best = index._nearest_others(store, "cosine", 20, seed=1)
+    ids, X, best = _index._nearest_others(store, "cosine", 20, seed=1)
     rows = [int(name) for name in ids]
     unit = templates.X / np.linalg.norm(templates.X, axis=1, keepdims=True)
     scores = unit[rows] @ unit.T
     scores[np.arange(20), rows] = -np.inf
     np.testing.assert_allclose(best, scores.max(axis=1), atol=1e-6)
     # With all cells the index sees everything. The template itself is no find.
-    assert index._recall(store, "cosine", ids, X, best, 30) == 1
+    assert _index._recall(store, "cosine", ids, X, best, 30) == 1
     nearest = type(store).nearest
     monkeypatch.setattr(type(store), "nearest", lambda *a: nearest(*a[:3], 1, a[4]))
-    assert index._recall(store, "cosine", ids, X, best, 30) == 0
+    assert _index._recall(store, "cosine", ids, X, best, 30) == 0
 
 
 def test_small_galleries_have_no_index(gallery, table):

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from sfumato.errors import InputError  # noqa: E402
-from sfumato.perturbers import labels  # noqa: E402
+from sfumato.perturbers import _labels  # noqa: E402
 from sfumato.perturbers._labels import read_codes  # noqa: E402
 from sfumato.perturbers.base import Perturber  # noqa: E402
 from sfumato.perturbers.choice import ATTRIBUTES  # noqa: E402
@@ -38,7 +38,7 @@ class Reader:
 
 @pytest.fixture(autouse=True)
 def reader(monkeypatch):
-    monkeypatch.setattr(labels, "_reader", Reader)
+    monkeypatch.setattr(_labels, "_reader", Reader)
 
 
 def pictures(*colours, size=16):
