@@ -1,11 +1,29 @@
-"""Shared fixtures: where the real faces and models lie, and small planted data sets."""
+"""The suite's seed; shared fixtures: where the real faces and models lie, small data sets."""
 
 import importlib
+import importlib.util
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+# Beside the tests, which are no package: so it is loaded by its file.
+_spec = importlib.util.spec_from_file_location("seeds", Path(__file__).with_name("seeds.py"))
+seeds = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(seeds)
+if seeds.shift:
+    seeds.install()
+    seeds.active = True  # Also for what test modules draw when they are imported.
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Shift the draws of a test, but not of a doctest, whose printed numbers are pinned."""
+    pinned = isinstance(item, pytest.DoctestItem) or item.get_closest_marker("unshifted")
+    seeds.active = bool(seeds.shift) and not pinned
+    return (yield)
+
 
 # Imported by what it stands in for, as brighten is.
 collect_ignore = ["stand_ins.py"]
