@@ -94,39 +94,6 @@ def check_images(images, name="images"):
     return np.ascontiguousarray(images, dtype=np.float32)
 
 
-def class_codes(y, name="y"):
-    """Return the classes of one attribute, or of several crossed, as numbers.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-
-    Returns
-    -------
-    classes : list of str
-        Sorted; values of several attributes are joined by ``" x "``.
-    codes : ndarray of shape (n_samples,)
-        The number of each row's class, int64.
-
-    Raises
-    ------
-    InputError
-        For fewer than two classes.
-
-    Examples
-    --------
-    >>> class_codes([["f", "white"], ["m", "black"], ["f", "white"]])
-    (['f x white', 'm x black'], array([0, 1, 0]))
-    """
-    y = np.asarray(y)
-    if y.ndim == 2:
-        y = np.array([" x ".join(map(str, row)) for row in y.tolist()])
-    classes, codes = np.unique(y.astype(str), return_inverse=True)
-    if len(classes) < 2:
-        raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes) or 'none'}.")
-    return classes.tolist(), codes.astype(np.int64)
-
-
 def check_fraction(value, name):
     """Return ``value`` if it lies strictly between 0 and 1, else raise InputError."""
     if not 0 < value < 1:

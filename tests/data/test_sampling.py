@@ -20,8 +20,8 @@ def labels(n=4000, seed=0):
     st.integers(0, 2**32 - 1),
     st.integers(1, 700),
     st.floats(0.05, 0.95),
-    st.sampled_from(["True", "False"]),
-    st.sampled_from(["True", "False"]),
+    st.sampled_from(["true", "false"]),
+    st.sampled_from(["true", "false"]),
 )
 def test_every_cell_has_its_share(seed, n_rows, share, positive, privileged):
     attractive, smiling, gender, _ = labels(seed=seed)
@@ -37,7 +37,7 @@ def test_every_cell_has_its_share(seed, n_rows, share, positive, privileged):
     )
     assert len(rows) == n_rows == len(set(rows.tolist()))
     assert (np.diff(rows) > 0).all()
-    y, s = attractive[rows] == (positive == "True"), smiling[rows] == (privileged == "True")
+    y, s = attractive[rows] == (positive == "true"), smiling[rows] == (privileged == "true")
     for label in (True, False):
         for group in (True, False):
             for sex in ("female", "male"):
@@ -49,7 +49,7 @@ def test_every_cell_has_its_share(seed, n_rows, share, positive, privileged):
 def test_the_papers_sample():
     # 70 % and 30 % smiling, half of each cell female, half of all attractive.
     attractive, smiling, gender, _ = labels()
-    rows = biased_rows(attractive, smiling, 1000, privileged="True", balance=gender)
+    rows = biased_rows(attractive, smiling, 1000, privileged="true", balance=gender)
     y, s, g = attractive[rows], smiling[rows], gender[rows]
     assert (y.mean(), s[y].mean(), s[~y].mean()) == (0.5, 0.7, 0.3)
     assert [np.mean(g[(y == a) & (s == b)] == "male") for a in (0, 1) for b in (0, 1)] == [0.5] * 4
@@ -58,7 +58,7 @@ def test_the_papers_sample():
 def test_a_seed_draws_the_same_rows_and_others_differ():
     attractive, smiling, *_ = labels()
     first, again, other = (
-        biased_rows(attractive, smiling, 500, privileged="True", seed=seed) for seed in (1, 1, 2)
+        biased_rows(attractive, smiling, 500, privileged="true", seed=seed) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert len(np.intersect1d(first, other)) < 250
@@ -68,7 +68,7 @@ def test_every_row_of_a_cell_has_the_same_chance():
     attractive, smiling, *_ = labels(200)
     drawn = np.zeros(200)
     for seed in range(400):
-        drawn[biased_rows(attractive, smiling, 40, privileged="True", seed=seed)] += 1
+        drawn[biased_rows(attractive, smiling, 40, privileged="true", seed=seed)] += 1
     cell = drawn[attractive & smiling]
     expected = 400 * 14 / len(cell)
     assert np.abs(cell - expected).max() < 5 * np.sqrt(expected)
@@ -80,7 +80,7 @@ def test_rows_without_a_label_stay_out():
     for start, column in zip((0, 100, 200), columns, strict=True):
         column[start : start + 100] = None
     y, s, g = columns
-    rows = biased_rows(y, s, 200, privileged="True", balance=g)
+    rows = biased_rows(y, s, 200, privileged="true", balance=g)
     assert rows.min() >= 300
 
 
@@ -88,7 +88,7 @@ def test_several_attributes_are_balanced_together():
     attractive, smiling, gender, _ = labels()
     young = np.arange(4000) % 3 > 0
     both = np.column_stack([gender, young])
-    rows = biased_rows(attractive, smiling, 800, privileged="True", share=0.5, balance=both)
+    rows = biased_rows(attractive, smiling, 800, privileged="true", share=0.5, balance=both)
     _, counts = np.unique(both[rows], axis=0, return_counts=True)
     assert counts.tolist() == [200] * 4
 
@@ -118,7 +118,7 @@ def test_the_rows_left_over_go_to_the_largest_remainders():
 def test_the_split_parts_people_and_biases_the_training_alone():
     attractive, smiling, gender, people = labels(9000)
     train, test = biased_split(
-        attractive, smiling, people, n_train=1500, n_test=400, privileged="True", balance=gender
+        attractive, smiling, people, n_train=1500, n_test=400, privileged="true", balance=gender
     )
     assert not set(people[train]) & set(people[test])
     for rows, share in ((train, 0.7), (test, 0.5)):
@@ -130,7 +130,7 @@ def test_the_split_parts_people_and_biases_the_training_alone():
 def test_the_split_says_which_side_is_short():
     attractive, smiling, _, people = labels()
     with pytest.raises(InputError, match="^test people: the cell y=.* n_rows may be [0-9]+ at"):
-        biased_split(attractive, smiling, people, n_train=400, n_test=3000, privileged="True")
+        biased_split(attractive, smiling, people, n_train=400, n_test=3000, privileged="true")
 
 
 @pytest.mark.parametrize(

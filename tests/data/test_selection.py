@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from sfumato.data.info import TableInfo
-from sfumato.data.selection import Selection, label_values, matching_rows, read_rows
+from sfumato.data.selection import Selection, matching_rows, read_rows
 from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.errors import InputError
 
@@ -65,14 +65,6 @@ def test_rows_are_found_in_any_order(table):
     np.testing.assert_array_equal(matching_rows(table, wanted)[:, 0], [500, 6, 222])
     with pytest.raises(InputError, match="1 rows are missing, the first has image_id 'x'"):
         matching_rows(table, ["i1", "x"])
-
-
-def test_labels_become_classes():
-    assert label_values(np.array(["a", None, "b"], dtype=object)).tolist() == ["a", None, "b"]
-    assert label_values(np.array([True, False])).tolist() == ["True", "False"]
-    assert label_values(np.array([1.0, np.nan, 2.0])).tolist() == ["1.0", None, "2.0"]
-    ages = label_values(np.arange(90.0))
-    assert [np.sum(ages == name) for name in ("<= 29.7", "29.7 - 59.3", "> 59.3")] == [30, 30, 30]
 
 
 def test_missing_identity_names_the_row(tmp_path):

@@ -3,10 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfumato.data.labels import is_missing
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
 
-names = st.lists(st.text(max_size=5), min_size=1, max_size=40)
+known = st.text(max_size=5).filter(lambda text: not is_missing([text])[0])
+names = st.lists(known, min_size=1, max_size=40)
 
 
 @given(names, st.integers(0, 5))

@@ -15,13 +15,13 @@ from hypothesis.extra import numpy as hnp
 from sfumato.data.info import KEY, TableInfo, check_same_space
 from sfumato.data.tables import (
     FaceTable,
-    atomic_path,
     embedding_array,
     embedding_matrix,
     table_batch,
     write_table,
 )
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 
 INFO = TableInfo("lfw", "mobilefacenet", "1", 2, "cosine", "l2")
 STEP = {"method": "leace", "fingerprint": "abc", "attributes": ["gender"], "version": "0.1.0"}

@@ -18,7 +18,8 @@ from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
-from sfumato.data.splits import as_names, balanced_rows, split_identities
+from sfumato.data.labels import as_names
+from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import comparator
 from sfumato.metrics.intervals import percentile_interval

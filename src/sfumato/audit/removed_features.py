@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sfumato.audit.protocol import check_classes
-from sfumato.data.splits import as_names, balanced_rows, split_identities
+from sfumato.data.labels import as_names
+from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.validation import check_embeddings
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader
 from sfumato import __version__
 from sfumato.audit import plots
 from sfumato.audit.matching import OO, PP
-from sfumato.data.tables import atomic_path
+from sfumato.files import atomic_path
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "matplotlib")
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space
-from sfumato.data.selection import Selection, label_values, matching_rows, read_rows
+from sfumato.data.labels import N_GROUPS, as_classes
+from sfumato.data.selection import Selection, matching_rows, read_rows
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 
@@ -123,7 +124,7 @@ class _Side:
             self._cache["protected"] = matching_rows(self.protected, columns["image_id"])
         return {
             "X": X,
-            "y": label_values(columns[attribute]),
+            "y": as_classes(columns[attribute], attribute, n_groups=N_GROUPS),
             "identity": columns.get("identity"),
             "protected": self._cache.get("protected"),
         }

@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sfumato.data.files import UNFINISHED
-from sfumato.data.tables import atomic_path, write_table
+from sfumato.data.tables import write_table
 from sfumato.errors import InputError
 from sfumato.faces.parts import REJECTS
+from sfumato.files import atomic_path
 
 MANIFEST = "_manifest.json"
 REJECTED = "_rejects"

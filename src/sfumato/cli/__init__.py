@@ -1,33 +1,76 @@
-"""The command line: parse, call the library, print. No mathematics here."""
+"""The command line: parse, call the library, print. No mathematics here.
 
+Exit codes: 0 done; 1 done with rejects, or nothing hidden; 2 bad input; 3 anything else.
+"""
+
+import errno
+import os
 import sys
+import traceback
+from collections.abc import Sequence
 
 import typer
 
-from sfumato.cli.output import errors
-from sfumato.errors import SfumatoError
+from sfumato.cli.output import BAD_INPUT, FAILED, say_error
+from sfumato.errors import InputError, MissingExtraError, SfumatoError
 
 app = typer.Typer(
     name="sfumato",
     help="Take gender, age, ethnicity and mood out of face templates, and prove it.",
+    epilog="--debug, anywhere, prints the traceback of an error. Exit codes: 0 done, 1 done with "
+    "rejects or nothing hidden, 2 bad input, 3 anything else.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+DEBUG = "--debug"
+INTERRUPTED = 130
 
-def main():
-    """Run the command line; our own errors become one line and exit code 2."""
-    from sfumato.cli import commands  # noqa: F401  (registers every command)
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every error becomes one line and an exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    end = given.index("--") if "--" in given else len(given)
+    debug = DEBUG in given[:end]
+    given = [text for text in given[:end] if text != DEBUG] + given[end:]
     try:
-        app()
-    except SfumatoError as error:
-        errors.print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
+        from sfumato.cli import commands  # noqa: F401  (registers every command)
+
+        app(given)
+    # The last resort: whatever it is, one line and a code that says so.
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        sys.exit(_end(error))
 
 
-def _escape(text):
-    from rich.markup import escape
+def _end(error: BaseException) -> int:
+    """Print an error's line; return the exit code."""
+    if isinstance(error, BrokenPipeError):  # The reader of our output has gone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    if isinstance(error, KeyboardInterrupt):
+        say_error("interrupted.")
+        return INTERRUPTED
+    text = " ".join(str(error).split())
+    if isinstance(error, SfumatoError):
+        say_error(text)
+        return BAD_INPUT if isinstance(error, InputError | MissingExtraError) else FAILED
+    if isinstance(error, OSError) and error.errno is not None:
+        say_error(_os_text(error))
+    else:
+        say_error(f"{type(error).__name__}: {text or 'no message'} ({DEBUG} prints where).")
+    return FAILED
 
-    return escape(text)
+
+def _os_text(error: OSError) -> str:
+    file = error.filename2 or error.filename
+    text = f"{file}: " if file is not None else ""
+    remedies = {
+        errno.ENOSPC: "make room and run it again",
+        errno.EACCES: "give yourself the right, or name another place",
+        errno.EROFS: "name another place",
+    }
+    remedy = remedies.get(error.errno or 0, f"{DEBUG} prints where")
+    return f"{text}{error.strerror} ({remedy})."

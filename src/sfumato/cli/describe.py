@@ -75,7 +75,7 @@ def describe(
 
 
 def _write_csv(rows, path):
-    from sfumato.data.tables import atomic_path
+    from sfumato.files import atomic_path
 
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["image_id", "face"])

@@ -1,7 +1,14 @@
-"""What commands print: results and JSON on stdout, progress and errors on stderr."""
+"""What commands print: results and JSON on stdout, progress and errors on stderr.
+
+Text is text: nothing of it is read as markup, and control characters are shown as escapes, so
+that a file name or a label cannot steer the terminal.
+"""
 
 import contextlib
 import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -13,35 +20,111 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+from rich.text import Text
 
 results = Console()
 errors = Console(stderr=True)
 
-DONE, DONE_WITH_REJECTS, BAD_INPUT = 0, 1, 2
+DONE, DONE_WITH_REJECTS, BAD_INPUT, FAILED = 0, 1, 2, 3
+SHOWN = 50
 
 
-def print_json(value):
+def printable(value: object) -> str:
+    r"""Return a value's text with control and direction characters as escapes.
+
+    Examples
+    --------
+    >>> print(printable("a\x1b[31m\nb"))
+    a\x1b[31m\nb
+    """
+    # Control, format (such as right-to-left overrides), lone surrogates, line breaks.
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else char
+        for char in str(value)
+    )
+
+
+def say(*lines: object, style: str = "") -> None:
+    """Print lines on stdout."""
+    for line in lines:
+        results.print(Text(printable(line), style=style), soft_wrap=True)
+
+
+def warn(*lines: object, style: str = "") -> None:
+    """Print lines on stderr."""
+    for line in lines:
+        errors.print(Text(printable(line), style=style), soft_wrap=True)
+
+
+def say_error(text: object) -> None:
+    """Print an error's one line on stderr."""
+    errors.print(Text.assemble(("Error: ", "bold red"), printable(text)), soft_wrap=True)
+
+
+def warn_some(lines: Sequence[object], what: str = "lines") -> None:
+    """Print the first of many lines on stderr, and how many more there are."""
+    warn(*lines[:SHOWN])
+    if len(lines) > SHOWN:
+        warn(f"and {len(lines) - SHOWN:,} more {what}; --json prints all")
+
+
+def text_table(
+    columns: Iterable[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: object = None,
+    caption: object = None,
+    right: Iterable[int] = (),
+    sections: Iterable[int] = (),
+) -> Table:
+    """Return a Rich table of texts.
+
+    Parameters
+    ----------
+    columns, rows
+        Headings, and of each row a cell a column; line breaks in a cell are kept.
+    title, caption : object, optional
+    right : iterable of int
+        Columns to align to the right.
+    sections : iterable of int
+        Rows after which a line is drawn.
+    """
+    aligned, ends = set(right), set(sections)
+    table = Table(
+        title=None if title is None else Text(printable(title)),
+        caption=None if caption is None else Text(printable(caption)),
+    )
+    for number, heading in enumerate(columns):
+        table.add_column(_cell(heading), justify="right" if number in aligned else "left")
+    for number, cells in enumerate(rows):
+        table.add_row(*map(_cell, cells), end_section=number in ends)
+    return table
+
+
+def show(table: Table) -> None:
+    """Print a table on stdout."""
+    results.print(table)
+
+
+def print_json(value: object) -> None:
     """Print ``value`` (dicts, lists, NumPy scalars and arrays) as JSON, alone on stdout."""
     print(json.dumps(value, indent=2, default=_plain, allow_nan=False))
 
 
-def _plain(value):
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def reading_text(value):
+def reading_text(value: dict[str, Any]) -> str:
     """Return a reading's label and probability, or the age and its interval, in a few words."""
     if "years" in value:
         return f"{value['years']} ({value['low']}-{value['high']})"
     return f"{value['label']} {value['probability']:.2f}"
 
 
-def progress_bar():
+def progress_bar() -> Progress:
     """Return a Rich progress bar on stderr with counts, elapsed and remaining time."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -51,12 +134,23 @@ def progress_bar():
 
 
 @contextlib.contextmanager
-def track(description):
+def track(description: str) -> Iterator[Any]:
     """Show a progress bar and give a callback ``progress(n_done, n_total, what)``."""
     with progress_bar() as bar:
-        task = bar.add_task(description, total=None)
+        task = bar.add_task(printable(description), total=None)
 
-        def progress(n_done, n_total, what):
-            bar.update(task, completed=n_done, total=n_total, description=f"{description}: {what}")
+        def progress(n_done: int, n_total: int | None = None, what: str = "") -> None:
+            said = printable(f"{description}: {what}" if what else description)
+            bar.update(task, completed=n_done, total=n_total, description=said)
 
         yield progress
+
+
+def _cell(value: object) -> Text:
+    return Text("\n".join(map(printable, str(value).split("\n"))))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

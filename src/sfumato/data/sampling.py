@@ -6,12 +6,14 @@ protected attribute, and test it where half of either have it.
 """
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from sfumato.data.splits import as_names, split_identities
+from sfumato.data.labels import as_names, as_text, class_codes, is_missing
+from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
-from sfumato.validation import check_choice, check_fraction, class_codes
+from sfumato.validation import check_choice, check_fraction
 
 
 def biased_rows(
@@ -154,19 +156,22 @@ def _cells(y, protected, privileged, positive, share, balance):
     known = np.ones(len(columns["y"]), dtype=bool)
     for name, values in columns.items():
         _check_length(values, len(known), name)
-        known &= _known(values)
-    rows, cells, classes = np.flatnonzero(known), 0, {}
+        missing = is_missing(values)
+        known &= ~(missing if missing.ndim == 1 else missing.any(axis=1))
+    rows, classes = np.flatnonzero(known), {}
+    cells: Any = 0
     for name, values in columns.items():
         classes[name], codes = class_codes(values[rows], name)
         if name != "balance" and len(classes[name]) > 2:
             raise InputError(f"{name} must have 2 classes, got {', '.join(classes[name][:5])}.")
         cells = cells * len(classes[name]) + codes
-    positive = classes["y"][-1] if positive is None else str(positive)
+    positive = classes["y"][-1] if positive is None else as_text([positive])[0]
+    privileged = as_text([privileged])[0]
     check_choice(positive, classes["y"], "positive")
-    check_choice(str(privileged), classes["protected"], "privileged")
+    check_choice(privileged, classes["protected"], "privileged")
     names, ideal = [], []
     for cell in product(*classes.values()):
-        together = (cell[0] == positive) == (cell[1] == str(privileged))
+        together = (cell[0] == positive) == (cell[1] == privileged)
         names.append(", ".join(f"{a}={b}" for a, b in zip(classes, cell, strict=True)))
         ideal.append((share if together else 1 - share) / 2)
     return rows, cells, names, np.array(ideal) / len(classes.get("balance", [0]))
@@ -179,14 +184,6 @@ def _apportion(n, shares):
     order = np.argsort(whole - exact, kind="stable")  # The largest remainder first.
     whole[order[: n - whole.sum()]] += 1
     return whole
-
-
-def _known(values):
-    missing = [
-        any(part is None or part != part for part in (row if isinstance(row, list) else [row]))
-        for row in values.tolist()
-    ]
-    return ~np.array(missing, dtype=bool)
 
 
 def _check_length(values, n, name):

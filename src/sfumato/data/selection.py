@@ -10,8 +10,6 @@ from sfumato.data.columns import embedding_matrix
 from sfumato.data.splits import ERASER_SHARE, split_identities
 from sfumato.errors import InputError
 
-N_DISTINCT = 10
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -160,40 +158,3 @@ def matching_rows(table, image_ids):
             f"'{missing}'; protect the whole table."
         )
     return X
-
-
-def label_values(values, *, n_groups=3):
-    """Return a label column as classes: strings and booleans as they are, numbers in groups.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples,)
-    n_groups : int, default=3
-        Numbers with more than 10 distinct values are cut at their quantiles.
-
-    Returns
-    -------
-    ndarray of object of shape (n_samples,)
-        ``None`` where the label is missing.
-
-    Examples
-    --------
-    >>> label_values(np.arange(12))[[0, 5, 11]].tolist()
-    ['<= 3.67', '3.67 - 7.33', '> 7.33']
-    """
-    missing = np.array([value is None or value != value for value in values.tolist()])
-    result = np.full(len(values), None, dtype=object)
-    known = values[~missing]
-    number = known.dtype != object and np.issubdtype(known.dtype, np.number)
-    if not number or len(np.unique(known)) <= N_DISTINCT:
-        result[~missing] = [str(value) for value in known.tolist()]
-        return result
-    cuts = np.unique(np.quantile(known, np.arange(1, n_groups) / n_groups))
-    text = [f"{cut:.3g}" for cut in cuts]
-    names = [
-        f"<= {text[0]}",
-        *(f"{low} - {high}" for low, high in zip(text, text[1:], strict=False)),
-        f"> {text[-1]}",
-    ]
-    result[~missing] = np.array(names, dtype=object)[np.searchsorted(cuts, known)]
-    return result

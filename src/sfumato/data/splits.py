@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from sfumato.errors import InputError
+from sfumato.data.labels import as_names
 from sfumato.validation import check_fraction
 
 ERASER_SHARE = 0.5
@@ -51,24 +51,6 @@ def split_identities(identity, share=ERASER_SHARE, *, seed=0):
 def _uniform(name, seed):
     digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
-
-
-def as_names(identity):
-    """Return identities as an array of strings; missing ones are refused.
-
-    Raises
-    ------
-    InputError
-        If not one-dimensional or with a missing name, giving the row.
-    """
-    identity = np.asarray(identity)
-    if identity.ndim != 1:
-        raise InputError(f"identity must be one-dimensional, got shape {identity.shape}.")
-    if identity.dtype == object:
-        for row, name in enumerate(identity):
-            if name is None or name != name:
-                raise InputError(f"identity of row {row} is missing; drop the row or name it.")
-    return identity.astype(str)
 
 
 def balanced_rows(y, *, seed=0, max_rows=None):

@@ -6,12 +6,8 @@ column of strings, booleans or numbers is a label. The schema's metadata is a
 :class:`~sfumato.data.info.TableInfo`.
 """
 
-import contextlib
 import hashlib
-import os
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +17,7 @@ from sfumato.data.columns import embedding_array, embedding_matrix
 from sfumato.data.files import open_parquet, plain_path, size_and_time, table_files
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RESERVED = ("image_id", "identity", "image", "embedding")
@@ -225,27 +222,6 @@ def _schema_and_rows(path):
             return file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
-
-
-@contextlib.contextmanager
-def atomic_path(path):
-    """Give a temporary path beside ``path``; rename it there on success, remove on failure."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist.")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file.")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write_table(path, batches, schema, info):

@@ -13,12 +13,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
-from sfumato.data.splits import as_names
 from sfumato.errors import InputError
 from sfumato.losses.adversarial import cross_entropy, embedding_distance
 from sfumato.nets.dense import dense_forward
-from sfumato.validation import class_codes, need
+from sfumato.validation import need
 
 COUNTS = {
     *("n_epochs", "batch_size", "n_hidden", "n_units"),

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from sfumato.data.selection import label_values
+from sfumato.data.labels import as_classes
 from sfumato.erasers._gaussian_transport import matrix_power
 from sfumato.errors import InputError
 
@@ -80,7 +80,7 @@ def _groups(column):
     known = [value for value in column.tolist() if value is not None and value == value]
     if known and all(isinstance(value, int | float) and value is not True for value in known):
         column = np.array([np.nan if value is None else float(value) for value in column.tolist()])
-    return label_values(column, n_groups=N_GROUPS)
+    return as_classes(column, n_groups=N_GROUPS)
 
 
 def _crossed(first, second):

@@ -21,8 +21,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
-from sfumato.data.splits import as_names
 from sfumato.erasers._correlates import correlate_directions
 from sfumato.erasers._gaussian_transport import (
     barycentre_covariance,
@@ -32,7 +32,6 @@ from sfumato.erasers._gaussian_transport import (
 from sfumato.erasers._person_scatter import person_scatter
 from sfumato.errors import InputError
 from sfumato.nets.dense import dense_forward
-from sfumato.validation import class_codes
 
 CHUNK = 8192
 RANK_TOLERANCE = 1e-7

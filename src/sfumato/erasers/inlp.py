@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import class_codes
 from sfumato.erasers.leace import apply_low_rank
 from sfumato.errors import InputError
-from sfumato.validation import class_codes
 
 
 class InlpEraser(TransformerMixin, BaseEstimator):

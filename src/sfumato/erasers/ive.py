@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
-from sfumato.validation import class_codes
 
 TREE_ROWS = 10_000
 

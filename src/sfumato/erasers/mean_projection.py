@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import class_codes
 from sfumato.erasers.leace import apply_low_rank
-from sfumato.validation import class_codes
 
 
 class MeanProjectionEraser(TransformerMixin, BaseEstimator):

@@ -19,6 +19,7 @@ from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import class_codes
 from sfumato.erasers.ive import (
     check_eliminations,
     eliminate,
@@ -27,7 +28,7 @@ from sfumato.erasers.ive import (
     standardised,
 )
 from sfumato.errors import InputError
-from sfumato.validation import check_choice, class_codes
+from sfumato.validation import check_choice
 
 DOMAINS = ("none", "pca", "ica")
 SCHEMES = ("sequential", "joint", "summed")

@@ -16,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import class_codes
 from sfumato.erasers.leace import apply_low_rank
 from sfumato.errors import InputError
-from sfumato.validation import class_codes
 
 EVALUATE_EVERY = 1000  # Steps; the authors' code.
 

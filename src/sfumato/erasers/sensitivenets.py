@@ -13,11 +13,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
-from sfumato.data.splits import as_names
 from sfumato.data.triplets import hard_triplets
 from sfumato.errors import InputError
-from sfumato.validation import check_choice, check_embeddings, class_codes, need
+from sfumato.validation import check_choice, check_embeddings, need
 
 CHUNK = 4096
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
 from sfumato.export.erasers import export_eraser
 from sfumato.export.graph import OPSET
 from sfumato.export.model import FORMAT, OnnxModel
 from sfumato.export.parity import check_cases
+from sfumato.files import atomic_path
 from sfumato.models import storage
 from sfumato.models.opening import load_any
 from sfumato.perturbers.base import Perturber

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 
 REJECTS = pa.schema([("image_id", pa.string()), ("path", pa.string()), ("reason", pa.string())])
 MANIFEST = "manifest.json"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
 from sfumato.faces.photos import MAX_PIXELS, has_alpha, open_photo, upright
+from sfumato.files import atomic_path
 from sfumato.validation import need
 
 #: Pillow's name and options of each ending that can be written; all but JPEG lose nothing.

@@ -7,9 +7,9 @@ from math import ceil
 import numpy as np
 from safetensors.numpy import save_file
 
-from sfumato.data.tables import atomic_path
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 from sfumato.metrics.scores import MAX_IMPOSTOR, all_vs_all
 from sfumato.metrics.verification import fnmr_at_fmr, threshold_at_fmr
 

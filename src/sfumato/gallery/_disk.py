@@ -9,7 +9,7 @@ whatever kills it. Locks of network file systems may not be seen by other machin
 import contextlib
 import os
 
-from sfumato.data.tables import atomic_path
+from sfumato.files import atomic_path
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sfumato.data.splits import as_names
+from sfumato.data.labels import as_names, class_codes
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import (
     Interval,
@@ -22,7 +22,7 @@ from sfumato.metrics.intervals import (
     percentile_interval,
     rule_of_three,
 )
-from sfumato.validation import check_choice, class_codes
+from sfumato.validation import check_choice
 
 
 class Estimate(NamedTuple):

@@ -12,9 +12,9 @@ from safetensors.numpy import save_file
 
 import sfumato.perturbers
 from sfumato import __version__
-from sfumato.data.tables import atomic_path
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 from sfumato.models.registry import PERTURBERS, method_name, perturber_class
 from sfumato.models.storage import fitted_state, restore
 

@@ -15,9 +15,9 @@ from safetensors.numpy import save_file
 
 from sfumato import __version__
 from sfumato.data.info import TableInfo, check_same_space
-from sfumato.data.tables import atomic_path
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 from sfumato.models.registry import eraser_class, method_name
 
 FORMAT = 1

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from sfumato.data.columns import embedding_array
 from sfumato.data.info import check_same_space
-from sfumato.data.selection import Selection, label_values, read_rows, selected_batches
+from sfumato.data.labels import N_GROUPS, as_classes
+from sfumato.data.selection import Selection, read_rows, selected_batches
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
 from sfumato.models.registry import eraser_class
@@ -155,7 +156,9 @@ def labelled_rows(table, attributes, context, selection, number):
     """
     present = [name for name in context if name in table.columns]
     columns, X = read_rows(table, selection, [*attributes, *present])
-    y = np.stack([label_values(columns[name]) for name in attributes], axis=1)
+    y = np.stack(
+        [as_classes(columns[name], name, n_groups=N_GROUPS) for name in attributes], axis=1
+    )
     known = (y != None).all(axis=1)  # noqa: E711  (elementwise)
     # People of two tables are different people; without names every row is a person.
     who = columns.get("identity", np.arange(len(X)))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sfumato.data.labels import class_codes
 from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
 from sfumato.perturbers._san_data import (
@@ -19,7 +20,7 @@ from sfumato.perturbers._san_data import (
 )
 from sfumato.perturbers.base import Perturber
 from sfumato.perturbers.san import SanPerturber
-from sfumato.validation import check_choice, class_codes
+from sfumato.validation import check_choice
 
 SELECTIONS = ("random", "average", "gibbs")
 

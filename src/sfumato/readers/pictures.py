@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
 from sfumato.faces.photos import read_photo
+from sfumato.files import atomic_path
 from sfumato.validation import need
 
 COLOUR, BACK = (255, 255, 255), (20, 120, 138)

@@ -10,9 +10,9 @@ from dataclasses import asdict
 import numpy as np
 from safetensors.numpy import save_file
 
-from sfumato.data.tables import atomic_path
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 from sfumato.readers.recipes import Architecture
 from sfumato.readers.tasks import task_from_dict, task_to_dict
 from sfumato.readers.templates import TemplateReader

@@ -7,7 +7,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from sfumato.audit.plots import CLASSES, STYLE
-from sfumato.validation import class_codes
+from sfumato.data.labels import class_codes
 
 N_NEIGHBOURS = 10
 

@@ -10,11 +10,11 @@ from itertools import product
 import numpy as np
 
 from sfumato.audit.protocol import span
+from sfumato.data.labels import class_codes
 from sfumato.data.sampling import biased_rows
 from sfumato.metrics.fairness import BootstrappedFairness
 from sfumato.reproduce._probes import fitted
 from sfumato.reproduce.demographics import VALIDATION, sample_people, unit_faces
-from sfumato.validation import class_codes
 
 SHARE = 0.7
 ACCURACY, MARGIN = "accuracy", "half interval"
@@ -51,8 +51,8 @@ class Case:
         privileged, protected = next(iter(self.names)), faces[self.protected].astype(str)
         others = None if self.balance is None else faces[self.balance].astype(str)
         y = faces[self.label].astype(str)
-        n_rows = min(n_rows, _most(y == "True", protected == privileged, others, share))
-        options = {"privileged": privileged, "positive": "True", "balance": others}
+        n_rows = min(n_rows, _most(y == "true", protected == privileged, others, share))
+        options = {"privileged": privileged, "positive": "true", "balance": others}
         return faces.take(biased_rows(y, protected, n_rows, share=share, seed=seed, **options))
 
     def judge(self, test, decision, seed):

@@ -24,7 +24,7 @@ from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.experiment import Experiment
 
 SMILES, NO_SMILES = "smiling", "not smiling"
-CASE = Case("attractive", "smiling", {"True": SMILES, "False": NO_SMILES}, balance="gender")
+CASE = Case("attractive", "smiling", {"true": SMILES, "false": NO_SMILES}, balance="gender")
 OPPORTUNITY, READ = "equal opportunity", "smiling as read"
 PUBLISHED, OWN = "as in the paper", "fitted on smiling"
 BIASED, UNBIASED = "(biased)", "(unbiased)"

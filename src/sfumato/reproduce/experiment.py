@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sfumato.data.tables import atomic_path
+from sfumato.files import atomic_path
 from sfumato.reproduce._result import Findings
 from sfumato.reproduce.templates import Templates
 from sfumato.validation import check_choice

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 
 LATEX = {
     "\\": r"\textbackslash{}",

@@ -13,8 +13,8 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 
 #: What a key may allow. Of a gallery: to compare with it, to read its people's names and
 #: templates, to enrol and delete.

@@ -5,8 +5,8 @@ import json
 import torch
 from safetensors.torch import save_file
 
-from sfumato.data.tables import atomic_path
 from sfumato.data.tensors import read_tensors
+from sfumato.files import atomic_path
 
 KEY = "sfumato_training"
 

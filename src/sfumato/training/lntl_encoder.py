@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from sfumato.data.labels import class_codes
 from sfumato.errors import InputError
 from sfumato.losses.adversarial import cross_entropy, entropy, reverse_gradient
 from sfumato.nets.heads import AttributeHead, CosineHead, scaled
 from sfumato.training.loop import make_fabric, run_epochs
 from sfumato.training.update import update
-from sfumato.validation import class_codes
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sfumato.data.tables import atomic_path
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 from sfumato.training._checkpoints import load_state, save_state
 from sfumato.validation import check_choice
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfumato.data.info import TableInfo
-from sfumato.data.tables import IMAGE, ROW_GROUP, atomic_path, write_table
+from sfumato.data.tables import IMAGE, ROW_GROUP, write_table
 from sfumato.errors import InputError
+from sfumato.files import atomic_path
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")

@@ -1,0 +1,104 @@
+"""One meaning for names, labels and missing values."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfumato.data.labels import (
+    MISSING_TEXT,
+    alike,
+    as_classes,
+    as_names,
+    as_text,
+    class_codes,
+    is_continuous,
+    is_missing,
+)
+from sfumato.errors import InputError
+
+MISSING = [None, float("nan"), np.nan, pd.NA, pd.NaT, "", "  ", "\t", *sorted(MISSING_TEXT)]
+
+
+@pytest.mark.parametrize("value", MISSING, ids=repr)
+def test_what_is_missing_is_missing_everywhere(value):
+    column = np.array(["m", value, "f"], dtype=object)
+    assert is_missing(column).tolist() == [False, True, False]
+    assert as_text(column).tolist() == ["m", None, "f"]
+    assert as_classes(column).tolist() == ["m", None, "f"]
+    with pytest.raises(InputError, match="identity of row 1 is missing"):
+        as_names(column)
+    with pytest.raises(InputError, match="y, row 1: the label is missing"):
+        class_codes(column)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        [7, 7.0, "7", np.int8(7), np.float32(7)],
+        [-3, -3.0, "-3"],
+        [2**60 + 1, str(2**60 + 1)],
+        [True, "true", np.True_],
+        [1.5, "1.5", np.float32(1.5)],
+    ],
+)
+def test_one_value_has_one_text(same):
+    assert len(set(as_text(same).tolist())) == 1
+    # Typed arrays of one value say the same as a list of many.
+    for value in same:
+        assert as_text(np.array([value])).tolist() == [as_text(same)[0]]
+
+
+@given(st.integers(-(2**53), 2**53))
+def test_whole_numbers_are_named_alike_whatever_their_type(number):
+    assert as_names([number, float(number), str(number)]).tolist() == [str(number)] * 3
+
+
+@given(st.text().filter(lambda text: not is_missing([text])[0]))
+def test_text_stays_as_it_is(text):
+    assert as_names([text]).tolist() == [text.rstrip("\0")] or "\0" in text
+
+
+def test_large_whole_numbers_stay_apart():
+    # Floats would make one person of them.
+    assert len(set(as_names([2**60, 2**60 + 1]).tolist())) == 2
+
+
+@pytest.mark.parametrize("values", [[0, 1, 2, 3, 4], [0.0, 1.0, None], [3, 3, 7], [True, False]])
+def test_few_whole_numbers_are_classes(values):
+    assert not is_continuous(values)
+    assert not is_continuous(np.array(values, dtype=float))
+
+
+@pytest.mark.parametrize("values", [range(11), [0.5, 1, 2], np.arange(30.0)])
+def test_other_numbers_are_continuous(values):
+    values = np.array(values)
+    assert is_continuous(values)
+    with pytest.raises(InputError, match="age is continuous .* give classes"):
+        as_classes(values, "age")
+
+
+def test_continuous_numbers_fall_into_groups():
+    ages = as_classes(np.arange(90.0), n_groups=3)
+    assert [np.sum(ages == name) for name in ("<= 29.7", "29.7 - 59.3", "> 59.3")] == [30, 30, 30]
+
+
+def test_what_is_no_label_is_refused():
+    with pytest.raises(InputError, match="got dict"):
+        as_text([{"a": 1}])
+
+
+def test_crossed_classes_by_hand():
+    classes, codes = class_codes(np.array([["f", 1], ["m", 0], ["f", 1.0]], dtype=object))
+    assert classes == ["f x 1", "m x 0"]
+    assert codes.tolist() == [0, 1, 0]
+
+
+def test_one_class_is_refused():
+    with pytest.raises(InputError, match="y needs at least 2 classes, got m"):
+        class_codes(["m", "m"])
+
+
+def test_classes_that_differ_in_blanks_or_case():
+    assert alike(["m", "f", "m ", "M", " f", "x"]) == [[" f", "f"], ["M", "m", "m "]]
