@@ -10,6 +10,7 @@ from sfumato.perturbers.choice import (
     ATTRIBUTES,
     age_group,
     check_choice_of,
+    classes_and_codes,
     every_choice,
     target_codes,
 )
@@ -61,3 +62,29 @@ def test_drawn_among_all_it_says_nothing_of_the_class_before():
     found = target_codes(codes, 2, np.random.default_rng(0), at_random=True)
     assert abs(found[:4000].mean() - 0.5) < 0.05 and abs(found[4000:].mean() - 0.5) < 0.05
     assert (target_codes(codes, 2, np.random.default_rng(0)) == 1 - codes).all()
+
+
+def test_classes_are_those_that_occur_in_the_usual_order():
+    labels = {"age": ["old", "young"], "hat": ["yes", "no"], "race": ["b", "a"]}
+    attributes, codes = classes_and_codes(labels, 2)
+    assert attributes == {"age": ["young", "old"], "hat": ["no", "yes"], "race": ["a", "b"]}
+    assert {name: values.tolist() for name, values in codes.items()} == {
+        name: [1, 0] for name in labels
+    }
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        ({}, "labels must have at least one attribute, got none"),
+        ({"gender": ["male"]}, "gender must have one label an image, 2, got 1"),
+        ({"gender": ["male", "male"]}, "gender needs at least 2 classes, got male"),
+        *[
+            ({"gender": ["male", missing]}, "gender, row 1: no label; leave out rows without one")
+            for missing in (None, "", float("nan"))
+        ],
+    ],
+)
+def test_labels_that_say_too_little_are_refused(labels, message):
+    with pytest.raises(InputError, match=message):
+        classes_and_codes(labels, 2)

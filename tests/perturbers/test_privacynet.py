@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.perturbers.baseline_gan import BaselineGan  # noqa: E402
-from sfumato.perturbers.privacynet import PrivacyNetPerturber, classes_of  # noqa: E402
+from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 
 SIZE = 32
@@ -160,12 +160,6 @@ def test_the_wanted_template_is_another():
     plain.fit(images, labels, matcher=Blobs(), recipe=recipe)
     # |R(X') - R(X)|^2 and |R(X') + R(X)|^2 of unit vectors add up to 4, at the first step.
     assert method.history_[0]["matching"] > plain.history_[0]["matching"]
-
-
-def test_classes_have_the_usual_order():
-    assert classes_of("age", ["old", "young"]) == ["young", "middle", "old"]
-    assert classes_of("hat", ["yes", "no"]) == ["no", "yes"]
-    assert classes_of("race", ["b", "a"]) == ["a", "b"]
 
 
 def test_the_control_takes_no_matcher():

@@ -20,8 +20,7 @@ from sfumato.models.protector import ContentProtector
 from sfumato.models.registry import PERTURBERS, method_name
 from sfumato.models.storage import SavedModel, fingerprint_of
 from sfumato.models.tables import Protection
-from sfumato.perturbers.base import shown_classes
-from sfumato.perturbers.choice import check_choice_of
+from sfumato.perturbers.choice import check_choice_of, shown_classes
 
 
 @dataclass

@@ -15,7 +15,7 @@ from sfumato.models.storage import fingerprint_of
 from sfumato.nets.pixels import luminance
 from sfumato.nets.privacynet import label_planes
 from sfumato.perturbers._san_output import coloured
-from sfumato.perturbers.base import shown_classes
+from sfumato.perturbers.choice import shown_classes
 
 LANDMARKS = ("controllable", "face-mixing")
 

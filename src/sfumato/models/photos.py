@@ -11,8 +11,7 @@ from sfumato.faces.saving import KINDS, check_ending
 from sfumato.faces.sources import FileSource, open_source
 from sfumato.faces.workers import embed_in_order, n_cores
 from sfumato.models.protector import PhotoProtector, check_target
-from sfumato.perturbers.base import shown_classes
-from sfumato.perturbers.choice import check_choice_of
+from sfumato.perturbers.choice import check_choice_of, shown_classes
 from sfumato.validation import check_choice
 
 TASK = 2

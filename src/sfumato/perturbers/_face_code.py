@@ -10,53 +10,12 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sfumato.errors import InputError
 from sfumato.faces import landmarks
-from sfumato.perturbers.base import class_numbers
-from sfumato.perturbers.choice import ATTRIBUTES
 from sfumato.validation import check_choice
 
 BATCH = 64
 REGIONS = ("face", "picture")
 # Of the first component's; below it a code says nothing, and saving in half precision moves it.
 LEAST_VARIANCE = 1e-5
-
-
-def known_classes(labels, n_images):
-    """Return the attributes with their classes, and every image's class as a number.
-
-    Classes of :data:`~sfumato.perturbers.choice.ATTRIBUTES` in their order there, of other
-    attributes in alphabetical order.
-
-    Parameters
-    ----------
-    labels : dict of str to array-like of shape (n_images,)
-    n_images : int
-
-    Returns
-    -------
-    attributes : dict of str to list of str
-    codes : dict of str to ndarray of int of shape (n_images,)
-
-    Raises
-    ------
-    InputError
-        Without an attribute, for a missing label, another length, or a single class.
-    """
-    if not labels:
-        raise InputError("labels must have at least one attribute, got none.")
-    attributes, codes = {}, {}
-    for name, values in labels.items():
-        missing = [row for row, value in enumerate(values) if value is None or value != value]
-        if missing:
-            raise InputError(f"{name}, row {missing[0]}: no label; leave out rows without one.")
-        values = np.asarray(values).astype(str)
-        classes, usual = np.unique(values).tolist(), ATTRIBUTES.get(name, ())
-        if len(classes) < 2:
-            raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes)}.")
-        if set(classes) <= set(usual):
-            classes = [value for value in usual if value in classes]
-        attributes[name] = classes
-        codes[name] = class_numbers(values, classes, name, n_images)
-    return attributes, codes
 
 
 def drawn_rows(attributes, codes, most, seed):

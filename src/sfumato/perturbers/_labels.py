@@ -5,8 +5,7 @@ from functools import cache
 import numpy as np
 
 from sfumato.perturbers._images import resized
-from sfumato.perturbers.base import class_numbers
-from sfumato.perturbers.choice import age_group
+from sfumato.perturbers.choice import age_group, class_numbers
 from sfumato.readers.describe import shipped_reader
 
 READER = "pixels"

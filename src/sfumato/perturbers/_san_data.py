@@ -4,7 +4,7 @@ import numpy as np
 
 from sfumato.errors import InputError
 from sfumato.perturbers._images import Pictures
-from sfumato.perturbers.base import class_numbers
+from sfumato.perturbers.choice import class_numbers, known_labels
 from sfumato.perturbers.recipes import Recipe
 from sfumato.validation import check_choice, check_fraction, need
 
@@ -19,22 +19,11 @@ def checked(images, labels, size):
     pictures = Pictures(images, size)
     if "gender" not in labels:
         raise InputError(f"labels must have gender, got {', '.join(labels) or 'none'}.")
-    values = known(labels["gender"], "gender", len(pictures))
+    values = known_labels(labels["gender"], "gender", len(pictures))
     classes = sorted(set(values.tolist()))
     if len(classes) != 2:
         raise InputError(f"gender must have two classes, got {', '.join(classes)}.")
     return pictures, class_numbers(values, classes, "gender", len(pictures)), classes
-
-
-def known(values, name, n_images):
-    """Return labels as strings; refuse a missing one or another number than of the images."""
-    values = np.asarray(values, dtype=object)
-    if len(values) != n_images:
-        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
-    missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
-    if missing:
-        raise InputError(f"{name}, row {missing[0]}: no label; leave out rows without one.")
-    return values.astype(str)
 
 
 def prototypes_of(pictures, codes, groups):

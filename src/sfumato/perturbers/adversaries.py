@@ -9,7 +9,7 @@ from sfumato.nets.attributes import AttributeNet
 from sfumato.nets.privacynet import label_layout, read_labels
 from sfumato.perturbers._draws import Draws
 from sfumato.perturbers._images import Pictures
-from sfumato.perturbers.privacynet import classes_and_codes
+from sfumato.perturbers.choice import classes_and_codes
 from sfumato.perturbers.recipes import Recipe
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks

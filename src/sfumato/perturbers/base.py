@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfumato.errors import InputError
 from sfumato.perturbers._images import resized
-from sfumato.perturbers.choice import check_choice_of, target_codes
+from sfumato.perturbers.choice import check_choice_of, class_numbers, shown_classes, target_codes
 from sfumato.validation import check_images
 
 BATCH = 32
@@ -150,33 +150,3 @@ def with_strength(perturber, strength):
             f"strength must be {rule} for {type(perturber).__name__}, got {strength}."
         )
     return copy.copy(perturber).set_params(**{name: strength})
-
-
-def shown_classes(perturber):
-    """Return what ``hide`` may name: each attribute's classes, then what is shown besides."""
-    return getattr(perturber, "shown_", perturber.attributes_)
-
-
-def class_numbers(values, classes, name, n_images):
-    """Return the numbers of classes; an unknown one is refused with its row.
-
-    Parameters
-    ----------
-    values : array-like of str of shape (n_samples,)
-    classes : sequence of str
-    name : str
-        The attribute, for the message.
-    n_images : int
-        How many there must be.
-
-    Returns
-    -------
-    ndarray of int of shape (n_samples,)
-    """
-    if len(values) != n_images:
-        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
-    number = {value: n for n, value in enumerate(classes)}
-    for row, value in enumerate(values):
-        if value not in number:
-            raise InputError(f"{name}, row {row}: {value!r} is none of {', '.join(classes)}.")
-    return np.array([number[value] for value in values], dtype=np.int64)

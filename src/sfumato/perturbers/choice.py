@@ -1,4 +1,7 @@
-"""What a user wants hidden and kept, and the class that each picture is to show instead."""
+"""Classes: of labels, of what a user hides and keeps, and the one that a picture is to show.
+
+The one home of these checks; it knows no method.
+"""
 
 import itertools
 from collections.abc import Mapping
@@ -36,6 +39,105 @@ def age_group(years):
     if np.isnan(years).any():
         raise InputError("years must be known; leave out rows without an age.")
     return np.array(ATTRIBUTES["age"])[np.searchsorted(AGE_ENDS_YEARS, years, side="left")]
+
+
+def known_labels(values, name, n_images):
+    """Return the labels of one attribute as strings.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_images,)
+    name : str
+        The attribute, for the message.
+    n_images : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of str of shape (n_images,)
+
+    Raises
+    ------
+    InputError
+        For a missing label (None, NaN or empty), or another number of them.
+    """
+    values = np.asarray(values, dtype=object)
+    if len(values) != n_images:
+        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
+    missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
+    if missing:
+        raise InputError(f"{name}, row {missing[0]}: no label; leave out rows without one.")
+    return values.astype(str)
+
+
+def class_numbers(values, classes, name, n_images):
+    """Return the numbers of classes; an unknown one is refused with its row.
+
+    Parameters
+    ----------
+    values : array-like of str of shape (n_samples,)
+    classes : sequence of str
+    name : str
+        The attribute, for the message.
+    n_images : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,)
+    """
+    if len(values) != n_images:
+        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
+    number = {value: n for n, value in enumerate(classes)}
+    for row, value in enumerate(values):
+        if value not in number:
+            raise InputError(f"{name}, row {row}: {value!r} is none of {', '.join(classes)}.")
+    return np.array([number[value] for value in values], dtype=np.int64)
+
+
+def classes_and_codes(labels, n_images):
+    """Return the classes of each attribute, and the class of every image as a number.
+
+    Parameters
+    ----------
+    labels : dict of str to array-like of shape (n_images,)
+    n_images : int
+
+    Returns
+    -------
+    attributes : dict of str to list of str
+        The classes that occur: of :data:`ATTRIBUTES` in their order there, of other attributes
+        in alphabetical order.
+    codes : dict of str to ndarray of int of shape (n_images,)
+
+    Raises
+    ------
+    InputError
+        Without an attribute, for a missing label, another number of them, or a single class.
+
+    Examples
+    --------
+    >>> classes_and_codes({"age": ["old", "young"]}, 2)
+    ({'age': ['young', 'old']}, {'age': array([1, 0])})
+    """
+    if not labels:
+        raise InputError("labels must have at least one attribute, got none.")
+    attributes, codes = {}, {}
+    for name, values in labels.items():
+        values = known_labels(values, name, n_images)
+        classes, usual = sorted(set(values.tolist())), ATTRIBUTES.get(name, ())
+        if len(classes) < 2:
+            raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes)}.")
+        if set(classes) <= set(usual):
+            classes = [value for value in usual if value in classes]
+        attributes[name] = classes
+        codes[name] = class_numbers(values, classes, name, n_images)
+    return attributes, codes
+
+
+def shown_classes(perturber):
+    """Return what ``hide`` may name: each attribute's classes, then what is shown besides."""
+    return getattr(perturber, "shown_", perturber.attributes_)
 
 
 def check_choice_of(attributes, hide, keep=()):

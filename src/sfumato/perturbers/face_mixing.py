@@ -12,12 +12,12 @@ from sfumato.perturbers._face_code import (
     drawn_rows,
     fit_code,
     fit_reader,
-    known_classes,
     pictures_and_shapes,
     read_classes,
 )
 from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.base import Perturber
+from sfumato.perturbers.choice import classes_and_codes
 from sfumato.validation import check_choice, need
 
 CANDIDATES = ("mean", "faces")
@@ -131,7 +131,7 @@ class FaceMixing(Perturber):
         """
         self._check_parameters()
         pictures = Pictures(images, self.size)
-        self.attributes_, classes = known_classes(labels, len(pictures))
+        self.attributes_, classes = classes_and_codes(labels, len(pictures))
         self.size_ = self.size
         rows = drawn_rows(self.attributes_, classes, self.max_faces, self.seed)
         code, codes, shapes = fit_code(

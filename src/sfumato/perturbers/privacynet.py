@@ -15,8 +15,8 @@ import math
 
 from sfumato.errors import InputError
 from sfumato.perturbers._images import Pictures
-from sfumato.perturbers.base import LABELLERS, Perturber, class_numbers
-from sfumato.perturbers.choice import ATTRIBUTES
+from sfumato.perturbers.base import LABELLERS, Perturber
+from sfumato.perturbers.choice import classes_and_codes
 from sfumato.perturbers.recipes import Recipe
 from sfumato.validation import check_choice, need
 
@@ -203,23 +203,3 @@ class PrivacyNetPerturber(Perturber):
 
             self._nets = rebuild(self)
         return self._nets
-
-
-def classes_and_codes(labels, n_images):
-    """Return each attribute's classes, at least two, and the pictures' class numbers."""
-    attributes = {name: classes_of(name, values) for name, values in labels.items()}
-    for name, classes in attributes.items():
-        if len(classes) < 2:
-            raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes)}.")
-    codes = {
-        name: class_numbers(labels[name], classes, name, n_images)
-        for name, classes in attributes.items()
-    }
-    return attributes, codes
-
-
-def classes_of(name, values):
-    """Return an attribute's classes: the usual ones where they fit, else sorted."""
-    found = sorted(set(map(str, values)))
-    usual = ATTRIBUTES.get(name, ())
-    return list(usual) if set(found) <= set(usual) else found

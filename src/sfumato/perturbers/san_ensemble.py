@@ -11,7 +11,6 @@ from sfumato.perturbers._san_data import (
     NEUTRAL,
     checked,
     each_san,
-    known,
     oversampled,
     prototypes_of,
     released_recipe,
@@ -19,6 +18,7 @@ from sfumato.perturbers._san_data import (
     telling,
 )
 from sfumato.perturbers.base import Perturber
+from sfumato.perturbers.choice import known_labels
 from sfumato.perturbers.san import SanPerturber
 from sfumato.validation import check_choice
 
@@ -256,7 +256,7 @@ def _groups(labels, codes, classes):
     """Return the groups' names and each picture's group; no cell may be empty."""
     if "age" not in labels or "race" not in labels:
         return ["all"], np.zeros_like(codes)
-    age, race = (known(labels[name], name, len(codes)) for name in ("age", "race"))
+    age, race = (known_labels(labels[name], name, len(codes)) for name in ("age", "race"))
     for value in np.unique(age):
         check_choice(str(value), ("young", "middle", "old"), "age")
     age = np.where(age == "young", "young", "old")

@@ -24,8 +24,8 @@ from sfumato.metrics.scores import pair_scores
 from sfumato.models.opening import open_model
 from sfumato.models.pictures import shipped_perturber, shipped_perturbers
 from sfumato.models.tables import Protection
-from sfumato.perturbers.base import shown_classes, with_strength
-from sfumato.perturbers.choice import check_choice_of
+from sfumato.perturbers.base import with_strength
+from sfumato.perturbers.choice import check_choice_of, shown_classes
 from sfumato.perturbers.photos import choose_faces, protect_faces
 from sfumato.readers.check import THRESHOLDS, FaceCheck
 from sfumato.readers.describe import (
