@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from sfumato.audit.protocol import audit
+from sfumato.audit.sweep import sweep_table
 from sfumato.audit.tables import audit_tables
+from sfumato.audit.verification import verify
 from sfumato.data.selection import Selection
 from sfumato.data.simulate import write_simulated
-from sfumato.data.tables import FaceTable
+from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.errors import InputError
 from sfumato.models.tables import fit_table, protect_table
 
@@ -122,3 +124,25 @@ def test_shuffled_templates_are_compared_by_their_own_metric(folder, tmp_path):
     by_cosine = audit(shuffled.embeddings(), **columns, **options).before.headline
     for side in (both.after, alone.before):
         assert side.headline.balanced_accuracy > by_cosine.balanced_accuracy + 0.05
+
+
+@pytest.mark.parametrize("entrance", ["fit", "protect", "audit", "verify", "sweep"])
+def test_a_used_id_is_refused_at_every_entrance(folder, tmp_path, rng, entrance):
+    path = tmp_path / "twice.parquet"
+    info = FaceTable(folder / "people.parquet").info
+    X = rng.normal(size=(40, info.dimension)).astype(np.float32)
+    ids = [f"i{k}" for k in range(40)]
+    ids[9] = "i0"
+    columns = {"image_id": ids, "identity": [f"p{k // 2}" for k in range(40)]}
+    batch = table_batch(columns | {"gender": ["f", "m"] * 20, "embedding": X})
+    write_table(path, [batch], batch.schema, info)
+    run = {
+        "fit": lambda: fit_table("leace", path, ["gender"], tmp_path / "m"),
+        "protect": lambda: protect_table(folder / "leace", path, tmp_path / "p.parquet"),
+        "audit": lambda: audit_tables(path, ["gender"], **FAST),
+        "verify": lambda: verify(path),
+        "sweep": lambda: sweep_table("leace", path, "gender"),
+    }
+    with pytest.raises(InputError, match=r"twice.parquet, row 9: image_id 'i0' .* in row 0; "):
+        run[entrance]()
+    assert [found.name for found in tmp_path.iterdir()] == ["twice.parquet"]

@@ -141,7 +141,7 @@ def sweep_table(
     chance : float
     points : list of Point
     """
-    table = FaceTable(table).require("embedding", "identity", attribute, *context)
+    table = FaceTable(table).require("embedding", "identity", attribute, *context).check_ids()
     eraser = make_eraser(method, parameters or {})
     halves = {
         half: labelled_rows(table, [attribute], context, Selection(half=half, seed=seed), 0)

@@ -106,8 +106,8 @@ class _Side:
 
     @classmethod
     def open(cls, table, protected, where, max_rows, seed):
-        table = FaceTable(table).require("embedding")
-        protected = None if protected is None else FaceTable(protected).require("embedding")
+        table = _open(table)
+        protected = None if protected is None else _open(protected)
         selection = Selection(where=where, share=max_rows / max(table.n_rows, 1), seed=seed)
         if protected is not None:
             _check_twin(table, protected)
@@ -188,6 +188,10 @@ class _Side:
             if self.protected is None
             else _steps_after(self.table, self.protected),
         }
+
+
+def _open(path):
+    return FaceTable(path).require("embedding").check_ids()
 
 
 def _check_twin(table, protected):

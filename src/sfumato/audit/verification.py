@@ -97,7 +97,7 @@ def _embeddings(table, metric):
     if isinstance(table, str | Path):
         table = FaceTable(table)
     if isinstance(table, FaceTable):
-        return table, table.embeddings(), metric or table.info.metric
+        return table.check_ids(), table.embeddings(), metric or table.info.metric
     return None, table, metric or "cosine"
 
 
@@ -119,6 +119,7 @@ def _protected(protected, table):
         return protected, None
     if table is None:
         raise InputError("protected is a face table, so the original must be one too.")
+    protected.check_ids()
     encoders = table.info.encoder, protected.info.encoder
     if None not in encoders and encoders[0] != encoders[1]:
         raise InputError(

@@ -182,17 +182,22 @@ class FaceTable:
         Duplicate or missing ids, mixed dimensions, NaN and infinite values are refused with
         the file, the row (counted from 0) and the remedy. Needs 8 bytes a row.
         """
+        self.check_ids()
+        if "embedding" in self.columns:
+            for _ in self.embedding_batches([]):
+                pass
+        return self
+
+    def check_ids(self):
+        """Refuse duplicate or missing ids, as :meth:`check`, reading no other column."""
         hashes = [np.empty(0, dtype=np.int64)]
-        columns = ["image_id"] + (["embedding"] if "embedding" in self.columns else [])
         start = 0
-        for batch in self.batches(columns):
+        for batch in self.batches(["image_id"]):
             ids = batch.column("image_id")
             if ids.null_count:
                 row = start + int(np.flatnonzero(ids.is_null())[0])
                 raise InputError(f"{self.path}, row {row}: image_id is missing; give it one.")
             hashes.append(np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids)))
-            if len(columns) == 2:
-                embedding_matrix(batch.column("embedding"), self.info.dimension, self.path, start)
             start += batch.num_rows
         self._check_unique(np.concatenate(hashes))
         return self

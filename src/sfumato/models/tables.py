@@ -59,7 +59,7 @@ def fit_table(
     tables = [t if isinstance(t, FaceTable) else FaceTable(t) for t in (table, *also)]
     table, selection = tables[0], selection or Selection(half="eraser")
     for each in tables:
-        selection.check(each.require("embedding", *attributes))
+        selection.check(each.require("embedding", *attributes).check_ids())
         check_same_space(each.info, table.info, table=each.path, model=table.path.name)
     for name in context:
         if not any(name in each.columns for each in tables):
@@ -201,6 +201,7 @@ def protect_table(model, table, output, *, overwrite=False, progress=None):
     if output.exists() and output.samefile(table.path):
         raise InputError(f"{output}: a table cannot be protected onto itself.")
     protection = Protection(model, table)
+    table.check_ids()
 
     def protected():
         for start, batch, X in table.embedding_batches(protection.columns):
