@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from sfumato.cli import reproduce
+from sfumato.cli import output, reproduce
 from sfumato.reproduce._result import ExperimentResult, Findings, Measured, Row
 
 COLUMNS = [f"column {n}" for n in range(9)]
@@ -16,7 +16,9 @@ def printed(monkeypatch, width):
         preset="quick", seeds=(0, 1), spaces={}, seconds=1.0,
     )  # fmt: skip
     stream = io.StringIO()
-    monkeypatch.setattr(reproduce, "results", Console(file=stream, width=width))
+    console = Console(file=stream, width=width)
+    for module in (reproduce, output):
+        monkeypatch.setattr(module, "results", console)
     reproduce.print_result(result)
     return stream.getvalue()
 

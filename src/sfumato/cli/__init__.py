@@ -53,13 +53,13 @@ def _end(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         say_error("interrupted.")
         return INTERRUPTED
-    text = " ".join(str(error).split())
     if isinstance(error, SfumatoError):
-        say_error(text)
+        say_error(error)
         return BAD_INPUT if isinstance(error, InputError | MissingExtraError) else FAILED
     if isinstance(error, OSError) and error.errno is not None:
         say_error(_os_text(error))
     else:
+        text = " ".join(str(error).split())
         say_error(f"{type(error).__name__}: {text or 'no message'} ({DEBUG} prints where).")
     return FAILED
 

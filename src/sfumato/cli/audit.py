@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
 from sfumato.cli import app
-from sfumato.cli.output import errors, print_json, results, track
-from sfumato.errors import InputError
+from sfumato.cli.output import print_json, say, show, text_table, track, warn
+from sfumato.files import check_free
 
 
 @app.command()
@@ -28,8 +27,9 @@ def audit(
     """Train attackers afresh and report what the strongest reads on people it never saw."""
     from sfumato.audit.tables import audit_tables
 
-    if output is not None and output.exists() and not force:
-        raise InputError(f"{output} exists already; give another name or --force.")
+    if output is not None:
+        inputs = [each for each in (table, protected, test_table, test_protected) if each]
+        check_free(output, overwrite=force, inputs=inputs)
     with track("audit") as progress:
         found = audit_tables(
             table,
@@ -47,7 +47,7 @@ def audit(
         from sfumato.audit.report import write_report
 
         write_report(found, output)
-        errors.print(f"Report: {output}")
+        warn(f"Report: {output}")
     if as_json:
         print_json({"attributes": {result.attribute: result.to_dict() for result in found}})
         return
@@ -58,45 +58,49 @@ def audit(
 def print_audit(result):
     """Print one attribute's audit as a table, its matching and its alarms."""
     title = f"{result.attribute}: {' / '.join(result.classes)} (chance {result.chance:.3f})"
-    view = Table("attacker", title=title, caption="* strongest, picked on validation people")
     sides = {"before": result.before}
     sides |= {"after": result.after} if result.after else {}
-    for name in sides:
-        view.add_column(f"{name}: balanced accuracy [95 %]", justify="right")
+    rows = []
     for name in result.before.attacks:
-        cells = []
+        cells = [name]
         for leakage in sides.values():
             attack = leakage.attacks[name]
             low, high = attack.ci95
             mark = " *" if leakage.strongest == name else "  "
             cells.append(f"{attack.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]{mark}")
-        view.add_row(name, *cells)
-    results.print(view)
+        rows.append(cells)
+    columns = ["attacker", *(f"{name}: balanced accuracy [95 %]" for name in sides)]
+    caption = "* strongest, picked on validation people"
+    show(text_table(columns, rows, title=title, caption=caption, right=range(1, len(columns))))
     if result.reduction:
         low, high = result.reduction["ci95"]
-        results.print(
+        say(
             f"Relative reduction of the strongest attacker: {result.reduction['value']:.3f} "
             f"[{low:.3f}, {high:.3f}] (1 would be: nothing left to read)"
         )
     if result.matching:
         print_matching(result.matching)
     for alarm in result.alarms:
-        results.print(f"[yellow]Alarm:[/] {alarm}", highlight=False)
+        say(f"Alarm: {alarm}", style="yellow")
 
 
 def print_matching(matching):
     """Print EER and TMR of each pairing of raw and protected embeddings."""
-    view = Table("matching", "EER [95 %]", "TMR at FMR [95 %]", "genuine / impostor")
+    rows = []
     for name, found in matching.items():
         figures = found.result
-        eer, tmr = figures["eer"], figures["tmr_at_fmr"]
-        view.add_row(
-            name,
-            f"{eer['value']:.4f} [{eer['ci95'][0]:.4f}, {eer['ci95'][1]:.4f}]",
-            "-"
-            if tmr is None
-            else f"{tmr['value']:.4f} [{tmr['ci95'][0]:.4f}, {tmr['ci95'][1]:.4f}] "
-            f"at {tmr['fmr']:g}",
-            f"{figures['n_genuine']:,} / {figures['n_impostor']:,}",
+        tmr = figures["tmr_at_fmr"]
+        rows.append(
+            (
+                name,
+                _rate(figures["eer"]),
+                "-" if tmr is None else f"{_rate(tmr)} at {tmr['fmr']:g}",
+                f"{figures['n_genuine']:,} / {figures['n_impostor']:,}",
+            )
         )
-    results.print(view)
+    show(text_table(("matching", "EER [95 %]", "TMR at FMR [95 %]", "genuine / impostor"), rows))
+
+
+def _rate(part):
+    low, high = part["ci95"]
+    return f"{part['value']:.4f} [{low:.4f}, {high:.4f}]"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, results, track
+from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, track, warn, warn_reasons
 from sfumato.cli.pictures import read_hide, read_keep, refuse_photo_options
 from sfumato.errors import InputError
 
@@ -223,7 +223,7 @@ def describe_photos(
     from sfumato.models.opening import open_model
     from sfumato.readers.describe import LAWFUL, open_reader
 
-    errors.print(LAWFUL, markup=False, soft_wrap=True)
+    warn(LAWFUL)
     reader = reader or "dlib"
     job = DescribeJob(
         open_source(source),
@@ -260,17 +260,12 @@ def _run(job, output, part_rows, runner, address, workers, force, json):
 
 def _print_summary(summary):
     faces = f", {summary['n_faces']:,} faces perturbed" if "n_faces" in summary else ""
-    results.print(
+    say(
         f"{summary['output']}: {summary['n_rows']:,} rows of {summary['n_rows_in']:,} in "
-        f"{summary['n_parts']:,} parts{faces}, {summary['seconds']:.1f} s.",
-        markup=False,
-        soft_wrap=True,
+        f"{summary['n_parts']:,} parts{faces}, {summary['seconds']:.1f} s."
     )
     if summary.get("n_left"):
-        text = f"{summary['n_left']:,} faces were too small and stay as they were (n_left)."
-        errors.print(text, markup=False, soft_wrap=True)
+        warn(f"{summary['n_left']:,} faces were too small and stay as they were (n_left).")
     if summary["n_rejects"]:
-        text = f"{summary['n_rejects']:,} rejected, see {summary['output']}/_rejects:"
-        errors.print(text, markup=False, soft_wrap=True)
-    for reason, count in list(summary["reasons"].items())[:10]:
-        errors.print(f"{count:>8}  {reason}", markup=False, soft_wrap=True)
+        warn(f"{summary['n_rejects']:,} rejected, see {summary['output']}/_rejects:")
+    warn_reasons(summary["reasons"])

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, results, track
-from sfumato.errors import InputError
+from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, show, text_table, track, warn
+from sfumato.files import check_free
 
 data = typer.Typer(help="Import, simulate and describe face tables.", no_args_is_help=True)
 app.add_typer(data, name="data")
@@ -54,9 +53,9 @@ def import_command(
     if as_json:
         print_json(done.to_dict())
     else:
-        results.print(f"{done.output}: {done.n_rows:,} rows", highlight=False, soft_wrap=True)
+        say(f"{done.output}: {done.n_rows:,} rows")
     if done.n_rejects:
-        errors.print(f"{done.n_rejects:,} rows rejected, see {done.rejects}", soft_wrap=True)
+        warn(f"{done.n_rejects:,} rows rejected, see {done.rejects}")
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
@@ -74,8 +73,7 @@ def simulate(
     """Write embeddings of people who do not exist, with gender, race and identity."""
     from sfumato.data.simulate import write_simulated
 
-    if output.exists() and not force:
-        raise InputError(f"{output} exists already; give another name or --force.")
+    check_free(output, overwrite=force)
     with track("simulate") as progress:
         n_rows = write_simulated(
             output,
@@ -89,7 +87,7 @@ def simulate(
     if as_json:
         print_json({"output": str(output), "n_rows": n_rows})
     else:
-        results.print(f"{output}: {n_rows:,} rows", highlight=False, soft_wrap=True)
+        say(f"{output}: {n_rows:,} rows")
 
 
 @data.command()
@@ -121,14 +119,13 @@ def print_description(found):
         lines.append(f"metric {info['metric']}, normalisation {info['normalisation']}")
         erasers = ", ".join(step["method"] for step in info["transformations"])
         lines.append(f"erasers applied: {erasers or 'none'}")
-    for line in lines:
-        results.print(line, highlight=False, markup=False, soft_wrap=True)
-    view = Table("label", "missing", "distinct", "values")
+    say(*lines)
+    rows = []
     for name, label in found["labels"].items():
         if "values" in label:
             shown = ", ".join(f"{value} {n:,}" for value, n in label["values"].items())
         else:
             shown = f"{label['min']:g} to {label['max']:g}, mean {label['mean']:g}"
-        view.add_row(name, f"{label['n_missing']:,}", f"{label['n_distinct']:,}", shown)
-    if found["labels"]:
-        results.print(view)
+        rows.append((name, f"{label['n_missing']:,}", f"{label['n_distinct']:,}", shown))
+    if rows:
+        show(text_table(("label", "missing", "distinct", "values"), rows))

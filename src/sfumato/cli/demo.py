@@ -6,13 +6,13 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.audit import print_audit
-from sfumato.cli.output import print_json, results, track
+from sfumato.cli.output import print_json, say, track, warn
 
 
 @app.command()
 def demo(
     output: Path = typer.Option("demo", "--output", "-o", help="Folder for tables and reports."),
-    seed: int = typer.Option(0, help="Of everything random."),
+    seed: int = typer.Option(0, help="Random seed."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ):
     """Simulate people, attack, erase, attack again; write a report for each method."""
@@ -25,8 +25,8 @@ def demo(
         print_json({"methods": found, "skipped": skipped})
         return
     for method, result in audits.items():
-        results.rule(f"[bold]{method}")
+        say("", method, style="bold")
         print_audit(result)
-        results.print(f"Report: {output / method}.html")
+        say(f"Report: {output / method}.html")
     for method, reason in skipped.items():
-        results.print(f"[yellow]{method} was skipped:[/] {reason}")
+        warn(f"{method} was skipped: {reason}", style="yellow")

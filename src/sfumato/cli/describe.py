@@ -4,19 +4,20 @@ import csv
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
 from sfumato.cli import app
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
-    errors,
+    SHOWN,
     print_json,
     progress_bar,
     reading_text,
-    results,
+    say,
+    show,
+    text_table,
+    warn,
+    warn_some,
 )
-
-SHOWN = 50
 
 
 @app.command()
@@ -45,7 +46,7 @@ def describe(
     from sfumato.readers.describe import LAWFUL, describe, open_reader, to_rows
     from sfumato.readers.pictures import annotate, check_output
 
-    errors.print(LAWFUL, style="bold", soft_wrap=True)
+    warn(LAWFUL, style="bold")
     check_output([csv_file, picture], source, replace=force)
     with progress_bar() as bar:
         task = bar.add_task("Describing")
@@ -66,10 +67,8 @@ def describe(
         print_json(found.to_dict())
     else:
         _print_faces(found)
-    for reject in found.rejects[:SHOWN]:
-        errors.print(f"{reject['image_id']}: {reject['reason']}", markup=False, soft_wrap=True)
-    if len(found.rejects) > SHOWN:
-        errors.print(f"and {len(found.rejects) - SHOWN} more photos without a description")
+    lines = [f"{reject['image_id']}: {reject['reason']}" for reject in found.rejects]
+    warn_some(lines, "photos without a description")
     if found.rejects:
         raise typer.Exit(DONE_WITH_REJECTS)
 
@@ -85,14 +84,13 @@ def _write_csv(rows, path):
 
 def _print_faces(found):
     attributes = [name for name in (found.faces or [{}])[0] if name not in ABOUT_FACE]
-    view = Table("photo", "face", *attributes)
-    for face in found.faces[:SHOWN]:
-        view.add_row(
-            face["image_id"], str(face["face"]), *(reading_text(face[a]) for a in attributes)
-        )
-    results.print(view)
+    rows = [
+        (face["image_id"], face["face"], *(reading_text(face[a]) for a in attributes))
+        for face in found.faces[:SHOWN]
+    ]
+    show(text_table(("photo", "face", *attributes), rows))
     if len(found.faces) > SHOWN:
-        results.print(f"{len(found.faces)} faces, the first {SHOWN} shown; --csv writes all.")
+        say(f"{len(found.faces)} faces, the first {SHOWN} shown; --csv writes all.")
 
 
 ABOUT_FACE = ("image_id", "face", "box", "score")

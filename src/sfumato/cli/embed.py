@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, progress_bar, results
+from sfumato.cli.output import DONE_WITH_REJECTS, print_json, progress_bar, say, warn, warn_reasons
 
 
 @app.command()
@@ -65,17 +65,11 @@ def embed(
 
 def _print_summary(summary):
     speed = summary.n_photos / summary.seconds
-    results.print(
+    say(
         f"{summary.n_templates} templates from {summary.n_photos} photos in "
-        f"{summary.seconds:.1f} s ({speed:.0f} photos/s): {summary.output}",
-        markup=False,
-        soft_wrap=True,
+        f"{summary.seconds:.1f} s ({speed:.0f} photos/s): {summary.output}"
     )
     if not summary.n_rejects:
         return
-    text = f"{summary.n_rejects} photos rejected, see {summary.rejects_path}:"
-    errors.print(text, markup=False, soft_wrap=True)
-    for reason, count in list(summary.reasons.items())[:10]:
-        errors.print(f"{count:>8}  {reason}", markup=False, soft_wrap=True)
-    if len(summary.reasons) > 10:
-        errors.print(f"{'':>8}  and {len(summary.reasons) - 10} more reasons")
+    warn(f"{summary.n_rejects} photos rejected, see {summary.rejects_path}:")
+    warn_reasons(summary.reasons)

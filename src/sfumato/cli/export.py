@@ -5,8 +5,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import print_json, results
-from sfumato.errors import InputError
+from sfumato.cli.output import print_json, say
 
 
 @app.command()
@@ -23,8 +22,6 @@ def export(
     """
     from sfumato.export.exporting import export_model
 
-    if output.exists() and not force:
-        raise InputError(f"{output} exists already; give another name or --force.")
     done = export_model(model, output, overwrite=force)
     if as_json:
         print_json(done)
@@ -34,4 +31,4 @@ def export(
         shapes = [f"{name} ({', '.join(map(str, n))})" for name, n in done[what].items()]
         lines.append(f"{what}: {'; '.join(shapes)}")
     lines.append(f"greatest difference from the method: {done['difference']:.1e} of the output")
-    results.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    say(*lines)

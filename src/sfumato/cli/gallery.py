@@ -3,12 +3,21 @@
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, results, track
+from sfumato.cli.output import (
+    DONE_WITH_REJECTS,
+    SHOWN,
+    print_json,
+    say,
+    show,
+    text_table,
+    track,
+    wait,
+    warn,
+    warn_some,
+)
 
-SHOWN = 50
 gallery = typer.Typer(
     help="Keep protected templates on disk: enrol, verify, identify, delete.",
     no_args_is_help=True,
@@ -28,14 +37,6 @@ def _open(path):
     return Gallery(path)
 
 
-def _say(text):
-    results.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _warn(text):
-    errors.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 @gallery.command()
 def create(
     path: Path = typer.Argument(help="The folder to make."),
@@ -49,7 +50,7 @@ def create(
     if as_json:
         print_json(made.summary())
     else:
-        _say(f"{path}: an empty gallery of [{made.info.space}], compared by {made.info.metric}.")
+        say(f"{path}: an empty gallery of [{made.info.space}], compared by {made.info.metric}.")
 
 
 @gallery.command()
@@ -64,7 +65,7 @@ def enrol(path: Path = GALLERY, table: Path = TABLE, as_json: bool = AS_JSON):
     if as_json:
         print_json(done.to_dict())
     else:
-        _say(f"{path}: {done.n_enrolled:,} of {done.n_rows:,} templates enrolled.")
+        say(f"{path}: {done.n_enrolled:,} of {done.n_rows:,} templates enrolled.")
     rejects = [f"{reject['template']}: {reject['reason']}" for reject in done.rejects]
     _end(rejects)
 
@@ -79,12 +80,12 @@ def calibrate(
 ):
     """Measure the scores of people and of strangers, so that --fmr has a threshold."""
     opened = _open(path)
-    with errors.status("calibrate"):
+    with wait("calibrate"):
         counts = opened.calibrate(table, overwrite=force, seed=seed)
     if as_json:
         print_json(counts)
     else:
-        _say(
+        say(
             f"{path}: calibrated on {counts['n_genuine']:,} genuine and "
             f"{counts['n_impostor']:,} impostor pairs of {counts['n_identities']:,} people."
         )
@@ -94,7 +95,7 @@ def calibrate(
 def verify(
     path: Path = GALLERY,
     table: Path = TABLE,
-    person: str = typer.Option(None, help="Whom all claim to be; default: each row's identity."),
+    person: str = typer.Option(None, help="Identity claimed by every probe; default: each row's."),
     fmr: float = FMR,
     threshold: float = THRESHOLD,
     as_json: bool = AS_JSON,
@@ -104,12 +105,17 @@ def verify(
     if as_json:
         print_json(found)
     else:
-        view = Table("probe", "claims to be", "score", "")
-        for probe in found["probes"][:SHOWN]:
-            verdict = "accepted" if probe["accepted"] else "refused"
-            view.add_row(probe["probe"], probe["person"], f"{probe['score']:.4f}", verdict)
-        results.print(view)
-        _say(
+        rows = [
+            (
+                probe["probe"],
+                probe["person"],
+                f"{probe['score']:.4f}",
+                "accepted" if probe["accepted"] else "refused",
+            )
+            for probe in found["probes"][:SHOWN]
+        ]
+        show(text_table(("probe", "claims to be", "score", ""), rows))
+        say(
             f"{found['n_accepted']:,} of {found['n_probes']:,} accepted, "
             f"{_limit(found['threshold'])}."
         )
@@ -136,24 +142,24 @@ def identify(
 
 
 def _print_identified(found):
-    view = Table("probe", "rank", "person", "score")
+    rows: list[tuple] = []
     for probe in found["probes"][:SHOWN]:
         if not probe["candidates"]:
-            view.add_row(probe["probe"], "", "nobody", "")
+            rows.append((probe["probe"], "", "nobody", ""))
         for place, seen in enumerate(probe["candidates"]):
             name = "" if place else probe["probe"]
-            view.add_row(name, str(seen["rank"]), seen["person"], f"{seen['score']:.4f}")
-    results.print(view)
+            rows.append((name, seen["rank"], seen["person"], f"{seen['score']:.4f}"))
+    show(text_table(("probe", "rank", "person", "score"), rows))
     how = found["search"]
     if how == "index":
         how += f" (recall@1 {found['recall_at_1']:.3f} when it was built)"
-    _say(
+    say(
         f"{found['n_named']:,} of {found['n_probes']:,} named among {found['n_templates']:,} "
         f"templates, search: {how}, {_limit(found['threshold'])}."
     )
     rate = found["false_matches_of_a_stranger"]
     if rate is not None and rate > 0.1:
-        _warn(
+        warn(
             f"Note: at this FMR someone who is not enrolled matches {rate:.2g} templates on "
             "average; ask for a lower one."
         )
@@ -164,7 +170,7 @@ def _limit(threshold):
     if threshold["fmr"] is not None:
         text += f" (FMR {threshold['fmr']:g}, FNMR {threshold['fnmr']:.4f})"
     if threshold["note"]:
-        _warn(f"Note: the threshold {threshold['note']}.")
+        warn(f"Note: the threshold {threshold['note']}.")
     return text
 
 
@@ -175,13 +181,13 @@ def list_command(path: Path = GALLERY, as_json: bool = AS_JSON):
     if as_json:
         print_json(people)
         return
-    view = Table("person", "templates", "first enrolled", "last enrolled")
+    rows = []
     for person in people[:SHOWN]:
         when = (person[name][:19] for name in ("first_enrolled", "last_enrolled"))
-        view.add_row(person["person"], str(person["n_templates"]), *when)
-    results.print(view)
+        rows.append((person["person"], person["n_templates"], *when))
+    show(text_table(("person", "templates", "first enrolled", "last enrolled"), rows))
     if len(people) > SHOWN:
-        _warn(f"{len(people):,} people, the first {SHOWN} shown; --json prints all.")
+        warn(f"{len(people):,} people, the first {SHOWN} shown; --json prints all.")
 
 
 @gallery.command()
@@ -192,26 +198,26 @@ def delete(
 ):
     """Delete a person: their templates leave the gallery's files, and so does any index."""
     opened = _open(path)
-    with errors.status("delete"):
+    with wait("delete"):
         done = opened.delete(person)
     if as_json:
         print_json(done)
     else:
-        _say(f"{path}: {done['n_templates']:,} templates of {person} deleted from the files.")
+        say(f"{path}: {done['n_templates']:,} templates of {person} deleted from the files.")
     if done["index_removed"]:
-        _warn(f"The index went with them: sfumato gallery index {path} builds it anew.")
+        warn(f"The index went with them: sfumato gallery index {path} builds it anew.")
 
 
 @gallery.command()
 def index(path: Path = GALLERY, as_json: bool = AS_JSON):
     """Index a large gallery, and measure how often that finds what exact search finds."""
     opened = _open(path)
-    with errors.status("index"):
+    with wait("index"):
         record = opened.build_index()
     if as_json:
         print_json(record)
     else:
-        _say(
+        say(
             f"{path}: {record['n_rows']:,} templates indexed in {record['seconds']:.1f} s, "
             f"recall@1 {record['recall_at_1']:.3f} on {record['n_queries']} templates."
         )
@@ -228,7 +234,7 @@ def export(
     if as_json:
         print_json(done)
     else:
-        _say(f"{output}: {done['n_rows']:,} protected templates.")
+        say(f"{output}: {done['n_rows']:,} protected templates.")
 
 
 @gallery.command()
@@ -238,20 +244,20 @@ def info(path: Path = GALLERY, as_json: bool = AS_JSON):
     if as_json:
         print_json(found)
         return
-    _say(
+    say(
         f"{path}: {found['n_templates']:,} templates of {found['n_people']:,} people, "
         f"{found['bytes']:,} bytes"
     )
-    _say(f"templates: {found['space']}, compared by {found['metric']}")
+    say(f"templates: {found['space']}, compared by {found['metric']}")
     record, pairs = found["index"], found["calibration"]
     if record is None:
-        _say("search: exact")
+        say("search: exact")
     else:
-        _say(f"search: index, recall@1 {record['recall_at_1']:.3f} when it was built")
+        say(f"search: index, recall@1 {record['recall_at_1']:.3f} when it was built")
     if pairs is None:
-        _say("calibration: none; --fmr needs one")
+        say("calibration: none; --fmr needs one")
     else:
-        _say(
+        say(
             f"calibration: {pairs['n_genuine']:,} genuine and {pairs['n_impostor']:,} impostor "
             f"pairs of {pairs['n_identities']:,} people"
         )
@@ -259,9 +265,6 @@ def info(path: Path = GALLERY, as_json: bool = AS_JSON):
 
 def _end(lines):
     """Print what was left out, if anything, and exit with 1."""
-    for line in lines[:SHOWN]:
-        _warn(line)
-    if len(lines) > SHOWN:
-        _warn(f"and {len(lines) - SHOWN:,} more; --json prints all")
+    warn_some(lines)
     if lines:
         raise typer.Exit(DONE_WITH_REJECTS)

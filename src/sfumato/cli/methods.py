@@ -7,8 +7,9 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import print_json, results, track
+from sfumato.cli.output import print_json, say, track
 from sfumato.errors import InputError
+from sfumato.files import check_free, read_text
 
 
 @app.command()
@@ -37,8 +38,8 @@ def fit(
     from sfumato.validation import check_choice
 
     check_choice(rows, ("half", "all"), "rows")
-    if output.exists() and not force:
-        raise InputError(f"{output} exists already; give another name or --force.")
+    inputs = [table, *also, *([] if config is None else [config])]
+    check_free(output, overwrite=force, inputs=inputs)
     # Rows picked by a column are already apart from the others.
     half = "eraser" if rows == "half" and where is None else None
     with track(f"fit {method}") as progress:
@@ -57,7 +58,7 @@ def fit(
     if as_json:
         print_json(summary)
     else:
-        results.print(
+        say(
             f"{output}: {method} takes {', '.join(attribute)} out, fitted on "
             f"{model.fitted_on['n_rows']:,} rows ({model.fitted_on['rows']})."
         )
@@ -68,8 +69,8 @@ def read_parameters(pairs, config):
     values = {}
     if config is not None:
         try:
-            values = tomllib.loads(config.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            values = tomllib.loads(read_text(config))
+        except tomllib.TOMLDecodeError as error:
             raise InputError(f"{config}: not a readable TOML file ({error}).") from error
     for pair in pairs:
         name, found, value = pair.partition("=")

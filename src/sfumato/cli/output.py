@@ -27,7 +27,7 @@ results = Console()
 errors = Console(stderr=True)
 
 DONE, DONE_WITH_REJECTS, BAD_INPUT, FAILED = 0, 1, 2, 3
-SHOWN = 50
+SHOWN, REASONS = 50, 10
 
 
 def printable(value: object) -> str:
@@ -71,6 +71,20 @@ def warn_some(lines: Sequence[object], what: str = "lines") -> None:
         warn(f"and {len(lines) - SHOWN:,} more {what}; --json prints all")
 
 
+def warn_reasons(reasons: dict[str, int]) -> None:
+    """Print the most frequent reasons of rejects on stderr, each with its count."""
+    warn(*(f"{count:>8}  {reason}" for reason, count in list(reasons.items())[:REASONS]))
+    if len(reasons) > REASONS:
+        warn(f"{'':>8}  and {len(reasons) - REASONS} more reasons")
+
+
+@contextlib.contextmanager
+def wait(what: object) -> Iterator[None]:
+    """Show on stderr that something goes on."""
+    with errors.status(Text(printable(what))):
+        yield
+
+
 def text_table(
     columns: Iterable[object],
     rows: Iterable[Sequence[object]],
@@ -85,7 +99,7 @@ def text_table(
     Parameters
     ----------
     columns, rows
-        Headings, and of each row a cell a column; line breaks in a cell are kept.
+        Headings, and of each row a cell a column; a tuple gives the lines of a cell.
     title, caption : object, optional
     right : iterable of int
         Columns to align to the right.
@@ -147,7 +161,8 @@ def track(description: str) -> Iterator[Any]:
 
 
 def _cell(value: object) -> Text:
-    return Text("\n".join(map(printable, str(value).split("\n"))))
+    lines = value if isinstance(value, tuple) else (value,)
+    return Text("\n".join(map(printable, lines)))
 
 
 def _plain(value: object) -> object:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import typer
 from rich.measure import Measurement
-from rich.table import Table
 
 from sfumato.cli import app
-from sfumato.cli.output import errors, print_json, results, track
+from sfumato.cli.output import print_json, results, say, show, text_table, track, warn
 
 
 @app.command()
@@ -43,7 +42,7 @@ def reproduce(
         )
     if output is not None:
         for path in write_result(result, output):
-            errors.print(str(path), soft_wrap=True)
+            warn(path)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -58,10 +57,8 @@ def print_result(result):
     if views:
         views[-1].caption = f"{HOW_TO_READ}; preset {result.preset}, {len(result.seeds)} seed(s)"
     for view in views:
-        results.print(view)
-    for note in result.findings.notes:
-        results.print(f"- {note}", markup=False, highlight=False)
-    results.print(f"{result.seconds:.0f} s", highlight=False)
+        show(view)
+    say(*(f"- {note}" for note in result.findings.notes), f"{result.seconds:.0f} s")
 
 
 def _views(result, columns, rows):
@@ -77,14 +74,14 @@ def _views(result, columns, rows):
 def _table(result, columns, rows):
     from sfumato.reproduce.writing import cells_of
 
-    view = Table("", "", title=result.title)
-    for column in columns:
-        view.add_column(column, justify="right")
-    for number, cells in enumerate(cells_of(columns, rows)):
-        if number and cells[0]:
-            view.add_section()
-        view.add_row(*cells)
-    return view
+    cells = list(cells_of(columns, rows))
+    return text_table(
+        ("", "", *columns),
+        cells,
+        title=result.title,
+        right=range(2, 2 + len(columns)),
+        sections=[number - 1 for number, row in enumerate(cells) if number and row[0]],
+    )
 
 
 def _width(view):
@@ -98,13 +95,12 @@ def print_listing(experiments, as_json):
         print_json({"experiments": experiments})
         return
     sources: dict = {}
-    view = Table("name", "shows", "tables", "quick / full", title="Experiments")
+    rows = []
     for found in experiments:
         sources |= found["data"]
         seconds = " / ".join(f"{found['seconds'][preset]} s" for preset in ("quick", "full"))
         shows = f"{found['title']}. {found['shows']}"
-        view.add_row(found["name"], shows, ", ".join(found["data"]), seconds)
-    results.print(view)
-    results.print("Tables, NAME.parquet in the data folder (research use; keep their terms):")
-    for name, source in sources.items():
-        results.print(f"- {name}: {source}", markup=False, highlight=False, soft_wrap=True)
+        rows.append((found["name"], shows, ", ".join(found["data"]), seconds))
+    show(text_table(("name", "shows", "tables", "quick / full"), rows, title="Experiments"))
+    say("Tables, NAME.parquet in the data folder (research use; keep their terms):")
+    say(*(f"- {name}: {source}" for name, source in sources.items()))

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import errors, print_json, results
+from sfumato.cli.output import print_json, say, warn
 from sfumato.errors import InputError
 
 keys = typer.Typer(name="keys", help="API keys of the service.", no_args_is_help=True)
@@ -68,7 +68,7 @@ def serve(
         workers=workers or n_cores(),
         hosts=(*LOOPBACK, *([] if host == "0.0.0.0" else [host]), *name),
     )
-    run(settings, host, port, say=lambda text: errors.print(text, soft_wrap=True))
+    run(settings, host, port, say=warn)
 
 
 def _check_galleries(folders):
@@ -94,7 +94,7 @@ def create_key(
     from sfumato.service.keys import KeyFile
 
     print(KeyFile(key_file).create(name, scope))
-    errors.print("Keep it: only its hash is stored.")
+    warn("Keep it: only its hash is stored.")
 
 
 @keys.command("list")
@@ -112,11 +112,7 @@ def list_keys(
         print_json(found)
         return
     for key in found:
-        results.print(
-            f"{key['name']}  {', '.join(key['scopes'])}  {key['created']}",
-            markup=False,
-            soft_wrap=True,
-        )
+        say(f"{key['name']}  {', '.join(key['scopes'])}  {key['created']}")
 
 
 @keys.command("delete")

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
 from sfumato.cli import app
 from sfumato.cli.methods import read_parameters
-from sfumato.cli.output import errors, print_json, results, track
+from sfumato.cli.output import print_json, show, text_table, track, warn
 from sfumato.errors import InputError
+from sfumato.files import atomic_path, check_free
 
 
 @app.command()
@@ -30,8 +30,8 @@ def sweep(
     """Fit an eraser at several strengths on half of the people, attack each on the others."""
     from sfumato.audit.sweep import draw_sweep, pick, sweep_table
 
-    if plot is not None and plot.exists():
-        raise InputError(f"{plot} exists already; give another name.")
+    if plot is not None:
+        check_free(plot, inputs=[table])
     numbers = None if values is None else [_number(text) for text in values.split(",")]
     with track(f"sweep {method}") as progress:
         name, chance, points = sweep_table(
@@ -47,25 +47,27 @@ def sweep(
         )
     picked = None if max_fnmr is None else pick(points, max_fnmr)
     if plot is not None:
-        draw_sweep(points, name, chance).savefig(plot)
-        errors.print(f"Picture: {plot}")
+        with atomic_path(plot) as temporary:
+            kind = plot.suffix.removeprefix(".").lower() or "png"
+            draw_sweep(points, name, chance).savefig(temporary, format=kind)
+        warn(f"Picture: {plot}")
     if as_json:
         found = {"parameter": name, "points": [point.to_dict() for point in points]}
         print_json(found | {"picked": None if picked is None else picked.to_dict()})
         return
-    shown = Table(title=f"{method} on {attribute} (chance {chance:.3f})")
-    for column in (name, "leakage [95 %]", "strongest", "FNMR@1e-3 [95 %]", "EER", ""):
-        shown.add_column(column)
-    for point in points:
-        shown.add_row(
-            "raw" if point.value is None else str(point.value),
+    columns = (name, "leakage [95 %]", "strongest", "FNMR@1e-3 [95 %]", "EER", "")
+    rows = [
+        (
+            "raw" if point.value is None else point.value,
             f"{point.leakage:.3f} {_interval(point.leakage_ci95)}",
             point.strongest,
             f"{point.fnmr:.4f} {_interval(point.fnmr_ci95)}",
             f"{point.eer:.4f}",
             "picked" if point is picked else "",
         )
-    results.print(shown)
+        for point in points
+    ]
+    show(text_table(columns, rows, title=f"{method} on {attribute} (chance {chance:.3f})"))
 
 
 def _number(text):

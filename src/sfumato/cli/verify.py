@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, errors, print_json, results
+from sfumato.cli.output import DONE_WITH_REJECTS, print_json, show, text_table, warn
 
 
 @app.command()
@@ -48,41 +48,41 @@ def verify(
     else:
         _print_table(report, fmr)
     if report["n_missing"]:
-        errors.print(f"{report['n_missing']} pairs left out: an image is not in {table}.")
+        warn(f"{report['n_missing']} pairs left out: an image is not in {table}.")
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
 def _print_table(report, fmr):
-    from rich.table import Table
-
     matchings = {name: part for name, part in report.items() if isinstance(part, dict)}
     if "protocol" in report:
         matchings = {"original-original": report}
     parts = list(matchings.values())
     metrics = " / ".join(dict.fromkeys(part["metric"] for part in parts))
-    shown = Table(
-        title=f"Verification, {parts[0]['protocol']}, {metrics}",
-        caption=r"\[low, high]: 95 % interval over people; rates are fractions",
-        show_lines=True,
+    rows = [
+        ("EER", *(_rate(part["eer"]) for part in parts)),
+        (f"TMR at FMR {fmr:g}", *(_rate(part["tmr_at_fmr"]) for part in parts)),
+        ("accuracy", *(_rate(part["accuracy"]) for part in parts)),
+        ("d'", *(f"{p['d_prime']:.2f}" if p["d_prime"] else "-" for p in parts)),
+        *(
+            (count, *(part[count] for part in parts))
+            for count in ("n_genuine", "n_impostor", "n_identities")
+        ),
+    ]
+    show(
+        text_table(
+            ("", *(tuple(name.replace("-", "-\n").split("\n")) for name in matchings)),
+            rows,
+            title=f"Verification, {parts[0]['protocol']}, {metrics}",
+            caption="[low, high]: 95 % interval over people; rates are fractions",
+            sections=range(len(rows)),
+        )
     )
-    shown.add_column("")
-    for name in matchings:
-        shown.add_column(name.replace("-", "-\n"))
-    shown.add_row("EER", *(_rate(part["eer"]) for part in parts))
-    shown.add_row(f"TMR at FMR {fmr:g}", *(_rate(part["tmr_at_fmr"]) for part in parts))
-    shown.add_row("accuracy", *(_rate(part["accuracy"]) for part in parts))
-    shown.add_row("d'", *(f"{p['d_prime']:.2f}" if p["d_prime"] else "-" for p in parts))
-    for count in ("n_genuine", "n_impostor", "n_identities"):
-        shown.add_row(count, *(str(part[count]) for part in parts))
-    results.print(shown)
-    for note in dict.fromkeys(note for part in parts for note in part["notes"]):
-        errors.print(f"Note: {note}.", markup=False)
+    warn(*(f"Note: {note}." for note in dict.fromkeys(n for part in parts for n in part["notes"])))
 
 
 def _rate(part):
     if part is None:
         return "-"
-    text = f"{part['value']:.4f}"
-    if part["ci95"] is not None:
-        text += "\n\\[{:.4f}, {:.4f}]".format(*part["ci95"])
-    return text
+    if part["ci95"] is None:
+        return f"{part['value']:.4f}"
+    return f"{part['value']:.4f}", "[{:.4f}, {:.4f}]".format(*part["ci95"])

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from sfumato.errors import InputError
 from sfumato.export.erasers import export_eraser
 from sfumato.export.graph import OPSET
 from sfumato.export.model import FORMAT, OnnxModel
 from sfumato.export.parity import check_cases
-from sfumato.files import atomic_path
+from sfumato.files import atomic_path, check_free
 from sfumato.models import storage
 from sfumato.models.opening import load_any
 from sfumato.perturbers.base import Perturber
@@ -54,9 +53,8 @@ def export_model(model, output, *, overwrite=False):
     ``then``: int64 (N, n_attributes), the numbers of the classes to show (``now`` besides,
     the present ones, of the semi-adversarial networks), and give ``protected`` pictures.
     """
-    output = Path(output)
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already; give another name or overwrite it.")
+    inputs = [model] if isinstance(model, str | Path) else []
+    output = check_free(output, overwrite=overwrite, inputs=inputs)
     export = _export(model)
     serialised = export.graph.model({"format": FORMAT, **export.description}).SerializeToString()
     with atomic_path(output) as temporary:

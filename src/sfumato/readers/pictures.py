@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sfumato.errors import InputError
 from sfumato.faces.photos import read_photo
-from sfumato.files import atomic_path
+from sfumato.files import atomic_path, check_free
 from sfumato.validation import need
 
 COLOUR, BACK = (255, 255, 255), (20, 120, 138)
@@ -14,13 +14,7 @@ KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 def check_output(paths, source, *, replace=False):
     """Refuse to write over the source, and over another file unless ``replace``."""
     for path in filter(None, paths):
-        path = Path(path)
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise InputError(f"{path} is the photo itself; give another name.")
-        if path.exists() and not replace:
-            raise InputError(f"{path} exists already; give another name or --force.")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: the folder {path.parent} does not exist.")
+        check_free(path, overwrite=replace, inputs=[source])
 
 
 def annotate(photo, faces, path):

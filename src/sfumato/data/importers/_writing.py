@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, ROW_GROUP, write_table
 from sfumato.errors import InputError
-from sfumato.files import atomic_path
+from sfumato.files import atomic_path, check_free
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
@@ -117,8 +117,7 @@ def write_import(output, batches, rejects, schema, info, *, force=False):
     output = Path(output)
     beside = output.with_name(f"{output.stem}.rejects.parquet")
     for path in (output, beside):
-        if path.exists() and not force:
-            raise InputError(f"{path} exists already; give another name or --force.")
+        check_free(path, overwrite=force)
     n_rows = write_table(output, _some(batches, rejects), schema, info)
     if rejects.rows:
         with atomic_path(beside) as temporary:

@@ -1,0 +1,142 @@
+"""What a shell sees: one line an error, exit codes, and text that stays text."""
+
+import ast
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sfumato.cli
+from sfumato.cli.output import printable
+from sfumato.data.info import TableInfo
+from sfumato.data.tables import table_batch, write_table
+
+ODD = ["[/i]", "[bold]x", "a\x1b[31mred", "two\nlines", "\u202eright to left", "[link=x]y[/link]"]
+
+
+def run(*arguments, code=0, cwd=None, file_bytes=None):
+    def limit():
+        if file_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from sfumato.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        preexec_fn=limit,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def write_people(path, *, labels=("f", "m"), column="gender", n_people=60):
+    rng = np.random.default_rng(0)
+    who = np.repeat([f"p{n}" for n in range(n_people)], 2)
+    y = np.where(np.arange(len(who)) // 2 % 2, labels[1], labels[0])
+    X = rng.standard_normal((len(who), 8)) + 2 * (y == labels[1])[:, None] * np.eye(8)[0]
+    ids = [f"i{n}" for n in range(len(who))]
+    batch = table_batch({"image_id": ids, "identity": who, column: y, "embedding": X})
+    info = TableInfo(source="drawn", encoder="e", dimension=8)
+    write_table(path, [batch], batch.schema, info)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("entry")
+    write_people(folder / "people.parquet")
+    run("fit", "leace", folder / "people.parquet", "-a", "gender", "-o", folder / "model")
+    return folder
+
+
+def one_line(done):
+    lines = done.stderr.strip().splitlines()
+    assert len([line for line in lines if line.startswith("Error")]) == 1
+    assert "Traceback" not in done.stderr
+    return lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("data describe none.parquet", 2, "Error: none.parquet: no such file."),
+        ("nonsense", 2, "No such command"),
+        ("fit leace people.parquet -a gender -o people.parquet --force", 2, "is an input of this"),
+        ("fit leace people.parquet -a gender -o model", 2, "exists already"),
+        ("fit leace people.parquet -a gender -o no/model", 2, "the folder no does not exist"),
+        ("fit leace people.parquet -a gender -o .", 2, "is a folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_two(folder, arguments, code, message):
+    done = run(*arguments.split(), code=code, cwd=folder)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_one_line_and_three(folder):
+    arguments = ("protect", folder / "model", folder / "people.parquet", "-o", folder / "full")
+    done = run(*arguments, code=3, file_bytes=1000)
+    assert "File too large" in one_line(done) or "Error while writing" in one_line(done)
+    assert not (folder / "full").exists()
+    assert "Traceback" in run(*arguments, "--debug", code=3, file_bytes=1000).stderr
+
+
+def test_a_bug_is_one_line_and_three(capsys, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("a\nb")
+
+    monkeypatch.setattr(sfumato.cli, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        sfumato.cli.main(["data"])
+    assert ended.value.code == 3
+    assert "RuntimeError: a b (--debug prints where)." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_text_of_the_users_stays_text(tmp_path, odd):
+    name = odd.replace("/", "|").replace("\0", "")
+    people = write_people(tmp_path / f"{name}.parquet", labels=("f", odd), column=f"sex {name}")
+    done = run("data", "describe", people)
+    shown = done.stdout + done.stderr
+    assert "\x1b" not in shown and "\u202e" not in shown
+    assert printable(people) in shown and f"{printable(odd)} 60" in shown.replace("\n", "")
+    model, protected = tmp_path / f"model {name}", tmp_path / f"out {name}.parquet"
+    run("fit", "leace", people, "-a", f"sex {name}", "-o", model)
+    run("protect", model, people, "-o", protected)
+    done = run("audit", people, "-a", f"sex {name}", "--attacker", "similarity")
+    assert printable(f"sex {name}") in done.stdout
+    assert (
+        printable("nothing " + name) in run("data", "describe", "nothing " + name, code=2).stderr
+    )
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+@settings(max_examples=200)
+def test_nothing_printed_steers_the_terminal(text):
+    shown = printable(text)
+    assert shown.isprintable() or not text.isprintable() and "\x1b" not in shown
+    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in shown)
+
+
+def test_only_one_module_prints():
+    # A Rich console or table elsewhere would take the user's text for markup.
+    for path in Path(sfumato.cli.__file__).parent.glob("*.py"):
+        if path.name in ("output.py", "pictures.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("results.print", "errors.print", "Table"), path.name
+
+
+def test_json_is_alone_on_stdout(folder):
+    done = run("data", "describe", folder / "people.parquet", "--json")
+    assert done.stdout.startswith("{")
