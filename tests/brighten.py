@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from sfumato._fitted import COUNT, Array, Value
 from sfumato.faces.align import ARCFACE
 from sfumato.faces.detect import Face
 from sfumato.perturbers.base import Perturber
@@ -10,6 +11,8 @@ from sfumato.perturbers.base import Perturber
 
 class BrightenPerturber(Perturber):
     """Makes a face brighter where a class is to change."""
+
+    fitted = {"attributes_": Value(dict), "size_": COUNT, "weights_": Array(2)}
 
     def __init__(self, *, by=0.2, seed=0):
         self.by = by

@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
+from sfumato._fitted import declared_state
 from sfumato.errors import InputError
 from sfumato.models.registry import ERASERS, eraser_class, method_name
 from sfumato.models.storage import SavedModel, load_model, save_model
@@ -49,6 +50,11 @@ def data():
 
 @pytest.mark.parametrize("name", ERASERS)
 class TestEraser:
+    def test_it_declares_all_that_fit_learns(self, name, data):
+        method = make(name).fit(*data)
+        learnt = {key for key in vars(method) if key.endswith("_") and not key.startswith("_")}
+        assert learnt == set(declared_state(type(method)))
+
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
     def test_scikit_learn_contract(self, name):
         check_estimator(make(name))

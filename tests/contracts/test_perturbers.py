@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from sfumato._fitted import declared_state
 from sfumato.errors import InputError
 from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import PERTURBERS, method_name, perturber_class
@@ -70,6 +71,11 @@ def fitted():
 
 @pytest.mark.parametrize("name", PERTURBERS)
 class TestPerturber:
+    def test_it_declares_all_that_fit_learns(self, name, fitted):
+        method = fitted(name)
+        learnt = {key for key in vars(method) if key.endswith("_") and not key.startswith("_")}
+        assert learnt == set(declared_state(type(method)))
+
     def test_it_is_cloned_and_named(self, name):
         method = perturber_class(name)(**SMALL[name])
         assert clone(method).get_params() == method.get_params()

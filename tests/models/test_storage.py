@@ -40,15 +40,6 @@ def test_the_file_is_plain_safetensors_with_json(eraser, tmp_path):
     assert description["method"] == "leace" and description["format"] == 1
 
 
-def test_a_dict_of_arrays_comes_back(eraser, tmp_path):
-    eraser.network_ = {"weight_0": np.eye(3), "bias_0": np.ones(3)}
-    save_model(eraser, tmp_path / "m")
-    loaded = load_model(tmp_path / "m").eraser
-    assert set(loaded.network_) == {"weight_0", "bias_0"}
-    np.testing.assert_array_equal(loaded.network_["bias_0"], np.ones(3))
-    assert SavedModel(loaded).fingerprint == SavedModel(eraser).fingerprint
-
-
 def test_fingerprint_follows_the_arrays(eraser, rng):
     other = LeaceEraser().fit(rng.normal(size=(20, 3)), np.arange(20) % 2)
     assert SavedModel(eraser).fingerprint == SavedModel(eraser, ("x",), INFO).fingerprint

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, TEXT, Arrays
 from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
@@ -48,6 +49,8 @@ class AdversarialEraser(TransformerMixin, BaseEstimator):
 
     unit_length = True  # Templates are compared by cosine; the output is normalised.
     one_adversary_each = False  # Else several attributes are crossed.
+
+    fitted = {"n_features_in_": COUNT, "encoder_": Arrays(), "primary_task_": TEXT}
 
     def fit(self, X, y, *, identity=None, primary=None, progress=None):
         """Train the encoder against its adversaries; needs the extra ``deep``.

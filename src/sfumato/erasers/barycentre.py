@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._correlates import correlate_directions
@@ -93,6 +94,16 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
 
     unit_length = True
     strength = ("budget", (0.0, 0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.24))
+
+    fitted = {
+        "n_features_in_": COUNT,
+        "classes_": Value(list),
+        "n_directions_": COUNT,
+        "basis_": Array("d", "r"),
+        "steps_": Arrays(),
+        "linear_": Array("r", "q"),
+        "back_": Array("q", "d"),
+    }
 
     def __init__(self, *, n_steps=3, budget=0.12, within=10.0, prior=0.1, n_units=256, seed=0):
         self.n_steps = n_steps

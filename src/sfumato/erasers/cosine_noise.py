@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._keyed_noise import normal, row_keys
 from sfumato.errors import InputError
@@ -67,6 +68,8 @@ class CosineNoiseEraser(TransformerMixin, BaseEstimator):
 
     strength = ("cosine", (0.95, 0.9, 0.8, 0.6, 0.4, 0.2))
     unit_length = True  # Its output is normalised.
+
+    fitted = {"n_features_in_": COUNT, "cosine_": Array(1)}
 
     def __init__(self, *, cosine=0.8, seed=0):
         self.cosine = cosine

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import class_codes
 from sfumato.erasers.leace import apply_low_rank
 from sfumato.errors import InputError
@@ -57,6 +58,8 @@ class InlpEraser(TransformerMixin, BaseEstimator):
     """
 
     strength = ("n_iterations", (1, 3, 10, 20, 35, 60))
+
+    fitted = {"n_features_in_": COUNT, "basis_": Array("k", "d"), "accuracies_": Array("i")}
 
     def __init__(self, *, n_iterations=35, margin=0.0015, regularisation=1.0):
         self.n_iterations = n_iterations

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
@@ -70,6 +71,14 @@ class IveEraser(TransformerMixin, BaseEstimator):
     """
 
     strength = ("n_steps", (5, 10, 15, 20))
+
+    fitted = {
+        "n_features_in_": COUNT,
+        "mean_": Array("d"),
+        "scale_": Array("d"),
+        "eliminated_": Array("e"),
+        "kept_": Array("k"),
+    }
 
     def __init__(self, *, n_steps=20, n_eliminations=5, n_trees=30, seed=0):
         self.n_steps = n_steps

@@ -17,6 +17,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.erasers._keyed_noise import normal, row_keys
 from sfumato.errors import InputError
 from sfumato.validation import check_fraction
@@ -86,6 +87,8 @@ class LocalDpEraser(TransformerMixin, BaseEstimator):
     """
 
     strength = ("epsilon", (1000.0, 300.0, 100.0, 30.0, 10.0, 1.0))
+
+    fitted = {"n_features_in_": COUNT, "sigma_": Array(1)}
 
     def __init__(self, *, epsilon=100.0, delta=1e-5, clip=1.0, seed=0):
         self.epsilon = epsilon

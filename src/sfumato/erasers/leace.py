@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.errors import InputError
 
 CHUNK_BYTES = 1 << 24
@@ -60,6 +61,13 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
     >>> np.allclose(erased[:2].mean(axis=0), erased[2:].mean(axis=0))
     True
     """
+
+    fitted = {
+        "n_features_in_": COUNT,
+        "mean_": Array("d"),
+        "coefficients_": Array("k", "d"),
+        "updates_": Array("k", "d"),
+    }
 
     def __init__(self, *, rtol=1e-5):
         self.rtol = rtol

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import class_codes
 from sfumato.erasers.leace import apply_low_rank
 
@@ -60,6 +61,8 @@ class MeanProjectionEraser(TransformerMixin, BaseEstimator):
            [0., 1.],
            [0., 3.]])
     """
+
+    fitted = {"n_features_in_": COUNT, "basis_": Array("k", "d")}
 
     def __init__(self, *, rtol=1e-6):
         self.rtol = rtol

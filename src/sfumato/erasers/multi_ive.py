@@ -19,6 +19,7 @@ from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import class_codes
 from sfumato.erasers.ive import (
     check_eliminations,
@@ -85,6 +86,14 @@ class MultiIveEraser(TransformerMixin, BaseEstimator):
     """
 
     strength = ("n_steps", (5, 10, 20, 30))
+
+    fitted = {
+        "n_features_in_": COUNT,
+        "mean_": Array("d"),
+        "scale_": Array("d"),
+        "eliminated_": Array("e"),
+        "map_": Array("d", "k"),
+    }
 
     def __init__(
         self,

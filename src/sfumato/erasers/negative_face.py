@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
@@ -79,6 +80,8 @@ class NegativeFaceEraser(TransformerMixin, BaseEstimator):
 
     strength = ("n_bins", (2, 3, 4, 6, 8))
     metric = "agreement"
+
+    fitted = {"n_features_in_": COUNT, "expansion_": Array("d", "u"), "edges_": Array("b", "u")}
 
     def __init__(self, *, n_units=1024, n_bins=4, seed=0):
         self.n_units = n_units

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.erasers._keyed_noise import permutations, row_keys
 from sfumato.errors import InputError
 
@@ -66,6 +67,8 @@ class PeMiuEraser(TransformerMixin, BaseEstimator):
     """
 
     strength = ("block_size", (64, 43, 32))
+
+    fitted = {"n_features_in_": COUNT, "block_starts_": Array("b")}
 
     def __init__(self, *, block_size=32, seed=0):
         self.block_size = block_size

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import class_codes
 from sfumato.erasers.leace import apply_low_rank
 from sfumato.errors import InputError
@@ -77,6 +78,13 @@ class RlaceEraser(TransformerMixin, BaseEstimator):
     """
 
     strength = ("rank", (1, 2, 4, 8, 16))
+
+    fitted = {
+        "n_features_in_": COUNT,
+        "basis_": Array("k", "d"),
+        "losses_": Array("i"),
+        "n_iter_": COUNT,
+    }
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.data.triplets import hard_triplets
@@ -70,6 +71,8 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
     """
 
     unit_length = True  # Its output is normalised.
+
+    fitted = {"n_features_in_": COUNT, "weights_": Array("u", "d"), "bias_": Array("u")}
 
     def __init__(
         self,

@@ -12,11 +12,11 @@ from safetensors.numpy import save_file
 
 import sfumato.perturbers
 from sfumato import __version__
+from sfumato._fitted import fitted_state, restore
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
 from sfumato.models.registry import PERTURBERS, method_name, perturber_class
-from sfumato.models.storage import fitted_state, restore
 
 FORMAT, KEY = 1, "sfumato_perturber"
 WEIGHTS = Path(sfumato.perturbers.__file__).parent / "weights"
@@ -33,8 +33,6 @@ def save_perturber(perturber, path, *, about=None):
         What it was trained on and what was measured: the model card.
     """
     arrays, state = fitted_state(perturber)
-    if not arrays:
-        raise InputError(f"{type(perturber).__name__} is not fitted; call fit first.")
     description = {
         "format": FORMAT,
         "method": method_name(perturber, PERTURBERS),
@@ -70,7 +68,10 @@ def load_perturber(path):
         )
     perturber = perturber_class(description["method"])(**description["parameters"])
     single = {name: _single(values) for name, values in arrays.items()}
-    restore(perturber, single, description["state"])
+    try:
+        restore(perturber, single, description["state"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     return perturber, description["about"]
 
 

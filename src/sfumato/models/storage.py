@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from sfumato import __version__
+from sfumato._fitted import fitted_state, restore
 from sfumato.data.info import TableInfo, check_same_space
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
@@ -81,38 +82,6 @@ def fingerprint_of(estimator, name):
     return digest.hexdigest()[:12]
 
 
-def fitted_state(estimator):
-    """Return the fitted attributes as ``(arrays, scalars)``, two dicts by name.
-
-    A dict of arrays, such as a network, gives one array an entry, named ``attribute/key``.
-    """
-    arrays, scalars = {}, {}
-    for name, value in vars(estimator).items():
-        if not name.endswith("_") or name.startswith("_") or name == "feature_names_in_":
-            continue
-        if isinstance(value, np.ndarray):
-            arrays[name] = value
-        elif isinstance(value, dict) and value and all(map(_is_array, value.values())):
-            arrays |= {f"{name}/{key}": array for key, array in value.items()}
-        else:
-            scalars[name] = value.item() if isinstance(value, np.generic) else value
-    return arrays, scalars
-
-
-def _is_array(value):
-    return isinstance(value, np.ndarray)
-
-
-def restore(estimator, arrays, scalars):
-    """Give an estimator the fitted attributes of :func:`fitted_state`."""
-    for name, value in {**arrays, **scalars}.items():
-        attribute, nested, key = name.partition("/")
-        if nested:
-            vars(estimator).setdefault(attribute, {})[key] = value
-        else:
-            setattr(estimator, name, value)
-
-
 def save_model(model, path):
     """Write a fitted eraser, atomically.
 
@@ -123,8 +92,6 @@ def save_model(model, path):
     """
     model = model if isinstance(model, SavedModel) else SavedModel(model)
     arrays, scalars = fitted_state(model.eraser)
-    if not arrays:
-        raise InputError(f"{type(model.eraser).__name__} is not fitted; call fit first.")
     description = {
         "format": FORMAT,
         "method": method_name(model.eraser),
@@ -159,7 +126,10 @@ def load_model(path):
             "update sfumato."
         )
     eraser = eraser_class(description["method"])(**description["parameters"])
-    restore(eraser, arrays, description["state"])
+    try:
+        restore(eraser, arrays, description["state"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     return SavedModel(
         eraser=eraser,
         attributes=tuple(description["attributes"]),

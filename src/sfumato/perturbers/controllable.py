@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import polar
 from sklearn.decomposition import PCA
 
+from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import warp_faces
@@ -98,6 +99,16 @@ class ControllableFacePrivacy(Perturber):
     """
 
     scaled_by = ("amount", math.inf)
+
+    fitted = {
+        "attributes_": Value(dict),
+        "size_": COUNT,
+        "code_": Arrays(),
+        "unwhiten_": Array("p", "c"),
+        "directions_": Arrays(),
+        "means_": Arrays(),
+        "readers_": Arrays(),
+    }
 
     def __init__(
         self,

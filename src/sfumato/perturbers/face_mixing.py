@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sfumato._fitted import COUNT, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import face_mask, warp_faces
@@ -86,6 +87,15 @@ class FaceMixing(Perturber):
     """
 
     scaled_by = ("amount", 1.0)
+
+    fitted = {
+        "attributes_": Value(dict),
+        "size_": COUNT,
+        "code_": Arrays(),
+        "readers_": Arrays(),
+        "candidate_shapes_": Arrays(),
+        "candidate_faces_": Arrays(),
+    }
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.perturbers._san_data import (
     NEUTRAL,
@@ -75,6 +76,15 @@ class FlowSan(Perturber):
     .. [2] Raschka, "Convolutional neural networks for predicting and hiding personal traits from
        face images", slides, 2019, Part II.
     """
+
+    fitted = {
+        "attributes_": Value(dict),
+        "shown_": Value(dict),
+        "size_": COUNT,
+        "prototypes_": Array(1, 3, 3, "s", "s"),
+        "nets_": Arrays(),
+        "classifiers_": Arrays(),
+    }
 
     def __init__(
         self, *, size=224, n_steps=3, length=None, share=0.25, n_copies=4, san=None, seed=0

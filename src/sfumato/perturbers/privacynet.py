@@ -13,6 +13,7 @@ with labels V_0 and V_t the labels to show,
 
 import math
 
+from sfumato._fitted import COUNT, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.base import LABELLERS, Perturber
@@ -79,6 +80,14 @@ class PrivacyNetPerturber(Perturber):
     """
 
     scaled_by = ("strength", math.inf)
+
+    fitted = {
+        "attributes_": Value(dict),
+        "size_": COUNT,
+        "history_": Value(list),
+        "generator_": Arrays(),
+        "labeller_": Arrays(),
+    }
 
     def __init__(
         self,

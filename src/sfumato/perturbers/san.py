@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.perturbers._san_data import NEUTRAL, checked, prototypes_of, released_recipe
 from sfumato.perturbers.base import Perturber
 
@@ -80,6 +81,15 @@ class SanPerturber(Perturber):
     .. [2] Raschka, "Convolutional neural networks for predicting and hiding personal traits from
        face images", slides, 2019, Part II.
     """
+
+    fitted = {
+        "attributes_": Value(dict),
+        "shown_": Value(dict),
+        "size_": COUNT,
+        "prototypes_": Array(1, 3, 3, "s", "s"),
+        "net_": Arrays(),
+        "classifier_": Arrays(),
+    }
 
     def __init__(
         self,

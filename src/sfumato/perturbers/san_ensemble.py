@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.data.labels import class_codes
 from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
@@ -86,6 +87,17 @@ class SanEnsemble(Perturber):
     .. [1] Mirjalili, Raschka, Ross, "Gender privacy: an ensemble of semi adversarial networks
        for confounding arbitrary gender classifiers", BTAS 2018, Figs. 4 and 5.
     """
+
+    fitted = {
+        "attributes_": Value(dict),
+        "shown_": Value(dict),
+        "size_": COUNT,
+        "groups_": Value(list),
+        "prototypes_": Array("g", 3, 3, "s", "s"),
+        "nets_": Arrays(),
+        "classifiers_": Arrays(),
+        "group_reader_": Arrays(),
+    }
 
     def __init__(
         self,
