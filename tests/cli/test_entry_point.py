@@ -1,10 +1,12 @@
 """What a shell sees: one line an error, exit codes, and text that stays text."""
 
 import ast
-import os
+import contextlib
+import io
 import resource
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sfumato.cli
+from sfumato.cli import output
 from sfumato.cli.output import printable
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import table_batch, write_table
@@ -20,21 +23,46 @@ from sfumato.data.tables import table_batch, write_table
 ODD = ["[/i]", "[bold]x", "a\x1b[31mred", "two\nlines", "\u202eright to left", "[link=x]y[/link]"]
 
 
-def run(*arguments, code=0, cwd=None, file_bytes=None):
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments, code=0):
+    """Run the entry point in this process: a new one takes seconds to import everything."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    captured = contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr)
+    with captured[0], captured[1], pytest.raises(SystemExit) as ended:
+        sfumato.cli.main([*map(str, arguments)])
+    done = Done(ended.value.code or 0, stdout.getvalue(), stderr.getvalue())
+    assert done.returncode == code, done
+    return done
+
+
+def run_alone(*arguments, code, file_bytes):
+    """Run the command in a process that may write no larger file."""
+
     def limit():
-        if file_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
     done = subprocess.run(
-        [sys.executable, "-c", "from sfumato.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-m", "sfumato", *map(str, arguments)],
         capture_output=True,
         text=True,
-        cwd=cwd,
         preexec_fn=limit,
-        env={**os.environ, "COLUMNS": "200"},
     )
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done
+
+
+@pytest.fixture(autouse=True, scope="module")
+def wide():
+    with pytest.MonkeyPatch.context() as patch:
+        for console in (output.results, output.errors):
+            patch.setattr(console, "width", 200)
+        yield
 
 
 def write_people(path, *, labels=("f", "m"), column="gender", n_people=60):
@@ -50,7 +78,7 @@ def write_people(path, *, labels=("f", "m"), column="gender", n_people=60):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, wide):
     folder = tmp_path_factory.mktemp("entry")
     write_people(folder / "people.parquet")
     run("fit", "leace", folder / "people.parquet", "-a", "gender", "-o", folder / "model")
@@ -75,18 +103,19 @@ def one_line(done):
         ("fit leace people.parquet -a gender -o .", 2, "is a folder"),
     ],
 )
-def test_bad_input_is_one_line_and_two(folder, arguments, code, message):
-    done = run(*arguments.split(), code=code, cwd=folder)
+def test_bad_input_is_one_line_and_two(folder, arguments, code, message, monkeypatch):
+    monkeypatch.chdir(folder)
+    done = run(*arguments.split(), code=code)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_full_disk_is_one_line_and_three(folder):
     arguments = ("protect", folder / "model", folder / "people.parquet", "-o", folder / "full")
-    done = run(*arguments, code=3, file_bytes=1000)
+    done = run_alone(*arguments, code=3, file_bytes=1000)
     assert "File too large" in one_line(done) or "Error while writing" in one_line(done)
     assert not (folder / "full").exists()
-    assert "Traceback" in run(*arguments, "--debug", code=3, file_bytes=1000).stderr
+    assert "Traceback" in run_alone(*arguments, "--debug", code=3, file_bytes=1000).stderr
 
 
 def test_a_bug_is_one_line_and_three(capsys, monkeypatch):
@@ -113,9 +142,8 @@ def test_text_of_the_users_stays_text(tmp_path, odd):
     run("protect", model, people, "-o", protected)
     done = run("audit", people, "-a", f"sex {name}", "--attacker", "similarity")
     assert printable(f"sex {name}") in done.stdout
-    assert (
-        printable("nothing " + name) in run("data", "describe", "nothing " + name, code=2).stderr
-    )
+    missing = f"nothing {name}"
+    assert printable(missing) in run("data", "describe", missing, code=2).stderr
 
 
 @given(st.text(st.characters(exclude_categories=[])))

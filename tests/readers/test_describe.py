@@ -162,7 +162,7 @@ def test_nothing_is_overwritten_unasked(photos, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         check_output([tmp_path / "old.csv"], photos)
     check_output([tmp_path / "old.csv"], photos, replace=True)
-    with pytest.raises(InputError, match="is the photo itself"):
+    with pytest.raises(InputError, match="is an input of this command"):
         check_output([photos / "a.png"], photos / "a.png", replace=True)
     check_output([tmp_path / "old.csv"], tmp_path / "missing", replace=True)
     with pytest.raises(InputError, match="does not exist"):
