@@ -8,7 +8,9 @@
 """
 
 import numbers
+import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -195,7 +197,9 @@ def class_codes(y: ArrayLike, name: str = "y") -> tuple[list[str], NDArray[Any]]
 
 
 def alike(classes: Sequence[str]) -> list[list[str]]:
-    """Return groups of classes that differ in blanks or case alone: probably one class each.
+    """Return groups of texts that differ in blanks, case or Unicode's composition alone.
+
+    Each group is probably one class, or one name.
 
     Examples
     --------
@@ -204,12 +208,15 @@ def alike(classes: Sequence[str]) -> list[list[str]]:
     """
     groups: dict[str, list[str]] = {}
     for text in sorted(set(classes)):
-        groups.setdefault(" ".join(text.split()).casefold(), []).append(text)
+        plain = unicodedata.normalize("NFKC", text).casefold()
+        groups.setdefault(" ".join(plain.split()), []).append(text)
     return [found for found in groups.values() if len(found) > 1]
 
 
 def _array(values: ArrayLike) -> NDArray[Any]:
     """Return an array whose values are as they were given."""
+    if np.ma.isMaskedArray(values):
+        return np.ma.filled(np.ma.array(values, dtype=object), None)
     if isinstance(values, np.ndarray):
         return values
     # As objects: NumPy would make text of [7, "a"], and floats of [7, None].
@@ -227,7 +234,7 @@ def _known_numbers(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
 def _is_missing(value: Any) -> bool:
@@ -251,7 +258,7 @@ def _text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, numbers.Integral):
         return str(int(value))
-    if isinstance(value, numbers.Real):
+    if isinstance(value, numbers.Real | Decimal):
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, bytes):

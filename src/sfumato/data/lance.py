@@ -61,10 +61,9 @@ class LanceTable(FaceTable):
             (0, number, min(ROW_GROUP, self.n_rows - start)) for number, start in enumerate(starts)
         ]
 
-    def batches(self, columns=None, *, batch_rows=ROW_GROUP, groups=None):
-        """Yield record batches as :meth:`sfumato.data.tables.FaceTable.batches` does."""
+    def _raw_batches(self, columns, batch_rows, groups):
         columns = self.columns if columns is None else columns
-        self.require(*columns)
+        self._check_there(columns)
         wanted = [number for _, number, _ in self.row_groups()]
         if groups is not None:
             wanted = sorted(number for _, number in {group[:2] for group in groups})

@@ -1,12 +1,16 @@
 """Which rows of a face table take part: by a column's value, by person, by number."""
 
+import contextlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfumato.data.canonical import text_column
 from sfumato.data.columns import embedding_matrix
+from sfumato.data.labels import as_text
 from sfumato.data.splits import ERASER_SHARE, split_identities
 from sfumato.errors import InputError
 
@@ -18,7 +22,8 @@ class Selection:
     Parameters
     ----------
     where : str, optional
-        ``"column=value"``; a leading ``!`` before the value picks all other rows.
+        ``"column=value"``; a leading ``!`` before the value picks all other rows. Numbers and
+        booleans are compared by value: ``race=0`` also picks 0.0, ``smiling=True`` true.
     half : {"eraser", "attacker"}, optional
         One side of :func:`~sfumato.data.splits.split_identities` over all people; tables
         without identities are split by image.
@@ -54,8 +59,9 @@ class Selection:
         picked = np.ones(batch.num_rows, dtype=bool)
         if self.where is not None:
             column, value, wanted = _parse(self.where)
-            names = pc.fill_null(pc.cast(batch.column(column), pa.string()), "")
-            picked &= (names.to_numpy(zero_copy_only=False) == value) == wanted
+            values = batch.column(column)
+            equal = pc.equal(text_column(values), _as_written(value, values.type))
+            picked &= pc.fill_null(equal, False).to_numpy(zero_copy_only=False) == wanted
         if self.half is not None:
             first, second = _people_masks(batch, ERASER_SHARE, self.seed)
             picked &= first if self.half == "eraser" else second
@@ -76,6 +82,19 @@ def _parse(where):
     if not found or not column or not value:
         raise InputError(f"where must read column=value, got {where!r}.")
     return column, value.removeprefix("!"), not value.startswith("!")
+
+
+def _as_written(value, kind):
+    """Return the text that :func:`text_column` gives of a value that the user typed."""
+    if pa.types.is_boolean(kind):
+        return value.strip().lower()
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        # Integers first: a float has no room for all of 64 bits.
+        kinds: tuple[Any, ...] = (int, np.float32 if kind == pa.float32() else float)
+        for number in kinds:
+            with contextlib.suppress(ValueError, OverflowError):
+                return as_text([number(value)])[0]
+    return value
 
 
 def _people_masks(batch, share, seed):
@@ -129,7 +148,7 @@ def matching_rows(table, image_ids):
     Parameters
     ----------
     table : FaceTable
-    image_ids : sequence of str of length n
+    image_ids : sequence of length n
 
     Returns
     -------
@@ -140,7 +159,7 @@ def matching_rows(table, image_ids):
     InputError
         If an id is not in the table.
     """
-    wanted = pa.array(image_ids, pa.string())
+    wanted = pa.array(as_text(image_ids).tolist(), pa.string())
     X = np.empty((len(wanted), table.info.dimension), dtype=np.float32)
     found = np.zeros(len(wanted), dtype=bool)
     for batch in table.require("embedding").batches(["image_id", "embedding"]):

@@ -2,8 +2,8 @@
 
 Columns: ``image_id`` (unique string), optional ``identity`` (string), optional ``image``
 (struct of bytes and path), optional ``embedding`` (fixed_size_list<float32>[d]); every other
-column of strings, booleans or numbers is a label. The schema's metadata is a
-:class:`~sfumato.data.info.TableInfo`.
+column of strings, booleans or numbers is a label. Other writers' types are read as these, see
+:mod:`sfumato.data.canonical`. The schema's metadata is a :class:`~sfumato.data.info.TableInfo`.
 """
 
 import hashlib
@@ -13,14 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfumato.data.canonical import IMAGE, RESERVED, canonical_batch, canonical_schema, is_label
 from sfumato.data.columns import embedding_array, embedding_matrix
 from sfumato.data.files import open_parquet, plain_path, size_and_time, table_files
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
 
-IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-RESERVED = ("image_id", "identity", "image", "embedding")
+__all__ = ["IMAGE", "RESERVED", "ROW_GROUP", "FaceTable", "table_batch", "write_table"]
+
 ROW_GROUP = 65_536
 
 
@@ -38,25 +39,30 @@ class FaceTable:
     info : TableInfo
     files : list of Path or str
     n_rows : int
+    schema : pyarrow.Schema
+        Of the batches, in the types of :mod:`sfumato.data.canonical`.
     columns, label_columns : list of str
 
     Raises
     ------
     InputError
-        If a file is missing, is no Parquet file, or lacks ``image_id``, or a folder's files
-        differ in their columns or are not all of them there.
+        If a file is missing, is no Parquet file, lacks ``image_id``, or holds names or photos
+        of an unknown type; or if a folder's files differ in their columns or are not all there.
     """
 
     def __init__(self, path):
         self.path = plain_path(path)
-        self.schema, self.n_rows = self._open()
+        schema, self.n_rows = self._open()
+        self.schema = canonical_schema(schema, self.path)
         self.columns = self.schema.names
         if "image_id" not in self.columns:
             raise InputError(
                 f"{self.path}: a face table needs the column image_id; it has "
                 f"{', '.join(self.columns)}."
             )
-        self.label_columns = [name for name in self.columns if name not in RESERVED]
+        self.label_columns = [
+            f.name for f in self.schema if f.name not in RESERVED and is_label(f.type)
+        ]
         try:
             self.info = TableInfo.from_metadata(self.schema.metadata)
         except InputError as error:
@@ -109,8 +115,12 @@ class FaceTable:
 
         ``groups`` are the first two numbers of the wanted :meth:`row_groups`; default: all.
         """
-        if columns is not None:
-            self.require(*columns)
+        for batch in self._raw_batches(columns, batch_rows, groups):
+            yield canonical_batch(batch, self.schema)
+
+    def _raw_batches(self, columns, batch_rows, groups):
+        """Yield the batches as they lie in the files."""
+        self._check_there(columns or ())
         wanted = {group[:2] for group in self.row_groups()} if groups is None else set(groups)
         # Without a memory map, without threads, a row group at a time: with them, or with one
         # iterator over all groups, the resident memory grows with the table.
@@ -133,7 +143,18 @@ class FaceTable:
                 raise InputError(f"{path}: damaged, make or copy it again ({error}).") from error
 
     def require(self, *columns):
-        """Raise InputError unless the table has these columns; return self."""
+        """Raise InputError unless the table has these columns, of a known type; return self."""
+        self._check_there(columns)
+        for name in columns:
+            if name not in RESERVED and name not in self.label_columns:
+                kind = self.schema.field(name).type
+                raise InputError(
+                    f"{self.path}: column {name} holds {kind}; labels must be text, numbers or "
+                    "booleans."
+                )
+        return self
+
+    def _check_there(self, columns):
         for name in columns:
             if name in self.columns:
                 continue
@@ -141,10 +162,9 @@ class FaceTable:
                 raise InputError(f"{self.path}: has no column {name}.")
             known = ", ".join(self.label_columns) or "none"
             raise InputError(f"{self.path}: unknown label column {name!r}; it has: {known}.")
-        return self
 
     def column(self, name):
-        """Return one column as a NumPy array, nulls as ``None`` (strings) or NaN (numbers)."""
+        """Return one column as a NumPy array, nulls as ``None`` (text) or NaN (numbers)."""
         self.require(name)
         return np.concatenate(
             [b.column(0).to_numpy(zero_copy_only=False) for b in self.batches([name])]

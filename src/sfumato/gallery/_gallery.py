@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sfumato.data.labels import as_text
 from sfumato.errors import InputError
 from sfumato.gallery import _contents as contents
 from sfumato.gallery import _index as index
@@ -256,7 +257,7 @@ class Gallery:
         Not promised: that the medium's free blocks, snapshots, backups, exports, or the memory
         of another process hold nothing more.
         """
-        person = str(person)
+        person = as_text([person])[0] or str(person)
         with self._writing() as store:
             self.log.append("delete", [person])
             had_index, n_templates = store.has_index, store.delete(person)

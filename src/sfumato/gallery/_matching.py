@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from sfumato.data.labels import as_text
 from sfumato.errors import InputError
 from sfumato.gallery import _search
 from sfumato.gallery._store import is_person
@@ -57,7 +58,7 @@ class Matcher:
         """Do the work of :meth:`sfumato.gallery._gallery.Gallery.verify`."""
         found: dict = {"threshold": limit.to_dict(), "probes": [], "rejects": []}
         for batch in templates.batches(PROBES):
-            claims = batch.people if person is None else [str(person)] * batch.n_rows
+            claims = batch.people if person is None else as_text([person] * batch.n_rows).tolist()
             with self._folder.reading():
                 probes, rejects = self._claims(batch, claims, limit)
                 accepted = sum(probe["accepted"] for probe in probes)

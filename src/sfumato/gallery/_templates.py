@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from sfumato.data.info import TableInfo
+from sfumato.data.labels import as_text
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 
@@ -40,8 +40,8 @@ class Templates:
 
     def __post_init__(self):
         X = np.asarray(self.X, dtype=np.float32)
-        ids = [_text(value) for value in self.ids]
-        people = [_text(value) for value in self.people] or [None] * len(ids)
+        ids = as_text(list(self.ids)).tolist()
+        people = as_text(list(self.people)).tolist() or [None] * len(ids)
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "people", people)
@@ -86,22 +86,15 @@ class TableTemplates:
         known = "identity" in self.table.columns
         columns = ["image_id", "embedding"] + (["identity"] if known else [])
         for batch in self.table.batches(columns, batch_rows=batch_rows):
-            people = _texts(batch.column("identity")) if known else []
+            people = batch.column("identity").to_pylist() if known else []
             X = _rows(batch.column("embedding"), self.info.dimension)
-            yield Templates(X, self.info, _texts(batch.column("image_id")), people, self.name)
+            ids = batch.column("image_id").to_pylist()
+            yield Templates(X, self.info, ids, people, self.name)
 
 
 def as_templates(source):
     """Return templates from :class:`Templates`, a face table or the path of one."""
     return source if isinstance(source, Templates) else TableTemplates(source)
-
-
-def _text(value):
-    return None if value is None or value != value else str(value)
-
-
-def _texts(column):
-    return pc.cast(column, pa.string()).to_pylist()
 
 
 def _rows(column, dimension):
