@@ -10,6 +10,7 @@ from sfumato.perturbers.choice import (
     ATTRIBUTES,
     age_group,
     check_choice_of,
+    class_numbers,
     classes_and_codes,
     every_choice,
     target_codes,
@@ -73,15 +74,22 @@ def test_classes_are_those_that_occur_in_the_usual_order():
     }
 
 
+def test_numbers_and_their_spellings_are_one_class():
+    attributes, codes = classes_and_codes({"glasses": [1, 0.0, "1", "0"]}, 4)
+    assert attributes == {"glasses": ["0", "1"]} and codes["glasses"].tolist() == [1, 0, 1, 0]
+    assert class_numbers(np.array([1.0, 0.0]), ["0", "1"], "glasses", 2).tolist() == [1, 0]
+
+
 @pytest.mark.parametrize(
     "labels, message",
     [
         ({}, "labels must have at least one attribute, got none"),
         ({"gender": ["male"]}, "gender must have one label an image, 2, got 1"),
+        ({"age": [20.5, 31]}, "age is continuous"),
         ({"gender": ["male", "male"]}, "gender needs at least 2 classes, got male"),
         *[
             ({"gender": ["male", missing]}, "gender, row 1: no label; leave out rows without one")
-            for missing in (None, "", float("nan"))
+            for missing in (None, "", "NA", float("nan"))
         ],
     ],
 )

@@ -119,8 +119,8 @@ def test_each_san_is_trained_on_what_its_predecessors_give(monkeypatch):
     seen, step = [], _san_training.san_step
 
     def spy(nets, batch, *others):
-        seen.append(torch.equal(batch[0], batch[1]))
-        assert not torch.equal(batch[2], batch[3])
+        seen.append(torch.equal(batch.x, batch.reference))
+        assert not torch.equal(batch.same, batch.opposite)
         return step(nets, batch, *others)
 
     monkeypatch.setattr(_san_training, "san_step", spy)

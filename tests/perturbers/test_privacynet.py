@@ -162,6 +162,11 @@ def test_the_wanted_template_is_another():
     assert method.history_[0]["matching"] > plain.history_[0]["matching"]
 
 
+def test_a_matcher_of_weight_0_is_only_watched():
+    found = fit(Recipe(2, 8, n_rounds=1), matching_weight=0.0)
+    assert "matching" not in found.history_[0] and "cosine" in found.history_[0]
+
+
 def test_the_control_takes_no_matcher():
     with pytest.raises(InputError, match="takes no matcher; use privacynet"):
         BaselineGan(size=SIZE, width=4).fit(*draw(16), matcher=Blobs(), recipe=Recipe(1))

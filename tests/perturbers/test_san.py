@@ -15,8 +15,14 @@ from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
 from sfumato.nets.pixels import luminance  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet  # noqa: E402
 from sfumato.perturbers._san_data import prototypes_of, released_recipe  # noqa: E402
+from sfumato.perturbers._san_game import (  # noqa: E402
+    SanBatch,
+    SanNets,
+    SanWeights,
+    pretraining_step,
+    san_step,
+)
 from sfumato.perturbers._san_output import coloured  # noqa: E402
-from sfumato.perturbers._san_training import pretraining_step, san_step  # noqa: E402
 from sfumato.perturbers.recipes import Recipe  # noqa: E402
 from sfumato.perturbers.san import SanPerturber  # noqa: E402
 
@@ -267,7 +273,8 @@ def test_the_step_is_the_sum_of_its_terms():
     (expected,) = torch.autograd.grad(loss, net.combiner.weight)
     start = net.combiner.weight.detach().clone()
     optimizer = torch.optim.SGD(net.parameters(), 1.0)
-    found = san_step((net, classifier, matcher), (x, x, same, opposite, y), optimizer, (3, 5))
+    nets, batch = SanNets(net, classifier, matcher), SanBatch(x, x, same, opposite, y)
+    found = san_step(nets, batch, optimizer, SanWeights(pixel=3, matching=5))
     torch.testing.assert_close(start - net.combiner.weight.detach(), expected)
     total = found["gender"] + 3 * found["pixel"] + 5 * found["matching"]
     assert total == pytest.approx(loss.item(), abs=1e-5)
@@ -279,7 +286,8 @@ def test_pretraining_gives_the_picture_back():
 
     net, (x, same) = SanAutoencoder((4, 4, 8, 8)), torch.rand(2, 4, 3, 1, 1).expand(2, 4, 3, 8, 8)
     optimizer = torch.optim.Adam(net.parameters(), 0.02)
-    found = [pretraining_step(net, (x, same), optimizer)["pixel"] for _ in range(30)]
+    batch = SanBatch(x, x, same, same, torch.zeros(4, dtype=torch.int64))
+    found = [pretraining_step(net, batch, optimizer)["pixel"] for _ in range(30)]
     with torch.no_grad():
         output = net(luminance(x), same, same)[0]
         loss = (luminance(x) - output).square().sum(dim=(1, 2, 3)).mean()

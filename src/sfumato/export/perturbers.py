@@ -118,7 +118,7 @@ class _LabelledNet(nn.Module):
 
     def __init__(self, perturber):
         super().__init__()
-        self.generator, self.labeller, self.layout = perturber._built()
+        self.generator, self.labeller, self.layout = perturber._networks()
         layout = self.layout
         for number, (name, (_, n_classes)) in enumerate(layout.items()):
             codes = {name: torch.arange(n_classes)}

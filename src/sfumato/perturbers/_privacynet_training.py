@@ -1,58 +1,35 @@
-"""The game of PrivacyNet: its networks, one step, and the loop."""
+"""Training of PrivacyNet: the networks are made, the game is played batch by batch."""
 
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from sfumato.errors import InputError
-from sfumato.losses.gan import (
-    attribute_loss,
-    critic_loss,
-    generator_source_loss,
-    gradient_penalty,
-    matching_loss,
-    reconstruction_loss,
-)
-from sfumato.nets.privacynet import (
-    Discriminator,
-    Generator,
-    label_layout,
-    label_planes,
-    read_labels,
-)
+from sfumato.nets.privacynet import label_layout, label_planes, read_labels
 from sfumato.perturbers._draws import Draws
+from sfumato.perturbers._privacynet_game import (
+    Nets,
+    Optimizers,
+    adversary_step,
+    discriminator_step,
+    generator_step,
+)
+from sfumato.perturbers._privacynet_networks import make_networks
 from sfumato.perturbers._sheets import save_sheet
 from sfumato.perturbers.adversaries import make_altered
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
 
-PENALTY = 10.0
 BETAS = (0.5, 0.999)
 AVERAGE = 0.999
-LABELLER_WIDTH = 16
 N_SHOWN = 64
 SAMPLES = "samples.png"
 #: Parameters that do not matter before it is used.
 USE = ("labeller", "strength")
-
-
-@dataclass
-class Nets:
-    """Everything that learns, or is learnt from, in one training."""
-
-    generator: Any
-    discriminator: Any
-    labeller: Any
-    critic: Any = None
-    matcher: Any = None
-    wanted: Any = None
-    altered: Any = None
-    readers: list = field(default_factory=list)
-    adversaries: list = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -60,84 +37,8 @@ class Others:
     """What was trained before: see :meth:`PrivacyNetPerturber.fit`."""
 
     matcher: Any = None
-    wanted: Any = None
-    adversaries: Any = ()
-
-
-@dataclass
-class Optimizers:
-    """One for each network that learns."""
-
-    generator: Any
-    discriminator: Any
-    labeller: Any
-    adversaries: list = field(default_factory=list)
-
-
-def discriminator_step(nets, batch, optimizers, layout, descend):
-    """Update D (Eq. 1), and the small network that will read labels; return the losses."""
-    with torch.no_grad():
-        fake = nets.generator(batch.x, label_planes(batch.then, layout))
-    real_scores, logits = nets.discriminator(batch.x)
-    fake_scores, _ = nets.discriminator(fake)
-    source = critic_loss(real_scores, fake_scores)
-    mix = torch.rand(len(batch.x), device=batch.x.device)
-    penalty = gradient_penalty(nets.critic, batch.x, fake, mix)
-    attribute = attribute_loss(logits, batch.now, layout)
-    descend(source + PENALTY * penalty + attribute, optimizers.discriminator)
-    reading = attribute_loss(nets.labeller(batch.x)[1], batch.now, layout)
-    descend(reading, optimizers.labeller)
-    return {"D source": source, "D attribute": attribute, "penalty": penalty}
-
-
-def generator_step(nets, batch, optimizers, layout, descend, weights):
-    """Update G (Eq. 2); return the losses and the changed pictures."""
-    changed = nets.generator(batch.x, label_planes(batch.then, layout))
-    scores, logits = nets.discriminator(changed)
-    source = generator_source_loss(scores)
-    every = [logits]
-    if nets.adversaries:
-        altered = nets.altered(changed)
-        every += [net(altered) for net in nets.readers + nets.adversaries]
-    # Of D alone in the paper.
-    attribute = sum(attribute_loss(own, batch.then, layout) for own in every) / len(every)
-    again = nets.generator(changed, label_planes(batch.now, layout))
-    reconstruction = reconstruction_loss(batch.x, again)
-    total = (
-        source
-        + weights.attribute_weight * attribute
-        + weights.reconstruction_weight * reconstruction
-    )
-    found = {"G source": source, "G attribute": attribute, "reconstruction": reconstruction}
-    if nets.matcher is not None and weights.matching_weight:
-        with torch.no_grad():
-            templates = nets.matcher((batch.x + 1) / 2)
-            if nets.wanted is not None:
-                templates = _wanted(nets.wanted, templates)
-        matching = matching_loss(nets.matcher((changed + 1) / 2), templates)
-        total = total + weights.matching_weight * matching
-        found["matching"] = matching
-    descend(total, optimizers.generator)
-    return found, changed.detach()
-
-
-def adversary_step(nets, number, batch, changed, optimizers, layout, descend):
-    """Teach one adversary what is true of original and changed pictures; return the loss."""
-    net = nets.adversaries[number]
-    net.train()
-    logits = net(nets.altered(torch.cat([batch.x, changed])))
-    now = {name: torch.cat([codes, codes]) for name, codes in batch.now.items()}
-    loss = attribute_loss(logits, now, layout)
-    descend(loss, optimizers.adversaries[number])
-    net.eval()
-    return {"adversary": loss}
-
-
-def _wanted(wanted, templates):
-    """Return a function of NumPy on templates, scaled to unit length."""
-    found = wanted(templates.float().cpu().numpy())
-    found = torch.as_tensor(np.asarray(found), dtype=torch.float32, device=templates.device)
-    return torch.nn.functional.normalize(found, dim=1)
+    wanted: Callable | None = None
+    adversaries: Sequence = ()
 
 
 def train(method, pictures, codes, attributes, others, recipe, folder, progress):
@@ -155,95 +56,143 @@ def train(method, pictures, codes, attributes, others, recipe, folder, progress)
         As for :meth:`sfumato.perturbers.privacynet.PrivacyNetPerturber.fit`.
     """
     fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
-    layout, n_planes = label_layout(attributes)
-    nets = _nets(method, n_planes)
-    average = deepcopy(nets.generator)
-    names = ("generator", "discriminator", "labeller")
-    parts: dict[str, Any] = {name: getattr(nets, name) for name in names} | {"average": average}
-    matcher = others.matcher
-    wrapped, made = Nets(None, None, None, wanted=others.wanted), Optimizers(None, None, None)
-    for name in names:
-        adam = torch.optim.Adam(parts[name].parameters(), recipe.learning_rate, betas=BETAS)
-        net, adam = fabric.setup(parts[name], adam)
-        setattr(wrapped, name, net)
-        setattr(made, name, adam)
-        parts[f"{name} optimizer"] = adam
-    _add_adversaries(wrapped, made, parts, others.adversaries, fabric, recipe)
-
-    def critic(x):
-        # Fabric's wrapper forbids a gradient of a gradient.
-        with fabric.autocast():
-            return nets.discriminator(x)[0].float()
-
-    wrapped.critic = critic
-    if others.adversaries:
-        wrapped.altered = make_altered()
-    if matcher is not None:
-        matcher.to(fabric.device)
-        wrapped.matcher = _autocast(matcher, fabric)
-    average.to(fabric.device)
-    draw = Draws(pictures, codes, {n: k for n, (_, k) in layout.items()}, fabric)
-    n_total = recipe.n_rounds * recipe.round_iterations
-
-    def descend(loss, optimizer):
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        _check_gradients(optimizer)
-        optimizer.step()
-
-    def step(rows, at):
-        number = round(at * n_total)
-        batch = draw(len(rows))
-        losses = discriminator_step(wrapped, batch, made, layout, descend)
-        # A figure of every step: G's are those of its own steps, spread over the others.
-        found = dict.fromkeys(GENERATOR_LOSSES[: 4 if matcher is not None else 3], 0.0)
-        if number % method.n_critic == 0:
-            own, changed = generator_step(wrapped, batch, made, layout, descend, method)
-            found = {name: method.n_critic * float(own[name].detach()) for name in found}
-            _average(average, nets.generator, number)
-            if wrapped.adversaries:
-                turn = number // method.n_critic % len(wrapped.adversaries)
-                told = adversary_step(wrapped, turn, batch, changed, made, layout, descend)
-                losses |= {name: method.n_critic * loss for name, loss in told.items()}
-        return {name: float(loss.detach()) for name, loss in losses.items()} | found
+    layout, _ = label_layout(attributes)
+    draw = Draws(pictures, codes, {name: n for name, (_, n) in layout.items()}, fabric)
+    game = Game(method, attributes, others, recipe, fabric)
 
     def validate():
         batch = draw.shown(N_SHOWN)
         if folder is not None and recipe.n_samples:
-            _write_samples(average, batch, layout, recipe.n_samples, Path(folder) / SAMPLES)
-        return _validated(average, wrapped, batch, layout)
+            samples = Path(folder) / SAMPLES
+            _write_samples(game.average, batch, layout, recipe.n_samples, samples)
+        return _validate(game.average, game.nets, batch, layout)
 
-    schedule = Schedule(recipe.n_rounds, recipe.batch_size, seed=method.seed)
-    chosen = {name: value for name, value in vars(recipe).items() if name != "n_samples"}
-    params = {name: v for name, v in method.get_params().items() if name not in USE}
-    settings = {"method": params, "recipe": chosen, "rows": len(pictures)}
-    settings |= {"adversaries": len(others.adversaries)} if others.adversaries else {}
     history = train_networks(
-        step,
+        lambda rows, at: game.step(draw(len(rows)), at),
         validate,
-        parts,
+        game.parts,
         recipe.round_iterations * recipe.batch_size,
-        schedule,
+        Schedule(recipe.n_rounds, recipe.batch_size, seed=method.seed),
         folder=folder,
-        settings=settings,
+        settings=_settings(method, others, recipe, len(pictures)),
         progress=progress,
         keep="last",
     )
-    return _arrays(average), _arrays(nets.labeller), history
+    return _arrays(game.average), _arrays(game.parts["labeller"]), history
 
 
-def _add_adversaries(wrapped, made, parts, adversaries, fabric, recipe):
-    """Set the networks as they were, frozen, and copies that go on learning."""
-    for number, net in enumerate(adversaries):
-        frozen = deepcopy(net).to(fabric.device).eval().requires_grad_(False)
-        wrapped.readers.append(_autocast(frozen, fabric))
-        learning = deepcopy(net).eval().requires_grad_(True)
-        adam = torch.optim.Adam(learning.parameters(), recipe.learning_rate)
-        parts[f"adversary {number}"] = learning
-        learning, adam = fabric.setup(learning, adam)
-        wrapped.adversaries.append(learning)
-        made.adversaries.append(adam)
-        parts[f"adversary {number} optimizer"] = adam
+class Game:
+    """The networks and optimizers of one training, and a step of it.
+
+    Parameters
+    ----------
+    method : PrivacyNetPerturber
+    attributes : dict of str to list of str
+    others : Others
+    recipe : PerturberRecipe
+    fabric : Fabric
+
+    Attributes
+    ----------
+    nets : Nets
+    optimizers : Optimizers
+    average : Generator
+        Its weights are those of the generator, averaged exponentially over the training.
+    parts : dict of str to Module or Optimizer
+        All that a checkpoint holds.
+    """
+
+    def __init__(self, method, attributes, others, recipe, fabric):
+        self.method, self.fabric = method, fabric
+        self.layout, n_planes = label_layout(attributes)
+        self.n_steps = recipe.n_rounds * recipe.round_iterations
+        self.loss_names = ["G source", "G attribute", "reconstruction"]
+        if others.matcher is not None and method.matching_weight:
+            self.loss_names.append("matching")
+        bare = make_networks(method, n_planes)
+        learning = [deepcopy(net).eval().requires_grad_(True) for net in others.adversaries]
+        rate = recipe.learning_rate
+        self.average = deepcopy(bare["generator"]).to(fabric.device)
+        placed = {name: _place(net, rate, fabric, betas=BETAS) for name, net in bare.items()}
+        rivals = [_place(net, rate, fabric) for net in learning]
+        self.nets = _nets(bare, placed, rivals, others, fabric)
+        self.optimizers = Optimizers(
+            **{name: adam for name, (_, adam) in placed.items()},
+            adversaries=[adam for _, adam in rivals],
+        )
+        for number, (net, pair) in enumerate(zip(learning, rivals, strict=True)):
+            bare[f"adversary {number}"] = net
+            placed[f"adversary {number}"] = pair
+        self.parts = bare | {f"{name} optimizer": adam for name, (_, adam) in placed.items()}
+        self.parts["average"] = self.average
+
+    def step(self, batch, at):
+        """Play one batch: D always, G and one adversary every ``n_critic`` batches.
+
+        Parameters
+        ----------
+        batch : Batch
+        at : float in [0, 1)
+            The share of the training done.
+
+        Returns
+        -------
+        dict of str to float
+            A figure of every step: G's are those of its own steps, spread over the others.
+        """
+        n_critic, number = self.method.n_critic, round(at * self.n_steps)
+        game = (self.optimizers, self.layout, self._descend)
+        losses = discriminator_step(self.nets, batch, *game)
+        found = dict.fromkeys(self.loss_names, 0.0)
+        if number % n_critic == 0:
+            own, changed = generator_step(self.nets, batch, *game, self.method)
+            found = {name: n_critic * float(own[name].detach()) for name in found}
+            _move_average(self.average, self.parts["generator"], number)
+            if self.nets.adversaries:
+                turn = number // n_critic % len(self.nets.adversaries)
+                loss = adversary_step(self.nets, turn, batch, changed, *game)["adversary"]
+                losses["adversary"] = n_critic * loss
+        return {name: float(loss.detach()) for name, loss in losses.items()} | found
+
+    def _descend(self, loss, optimizer):
+        optimizer.zero_grad()
+        self.fabric.backward(loss)
+        _check_gradients(optimizer)
+        optimizer.step()
+
+
+def _place(net, learning_rate, fabric, **options):
+    """Return a network on the training's device, and its optimizer."""
+    return fabric.setup(net, torch.optim.Adam(net.parameters(), learning_rate, **options))
+
+
+def _nets(bare, placed, rivals, others, fabric):
+    """Return all that learns, or is learnt from, on the training's device."""
+
+    def critic(x):
+        # Fabric's wrapper forbids a gradient of a gradient.
+        with fabric.autocast():
+            return bare["discriminator"](x)[0].float()
+
+    frozen = [
+        deepcopy(net).to(fabric.device).eval().requires_grad_(False) for net in others.adversaries
+    ]
+    matcher = others.matcher
+    if matcher is not None:
+        matcher = _autocast(matcher.to(fabric.device), fabric)
+    return Nets(
+        **{name: net for name, (net, _) in placed.items()},
+        critic=critic,
+        alter=make_altered() if rivals else _leave,
+        matcher=matcher,
+        wanted=others.wanted,
+        readers=[_autocast(net, fabric) for net in frozen],
+        adversaries=[net for net, _ in rivals],
+    )
+
+
+def _leave(x):
+    return x
 
 
 def _autocast(net, fabric):
@@ -254,32 +203,12 @@ def _autocast(net, fabric):
     return call
 
 
-GENERATOR_LOSSES = ("G source", "G attribute", "reconstruction", "matching")
-
-
-def _nets(method, n_planes):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(method.seed)
-        return Nets(
-            Generator(n_planes, method.width, residual=method.residual),
-            Discriminator(method.size, n_planes, method.width),
-            _labeller(method.size, n_planes),
-        )
-
-
-def _labeller(size, n_planes):
-    return Discriminator(size, n_planes, LABELLER_WIDTH, max_width=8 * LABELLER_WIDTH)
-
-
-def rebuild(method):
-    """Return generator, labeller and layout of a fitted PrivacyNetPerturber."""
-    layout, n_planes = label_layout(method.attributes_)
-    generator = Generator(n_planes, method.width, residual=method.residual)
-    labeller = _labeller(method.size_, n_planes)
-    for net, arrays in ((generator, method.generator_), (labeller, method.labeller_)):
-        net.load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
-        net.eval().requires_grad_(False)
-    return generator, labeller, layout
+def _settings(method, others, recipe, n_images):
+    """Return what decides what is trained, as checkpoints hold it."""
+    chosen = {name: value for name, value in vars(recipe).items() if name != "n_samples"}
+    params = {name: v for name, v in method.get_params().items() if name not in USE}
+    found = {"method": params, "recipe": chosen, "rows": n_images}
+    return found | ({"adversaries": len(others.adversaries)} if others.adversaries else {})
 
 
 def _check_gradients(optimizer):
@@ -291,7 +220,7 @@ def _check_gradients(optimizer):
             raise InputError(f"the training diverged (a gradient is {norm}); lower its rate.")
 
 
-def _average(average, net, number):
+def _move_average(average, net, number):
     """Move the average towards the weights; faster at the start."""
     decay = min(AVERAGE, (1 + number) / (10 + number))
     with torch.no_grad():
@@ -315,7 +244,7 @@ def _write_samples(net, batch, layout, n_samples, path):
 
 
 @torch.no_grad()
-def _validated(average, nets, batch, layout):
+def _validate(average, nets, batch, layout):
     """Return what D, or the adversaries, read on pictures of the average, and how like the
     originals they are."""
     changed = average(batch.x, label_planes(batch.then, layout))

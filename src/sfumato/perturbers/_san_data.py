@@ -1,5 +1,7 @@
 """What SANs are trained on: checked labels, prototypes, the released recipe."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sfumato.errors import InputError
@@ -9,6 +11,32 @@ from sfumato.perturbers.recipes import Recipe
 from sfumato.validation import check_choice, check_fraction, need
 
 NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, eq=False)
+class SanFaces:
+    """The faces that SANs are trained on.
+
+    Parameters
+    ----------
+    pictures : Pictures
+    codes : ndarray of int of shape (n_images,)
+        Classes, 0 or 1.
+    groups : ndarray of int of shape (n_images,)
+        Each group has prototypes of its own.
+    prototypes : ndarray of shape (n_groups, 3, 3, size, size), float32
+        Of the first class, the second, and the neutral ones, see :func:`prototypes_of`.
+    """
+
+    pictures: Pictures
+    codes: np.ndarray
+    groups: np.ndarray
+    prototypes: np.ndarray
+
+    @classmethod
+    def of(cls, pictures, codes, groups):
+        """Return the faces with the prototypes of their groups."""
+        return cls(pictures, codes, groups, prototypes_of(pictures, codes, groups))
 
 
 def checked(images, labels, size):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -34,11 +35,14 @@ class Perturber(BaseEstimator):
     - ``_perturb(x, now, then, hidden)`` : Tensor, pictures of shape (n, 3, size, size) in [0, 1]
       that show the classes ``then`` in the place of ``now`` (dicts of int arrays by attribute);
       ``hidden`` names the attributes to hide;
+    - ``_build()``, if it has networks: what ``_networks()`` returns, made of the weights once;
     - ``scaled_by``, if a parameter says how much a fitted one changes: its name and highest value;
     - ``labeller``, if it can ask another reader than its own: one of :data:`LABELLERS`.
     """
 
     scaled_by: tuple[str, float] | None = None
+    labeller = "own"
+    _nets: Any = None
 
     def transform(self, images, *, hide, keep=(), labels=None, at_random=False, seed=None):
         """Return pictures on which machines misread the hidden attributes.
@@ -108,11 +112,17 @@ class Perturber(BaseEstimator):
     def _read(self, x):
         """Return the classes that pictures show, by the labeller where it knows them."""
         found = {}
-        if getattr(self, "labeller", "own") == "reader":
+        if self.labeller == "reader":
             from sfumato.perturbers._labels import read_codes
 
             found = read_codes(x, self.attributes_)
         return found if len(found) == len(self.attributes_) else self._codes(x) | found
+
+    def _networks(self):
+        """Return what ``_build`` makes of the fitted weights, made at the first call."""
+        if self._nets is None:
+            self._nets = self._build()
+        return self._nets
 
     def _given(self, labels, n_images):
         """Return the codes of given labels."""
@@ -138,12 +148,11 @@ def with_strength(perturber, strength):
     InputError
         If the perturber has no such parameter, or for a value that it does not take.
     """
-    scaled_by = getattr(perturber, "scaled_by", None)
-    if scaled_by is None:
+    if perturber.scaled_by is None:
         raise InputError(
             f"{type(perturber).__name__} has no strength that can be set; leave strength out."
         )
-    name, highest = scaled_by
+    name, highest = perturber.scaled_by
     if not (math.isfinite(strength) and 0 < strength <= highest):
         rule = "above 0" if math.isinf(highest) else f"above 0 and at most {highest:g}"
         raise InputError(

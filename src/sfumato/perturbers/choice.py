@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sfumato.data.labels import as_classes, as_text
 from sfumato.errors import InputError
 
 #: Attributes and their classes in the papers' experiments; ages as in PrivacyNet's Eq. 9.
@@ -59,15 +60,19 @@ def known_labels(values, name, n_images):
     Raises
     ------
     InputError
-        For a missing label (None, NaN or empty), or another number of them.
+        For a missing label, another number of them, or numbers that are no classes.
     """
-    values = np.asarray(values, dtype=object)
-    if len(values) != n_images:
-        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
-    missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
+    _check_length(values, name, n_images)
+    classes = as_classes(values, name)
+    missing = [row for row, value in enumerate(classes.tolist()) if value is None]
     if missing:
         raise InputError(f"{name}, row {missing[0]}: no label; leave out rows without one.")
-    return values.astype(str)
+    return classes.astype(str)
+
+
+def _check_length(values, name, n_images):
+    if len(values) != n_images:
+        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
 
 
 def class_numbers(values, classes, name, n_images):
@@ -86,9 +91,9 @@ def class_numbers(values, classes, name, n_images):
     -------
     ndarray of int of shape (n_samples,)
     """
-    if len(values) != n_images:
-        raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
-    number = {value: n for n, value in enumerate(classes)}
+    _check_length(values, name, n_images)
+    number = {value: n for n, value in enumerate(as_text(classes))}
+    values = as_text(values)
     for row, value in enumerate(values):
         if value not in number:
             raise InputError(f"{name}, row {row}: {value!r} is none of {', '.join(classes)}.")

@@ -8,10 +8,10 @@ from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.perturbers._san_data import (
     NEUTRAL,
+    SanFaces,
     checked,
     each_san,
     oversampled,
-    prototypes_of,
     released_recipe,
     seed_of,
     telling,
@@ -119,16 +119,14 @@ class FlowSan(Perturber):
 
         sans = each_san(SanPerturber, self.size, self.san, self.seed, self.n_steps)
         recipe = recipe or released_recipe(len(codes))
-        groups = np.zeros_like(codes)
-        prototypes = prototypes_of(pictures, codes, groups)
+        faces = SanFaces.of(pictures, codes, np.zeros_like(codes))
         nets: list = []
         weights: dict = {}
         classifiers: dict = {}
         for k, san in enumerate(sans):
             rows = oversampled(len(codes), self.share, self.n_copies, seed_of(self.seed, k))
             net, classifier = fit_pair(
-                san, (pictures, codes, groups, prototypes), matcher, recipe, rows=rows,
-                before=follow(nets),
+                san, faces, matcher, recipe, rows=rows, before=follow(nets),
                 folder=None if folder is None else Path(folder) / str(k + 1),
                 progress=telling(progress, f"SAN {k + 1} of {self.n_steps}"),
             )  # fmt: skip
@@ -137,8 +135,9 @@ class FlowSan(Perturber):
             classifiers |= arrays_of(classifier, f"{k}/")
         self.attributes_, self.size_ = {"gender": classes}, self.size
         self.shown_ = {"gender": [*classes, NEUTRAL]}
-        self.prototypes_, self.nets_, self.classifiers_ = prototypes, weights, classifiers
-        self._pairs = None
+        self.prototypes_ = faces.prototypes
+        self.nets_, self.classifiers_ = weights, classifiers
+        self._nets = None
         return self
 
     def _codes(self, x):
@@ -161,9 +160,8 @@ class FlowSan(Perturber):
             raise InputError(f"length must be in 1 to {self.n_steps} (n_steps), got {length}.")
         return length
 
-    def _networks(self):
-        if vars(self).get("_pairs") is None:
-            from sfumato.perturbers._san_output import pairs
+    def _build(self):
+        """Return autoencoder and classifier of each SAN."""
+        from sfumato.perturbers._san_output import pairs
 
-            self._pairs = pairs(self, SanPerturber(**(self.san or {})).widths)
-        return self._pairs
+        return pairs(self, SanPerturber(**(self.san or {})).widths)

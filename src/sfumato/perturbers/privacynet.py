@@ -8,7 +8,7 @@ with labels V_0 and V_t the labels to show,
           + lambda_m |R(X) - R(G(X, V_t))|^2
           + lambda_rec |X - G(G(X, V_t), V_0)|_1                                      (Eq. 2)
 
-:mod:`sfumato.perturbers._privacynet_training` has the updates.
+:mod:`sfumato.perturbers._privacynet_game` has the updates.
 """
 
 import math
@@ -189,7 +189,7 @@ class PrivacyNetPerturber(Perturber):
         return self
 
     def _codes(self, x):
-        _, labeller, layout = self._built()
+        _, labeller, layout = self._networks()
         from sfumato.nets.privacynet import read_labels
 
         _, logits = labeller(2 * x - 1)
@@ -199,16 +199,14 @@ class PrivacyNetPerturber(Perturber):
         torch = need("torch", "deep")
         from sfumato.nets.privacynet import label_planes
 
-        generator, _, layout = self._built()
+        generator, _, layout = self._networks()
         codes = {name: torch.as_tensor(then[name]) for name in layout}
         with torch.no_grad():
             made = (generator(2 * x - 1, label_planes(codes, layout)) + 1) / 2
         return x + self.strength * (made - x)
 
-    def _built(self):
-        """Return the networks, built once."""
-        if getattr(self, "_nets", None) is None:
-            from sfumato.perturbers._privacynet_training import rebuild
+    def _build(self):
+        """Return generator, labeller, and the places of the classes among the labels."""
+        from sfumato.perturbers._privacynet_networks import rebuild
 
-            self._nets = rebuild(self)
-        return self._nets
+        return rebuild(self)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sfumato._fitted import COUNT, Array, Arrays, Value
-from sfumato.perturbers._san_data import NEUTRAL, checked, prototypes_of, released_recipe
+from sfumato.perturbers._san_data import NEUTRAL, SanFaces, checked, released_recipe
 from sfumato.perturbers.base import Perturber
 
 
@@ -160,22 +160,20 @@ class SanPerturber(Perturber):
         from sfumato.perturbers._san_training import fit_auxiliary, fit_pair, fit_san
 
         recipe = recipe or released_recipe(len(codes))
-        prototypes = prototypes_of(pictures, codes, np.zeros_like(codes))
-        data = (pictures, codes, np.zeros_like(codes), prototypes)
+        faces = SanFaces.of(pictures, codes, np.zeros_like(codes))
         where = {"folder": folder, "progress": progress}
         if classifier is None:
-            net, reader = fit_pair(self, data, matcher, recipe, **where)
+            net, reader = fit_pair(self, faces, matcher, recipe, **where)
         else:
             reader = classifier
             if not isinstance(classifier, AuxiliaryNet):
                 reader = fit_auxiliary(
-                    pictures, codes, recipe, size=self.size, widths=self.classifier_widths,
-                    seed=self.seed, **where,
-                )  # fmt: skip
-            net = fit_san(self, data, (classifier, matcher), recipe, **where)
+                    pictures, codes, recipe, widths=self.classifier_widths, seed=self.seed, **where
+                )
+            net = fit_san(self, faces, classifier, matcher, recipe, **where)
         self.attributes_, self.size_ = {"gender": classes}, self.size
         self.shown_ = {"gender": [*classes, NEUTRAL]}
-        self.prototypes_ = prototypes
+        self.prototypes_ = faces.prototypes
         self.net_, self.classifier_ = arrays_of(net), arrays_of(reader)
         self._nets = None
         return self
@@ -191,10 +189,8 @@ class SanPerturber(Perturber):
         now, then = now["gender"], then["gender"]
         return shown(self._networks()[0], x, *as_tensors(self.prototypes_, 0 * now, now, then))
 
-    def _networks(self):
-        """Return autoencoder and classifier, made of their weights at the first call."""
-        if vars(self).get("_nets") is None:
-            from sfumato.perturbers._san_output import networks
+    def _build(self):
+        """Return autoencoder and classifier."""
+        from sfumato.perturbers._san_output import networks
 
-            self._nets = networks(self.net_, self.classifier_, self.widths, self.size_)
-        return self._nets
+        return networks(self.net_, self.classifier_, self.widths, self.size_)

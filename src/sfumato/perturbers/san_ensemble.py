@@ -10,10 +10,10 @@ from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
 from sfumato.perturbers._san_data import (
     NEUTRAL,
+    SanFaces,
     checked,
     each_san,
     oversampled,
-    prototypes_of,
     released_recipe,
     seed_of,
     telling,
@@ -147,14 +147,14 @@ class SanEnsemble(Perturber):
         sans = each_san(SanPerturber, self.size, self.san, self.seed, self.n_sans)
         names, groups = _groups(labels, codes, classes)
         recipe = recipe or released_recipe(len(codes))
-        data = (pictures, codes, groups, prototypes_of(pictures, codes, groups))
+        faces = SanFaces.of(pictures, codes, groups)
         nets: dict = {}
         classifiers: dict = {}
         reader: dict = {}
         for k, san in enumerate(sans):
             rows = oversampled(len(codes), self.share, self.n_copies, seed_of(self.seed, k))
             net, classifier = fit_pair(
-                san, data, matcher, recipe, rows=rows,
+                san, faces, matcher, recipe, rows=rows,
                 folder=None if folder is None else Path(folder) / str(k + 1),
                 progress=telling(progress, f"SAN {k + 1} of {self.n_sans}"),
             )  # fmt: skip
@@ -162,14 +162,14 @@ class SanEnsemble(Perturber):
             classifiers |= arrays_of(classifier, f"{k}/")
         if len(names) > 1:
             reader = arrays_of(fit_auxiliary(
-                pictures, groups, recipe, size=self.size, widths=sans[0].classifier_widths,
+                pictures, groups, recipe, widths=sans[0].classifier_widths,
                 seed=self.seed, name="groups", folder=folder, progress=progress,
             ))  # fmt: skip
         self.attributes_, self.size_ = {"gender": classes}, self.size
         self.shown_ = {"gender": [*classes, NEUTRAL]}
-        self.groups_, self.prototypes_ = names, data[-1]
+        self.groups_, self.prototypes_ = names, faces.prototypes
         self.nets_, self.classifiers_, self.group_reader_ = nets, classifiers, reader
-        self._built = None
+        self._nets = None
         return self
 
     def _codes(self, x):
@@ -200,18 +200,16 @@ class SanEnsemble(Perturber):
         chosen = drawn(weights, uniform(keys, 1)[:, 0])
         return picked(outputs, chosen)
 
-    def _networks(self):
+    def _build(self):
         """Return autoencoders, their classifiers, and the groups' reader or None."""
-        if vars(self).get("_built") is None:
-            from sfumato.nets.san import auxiliary_net
-            from sfumato.perturbers._san_output import pairs, state_of
+        from sfumato.nets.san import auxiliary_net
+        from sfumato.perturbers._san_output import pairs, state_of
 
-            both = pairs(self, SanPerturber(**(self.san or {})).widths)
-            reader = None
-            if self.group_reader_:
-                reader = auxiliary_net(state_of(self.group_reader_), self.size_)
-            self._built = [net for net, _ in both], [c for _, c in both], reader
-        return self._built
+        both = pairs(self, SanPerturber(**(self.san or {})).widths)
+        reader = None
+        if self.group_reader_:
+            reader = auxiliary_net(state_of(self.group_reader_), self.size_)
+        return [net for net, _ in both], [c for _, c in both], reader
 
 
 def confidence(probabilities, then):

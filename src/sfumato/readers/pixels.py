@@ -209,16 +209,22 @@ def train_pixels(
         told = None if guide is None else np.asarray(guide, np.float32)[places]
         return Rows(partial(_of_places, images, places), own, told)
 
-    trunk = PixelTrunk(architecture, augmentation=augmentation, seed=recipe.seed)
-    if start is not None:
-        if start.net.trunk.architecture != architecture:
-            raise InputError("start must be a reader of the same architecture.")
-        trunk.load_state_dict(start.net.trunk.state_dict())
+    trunk = _start_trunk(architecture, augmentation, recipe.seed, start)
     net, tasks, history = train_reader(
         trunk, tasks, part(~validation), part(validation), recipe,
         folder=folder, progress=progress,
     )  # fmt: skip
     return PixelReader(net, tasks), history
+
+
+def _start_trunk(architecture, augmentation, seed, start):
+    """Return a trunk to train, with the weights of the reader to start from, if any."""
+    trunk = PixelTrunk(architecture, augmentation=augmentation, seed=seed)
+    if start is not None:
+        if start.net.trunk.architecture != architecture:
+            raise InputError("start must be a reader of the same architecture.")
+        trunk.load_state_dict(start.net.trunk.state_dict())
+    return trunk
 
 
 def empty_net(architecture, tasks):

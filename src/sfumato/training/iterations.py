@@ -1,6 +1,7 @@
 """Train a network for a number of batches, to the end; knows no method."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -8,8 +9,32 @@ import torch
 from sfumato.training.networks import Schedule, train_networks
 
 
+@dataclass(frozen=True)
+class Record:
+    """Where a training is kept, and who is told of it.
+
+    Parameters
+    ----------
+    name : str
+        Of the folder, and before what is told.
+    folder : str or Path, optional
+        Holds a folder of the name, with checkpoints, the log and curves.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
+    """
+
+    name: str
+    folder: str | Path | None = None
+    progress: Callable | None = None
+
+    def report(self, n_done, n_total, what):
+        """Tell of a batch."""
+        if self.progress is not None:
+            self.progress(n_done, n_total, f"{self.name}, {what}" if what else self.name)
+
+
 def run(
-    step, net, n_iterations, recipe, seed, fabric, settings, where, learning_rate=None,
+    step, net, n_iterations, recipe, record, *, fabric, seed, settings, learning_rate=None,
     show=None,
 ):  # fmt: skip
     """Call ``step(n_rows, at, optimizer)`` for so many batches; an interrupted run goes on.
@@ -19,29 +44,24 @@ def run(
     step : callable
     net : Module
     n_iterations : int
-    recipe : Recipe
-    seed : int
+    recipe : PerturberRecipe
+    record : Record
     fabric : Fabric
         Its autocast is on during steps.
+    seed : int
     settings : dict
         Others may not go on with the run.
-    where : tuple
-        Name, folder or None, and progress or None.
     learning_rate : float, optional
         Of Adam; default: the recipe's.
     show : callable, optional
         Called after each round.
     """
-    name, folder, progress = where
     optimizer = torch.optim.Adam(net.parameters(), learning_rate or recipe.learning_rate)
     n_in_round = -(-n_iterations // recipe.n_rounds)
 
     def one_step(rows, at):
         with fabric.autocast():
             return step(len(rows), at, optimizer)
-
-    def report(n_done, n_total, what):
-        progress(n_done, n_total, f"{name}, {what}" if what else name)
 
     def close_round():
         if show is not None:
@@ -52,7 +72,7 @@ def run(
     train_networks(
         one_step, close_round, {"net": net, "optimizer": optimizer},
         n_in_round * recipe.batch_size, Schedule(n_rounds, recipe.batch_size, seed=seed),
-        folder=None if folder is None else Path(folder) / name,
+        folder=None if record.folder is None else Path(record.folder) / record.name,
         settings=settings | {"recipe": asdict(recipe)},
-        progress=None if progress is None else report, keep="last",
+        progress=record.report, keep="last",
     )  # fmt: skip

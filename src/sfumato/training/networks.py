@@ -115,33 +115,37 @@ def train_networks(
     rank = 0 if fabric is None else fabric.global_rank
     run = _Run(parts, folder, json.loads(json.dumps(settings)), rank == 0)
     state = run.load()
-    n_batches = -(-n_samples // schedule.batch_size)
-    total = schedule.n_epochs * n_batches
-    saved = time.monotonic()
     with torch.random.fork_rng():
         while state.epoch < schedule.n_epochs and not _stale(state, schedule.patience):
-            order = np.random.default_rng([schedule.seed, state.epoch]).permutation(n_samples)
-            for number in range(state.batch, n_batches):
-                done = state.epoch * n_batches + number
-                # Dropout and augmentation of this batch, whatever came before.
-                torch.manual_seed(_seed(schedule.seed, state.epoch, number, *[rank][:rank]))
-                rows = order[number * schedule.batch_size :][: schedule.batch_size]
-                _add(state.sums, step(rows, done / total), len(rows))
-                state.batch = number + 1
-                if progress is not None:
-                    progress(done + 1, total, _text(state.history))
-                if time.monotonic() - saved > schedule.seconds_a_checkpoint:
-                    run.save(state)
-                    saved = time.monotonic()
+            _train_epoch(step, state, n_samples, schedule, run, rank, progress)
             found = validate() if rank == 0 else None
             if fabric is not None:
                 # Told, not found again: all must agree on when to stop.
                 found = fabric.broadcast(found)
             _close_epoch(state, found, n_samples, run, keep)
-            saved = time.monotonic()
     if keep == "best" and rank == 0:
         run.restore_best()
     return state.history
+
+
+def _train_epoch(step, state, n_samples, schedule, run, rank, progress):
+    """Call the step on the epoch's remaining batches."""
+    n_batches = -(-n_samples // schedule.batch_size)
+    total = schedule.n_epochs * n_batches
+    order = np.random.default_rng([schedule.seed, state.epoch]).permutation(n_samples)
+    saved = time.monotonic()
+    for number in range(state.batch, n_batches):
+        done = state.epoch * n_batches + number
+        # Dropout and augmentation of this batch, whatever came before.
+        torch.manual_seed(_seed(schedule.seed, state.epoch, number, *[rank][:rank]))
+        rows = order[number * schedule.batch_size :][: schedule.batch_size]
+        _add(state.sums, step(rows, done / total), len(rows))
+        state.batch = number + 1
+        if progress is not None:
+            progress(done + 1, total, _text(state.history))
+        if time.monotonic() - saved > schedule.seconds_a_checkpoint:
+            run.save(state)
+            saved = time.monotonic()
 
 
 def _close_epoch(state, found, n_samples, run, keep):
