@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks._timing import best_of
 from sfumato.data.info import TableInfo
-from sfumato.gallery import Gallery, Templates
+from sfumato.gallery import Gallery, ProtectedTemplates
 
 N_TEMPLATES, N_FEATURES = 100_000, 128
 N_PROBES, N_KILLS = 100, 20
@@ -39,7 +39,7 @@ def run(n_templates=N_TEMPLATES):
     people = [f"person-{k:08d}" for k in number]
     ids = [f"template-{row:08d}" for row in range(n)]
     with tempfile.TemporaryDirectory() as folder:
-        templates = Templates(X, info, ids, people)
+        templates = ProtectedTemplates(X, info, ids, people)
         gallery = Gallery.create(Path(folder) / "g", templates)
         started, worked = time.perf_counter(), time.process_time()
         gallery.enrol(templates)
@@ -69,11 +69,11 @@ def _info(dimension):
 
 def _latency(gallery, info, probes, names):
     """Return the time of one probe a call, and how many were named rightly."""
-    gallery.identify(Templates(probes[:1], info, ["warm"]), threshold=0.5)
+    gallery.identify(ProtectedTemplates(probes[:1], info, ["warm"]), threshold=0.5)
     times, cpu, right = [], [], 0
     for probe, name in zip(probes, names, strict=True):
         started, worked = time.perf_counter(), time.process_time()
-        found = gallery.identify(Templates(probe[None], info, ["probe"]), threshold=0.5)
+        found = gallery.identify(ProtectedTemplates(probe[None], info, ["probe"]), threshold=0.5)
         times.append(time.perf_counter() - started)
         cpu.append(time.process_time() - worked)
         right += found["probes"][0]["person"] == name
@@ -114,7 +114,7 @@ def _kills():
     whole, told_and_lost, n_batches = 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         gallery = Gallery.create(
-            Path(folder) / "g", Templates(np.ones((1, 8)), _info(8), ["like"])
+            Path(folder) / "g", ProtectedTemplates(np.ones((1, 8)), _info(8), ["like"])
         )
         for kill in range(N_KILLS):
             command = [sys.executable, str(WRITER), str(gallery.path), f"kill{kill}", "100000"]

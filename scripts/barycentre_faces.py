@@ -18,7 +18,7 @@ from sfumato.audit.protocol import audit
 from sfumato.erasers.barycentre import BarycentreEraser
 from sfumato.reproduce.erasers_leaderboard import Gender
 from sfumato.reproduce.experiment import Context
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 
 SEEDS = (0, 1, 2)
 
@@ -26,7 +26,7 @@ SEEDS = (0, 1, 2)
 def main(cache, output, *options):
     """Fit and audit with every seed; write what was found after each."""
     chosen = dict(option.split("=") for option in options)
-    templates = Templates(cache=cache, encoder=chosen.pop("encoder", None))
+    templates = FaceTemplates(cache=cache, encoder=chosen.pop("encoder", None))
     chosen = {name: json.loads(value) for name, value in chosen.items()}
     seeds = chosen.pop("seeds", SEEDS)
     data, found = Gender.read(Context(templates, "full", seeds)), []

@@ -17,14 +17,14 @@ from sfumato.models.opening import open_model
 from sfumato.perturbers.base import with_strength
 from sfumato.reproduce.outputs import all_machines
 from sfumato.reproduce.pictures import JUDGED, two_each
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 
 N_PEOPLE = 200
 
 
 def main(cache, model, *strengths):
     """Print one line a strength."""
-    images, labels = Templates(cache=cache).crops("celeba", JUDGED)
+    images, labels = FaceTemplates(cache=cache).crops("celeba", JUDGED)
     chosen = labels["partition"].astype(str) == "val"
     rows = two_each(labels["identity"], chosen, N_PEOPLE)
     x = images[rows].transpose(0, 3, 1, 2).astype(np.float32) / 255

@@ -16,14 +16,14 @@ from sfumato.models.pictures import load_perturber, shipped_perturber, shipped_p
 from sfumato.reproduce.experiment import Context
 from sfumato.reproduce.perturbers_leaderboard import ATTACKED, attacked, judged
 from sfumato.reproduce.pictures import JUDGED, Learnt, tried_faces
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 
 
 def main(cache, output, model="privacynet"):
     """Measure originals and protected pictures, then attack these."""
     opened = shipped_perturber if model in shipped_perturbers() else load_perturber
     perturber, about = opened(model)
-    context = Context(Templates(cache=cache), "full", (0,))
+    context = Context(FaceTemplates(cache=cache), "full", (0,))
     faces, found = tried_faces(context), {}
     for where, own in faces.items():
         for name, method in (("original", None), ("protected", perturber)):

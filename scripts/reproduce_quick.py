@@ -11,7 +11,7 @@ import sys
 from sfumato.errors import SfumatoError
 from sfumato.reproduce.registry import EXPERIMENTS
 from sfumato.reproduce.run import reproduce
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 from sfumato.reproduce.writing import write_result
 
 LIMIT_SECONDS = 600
@@ -22,7 +22,7 @@ def main(output, cache=None):
     seconds, failed = {}, []
     for name in EXPERIMENTS:
         try:
-            result = reproduce(name, Templates(cache=cache), preset="quick", n_seeds=1)
+            result = reproduce(name, FaceTemplates(cache=cache), preset="quick", n_seeds=1)
         except SfumatoError as error:
             failed.append(name)
             print(f"{name}: {error}", flush=True)

@@ -22,7 +22,7 @@ from sfumato.data.splits import split_identities
 from sfumato.faces.crops import ZOOM, Stack, Subset
 from sfumato.readers.pixels import train_pixels
 from sfumato.readers.recipes import Architecture, Recipe
-from sfumato.reproduce.templates import Faces, Templates
+from sfumato.reproduce.templates import Faces, FaceTemplates
 
 SIZE = 64
 NETWORK = Architecture("resnet18", {"width": 0.5}, size=SIZE)
@@ -44,7 +44,7 @@ def main():
 
 def train(cache, output, folder, n_epochs, n_devices):
     """Train, measure and write both files."""
-    templates = Templates(cache=cache, encoder="dlib", detector="dlib")
+    templates = FaceTemplates(cache=cache, encoder="dlib", detector="dlib")
     store = Store(templates)
     data = PixelData.read(templates, store)
     rows, labels, validation = data.training()
@@ -128,7 +128,7 @@ class Store:
 
     def __init__(self, templates):
         # The templates' own detector serves the encoder; crops need five good landmarks.
-        self.templates = Templates(templates.folder, templates.cache, encoder="dlib")
+        self.templates = FaceTemplates(templates.folder, templates.cache, encoder="dlib")
         self.parts, self.guides = [], []
 
     def add(self, name, faces):

@@ -22,7 +22,7 @@ from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.ordinal import age_bands, age_errors
 from sfumato.readers.storage import load_reader, save_reader
 from sfumato.readers.templates import TemplateReader
-from sfumato.reproduce.templates import Faces, Templates
+from sfumato.reproduce.templates import Faces, FaceTemplates
 
 MIN_AGE = 14
 LIMITS = (
@@ -37,7 +37,7 @@ def main(cache, output, encoder="dlib"):
     """Train, measure and write both files."""
     detector = "dlib" if encoder == "dlib" else None
     named = encoder if encoder == "dlib" else None
-    templates = Templates(cache=cache, encoder=named, detector=detector)
+    templates = FaceTemplates(cache=cache, encoder=named, detector=detector)
     data = Data.read(templates)
     X, labels, validation = data.training()
     reader = TemplateReader(n_epochs=20).fit(X.astype(np.float32), labels, validation=validation)

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.errors import InputError
-from sfumato.gallery import Gallery, Templates, _index
+from sfumato.gallery import Gallery, ProtectedTemplates, _index
 from sfumato.gallery._store import Store
 
 NAMES = ["Zaphod O'Brien \\ %_ ü", "Quetzal", "'; DROP TABLE templates --"]
@@ -45,10 +45,10 @@ def crowd(rng, info):
 @pytest.mark.parametrize("n_batches", [1, 2])
 def test_no_file_holds_a_deleted_person(tmp_path, crowd, info, person, n_batches):
     X, names, ids = crowd
-    gallery = Gallery.create(tmp_path / "g", Templates(X, info, ids, names))
+    gallery = Gallery.create(tmp_path / "g", ProtectedTemplates(X, info, ids, names))
     for rows in np.array_split(np.arange(600), n_batches):
         part = slice(rows[0], rows[-1] + 1)
-        gallery.enrol(Templates(X[part], info, ids[part], names[part]))
+        gallery.enrol(ProtectedTemplates(X[part], info, ids[part], names[part]))
     needles = traces(X, names, ids, person)
     assert all(files_with(gallery.path, needle) for needle in needles)
     assert gallery.delete(person)["n_templates"] == 2
@@ -57,7 +57,7 @@ def test_no_file_holds_a_deleted_person(tmp_path, crowd, info, person, n_batches
     gallery.export(tmp_path / "rest.parquet")
     kept = [row for row, name in enumerate(names) if name != person]
     found = gallery.verify(
-        Templates(X[kept], info, [ids[row] for row in kept]), "somebody-0", threshold=2
+        ProtectedTemplates(X[kept], info, [ids[row] for row in kept]), "somebody-0", threshold=2
     )
     assert found["n_probes"] == 598
     assert gallery.summary()["n_templates"] == 598
@@ -68,8 +68,8 @@ def test_no_file_holds_a_deleted_person(tmp_path, crowd, info, person, n_batches
 def test_the_index_goes_too(tmp_path, crowd, info, monkeypatch):
     monkeypatch.setattr(_index, "MIN_ROWS", 500)
     X, names, ids = crowd
-    gallery = Gallery.create(tmp_path / "g", Templates(X, info, ids, names))
-    gallery.enrol(Templates(X, info, ids, names))
+    gallery = Gallery.create(tmp_path / "g", ProtectedTemplates(X, info, ids, names))
+    gallery.enrol(ProtectedTemplates(X, info, ids, names))
     gallery.build_index(n_queries=5)
     # The index keeps vectors of unit length, by cell.
     unit = (X[7] / np.linalg.norm(X[7])).tobytes()
@@ -77,7 +77,9 @@ def test_the_index_goes_too(tmp_path, crowd, info, monkeypatch):
     assert gallery.delete(NAMES[0])["index_removed"]
     assert files_with(gallery.path, unit, *traces(X, names, ids, NAMES[0])) == []
     assert not list(gallery.path.rglob("_indices/*/*"))
-    assert gallery.identify(Templates(X[:1], info, ["p"]), threshold=-1)["search"] == "exact"
+    assert (
+        gallery.identify(ProtectedTemplates(X[:1], info, ["p"]), threshold=-1)["search"] == "exact"
+    )
 
 
 def test_rows_of_a_killed_enrolment_go_with_the_next_deletion(gallery, people, info):
@@ -92,8 +94,8 @@ def test_an_index_spills_no_vectors_outside_the_gallery(tmp_path, crowd, info, m
     # Whoever used it would fail.
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     X, names, ids = crowd
-    gallery = Gallery.create(tmp_path / "g", Templates(X, info, ids, names))
-    gallery.enrol(Templates(X, info, ids, names))
+    gallery = Gallery.create(tmp_path / "g", ProtectedTemplates(X, info, ids, names))
+    gallery.enrol(ProtectedTemplates(X, info, ids, names))
     spill = gallery.path / "lance" / "spill"
     gallery.build_index(n_queries=5)
     assert os.environ["TMPDIR"] == str(tmp_path / "nowhere") and not spill.exists()
@@ -117,8 +119,8 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_writer(
     tmp_path, crowd, info, monkeypatch, step
 ):
     X, names, ids = crowd
-    gallery = Gallery.create(tmp_path / "g", Templates(X, info, ids, names))
-    gallery.enrol(Templates(X, info, ids, names))
+    gallery = Gallery.create(tmp_path / "g", ProtectedTemplates(X, info, ids, names))
+    gallery.enrol(ProtectedTemplates(X, info, ids, names))
     needles = traces(X, names, ids, NAMES[0])
 
     def killed(self):
@@ -133,7 +135,7 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_writer(
             gallery.delete(NAMES[0])
     assert files_with(gallery.path, *needles)
     again = Gallery(gallery.path)
-    again.enrol(Templates(X[:1], info, ["one more"], ["somebody-0"]))
+    again.enrol(ProtectedTemplates(X[:1], info, ["one more"], ["somebody-0"]))
     if step == "drop_index":  # Before the rows were marked: the deletion did not happen.
         again.delete(NAMES[0])
     assert files_with(gallery.path, *needles) == []
@@ -143,7 +145,7 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_writer(
 def test_a_deleted_person_is_gone_for_an_object_opened_before(gallery, people, info):
     X, names, ids = people
     other = Gallery(gallery.path)
-    probe = Templates(X[:1], info, ["probe"])
+    probe = ProtectedTemplates(X[:1], info, ["probe"])
     assert other.identify(probe, threshold=0.9)["probes"][0]["person"] == "person-0"
     gallery.delete("person-0")
     assert other.identify(probe, threshold=0.9)["probes"][0]["person"] != "person-0"

@@ -8,7 +8,7 @@ pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
-from sfumato.gallery import Gallery, Templates
+from sfumato.gallery import Gallery, ProtectedTemplates
 
 
 def other_step(info):
@@ -35,7 +35,9 @@ def test_other_templates_are_refused(gallery, info, people, change, message, ope
     if change.get("transformations") == "twice":
         change = {"transformations": info.transformations * 2}
     X, names, ids = people
-    given = Templates(X[:, : change.get("dimension", 8)], replace(info, **change), ids, names)
+    given = ProtectedTemplates(
+        X[:, : change.get("dimension", 8)], replace(info, **change), ids, names
+    )
     more = {} if operation in ("enrol", "calibrate") else {"threshold": 0.5}
     with pytest.raises(InputError, match=message) as error:
         getattr(gallery, operation)(given, **more)
@@ -56,7 +58,7 @@ def test_bad_rows_are_rejects_and_the_others_go_in(tmp_path, gallery, people, in
     X[1, 0], X[2], X[3] = np.nan, 0, 1e30
     ids = ["a", "b", "c", "d", "e", "a", "face-0", None, "i"]
     names[4] = None
-    done = gallery.enrol(Templates(X, info, ids, names))
+    done = gallery.enrol(ProtectedTemplates(X, info, ids, names))
     assert {reject["row"]: reject["reason"] for reject in done.rejects} == {
         1: "missing, NaN or infinite",
         2: "a template of zeros",
@@ -129,7 +131,7 @@ def test_many_small_enrolments_are_merged(gallery, people, info, monkeypatch):
     monkeypatch.setattr(_store, "MAX_FRAGMENTS", 3)
     X, names, _ = people
     for row in range(6):
-        gallery.enrol(Templates(X[row : row + 1], info, [f"more-{row}"], [names[row]]))
+        gallery.enrol(ProtectedTemplates(X[row : row + 1], info, [f"more-{row}"], [names[row]]))
     files = list((gallery.path / "lance" / "templates.lance" / "data").iterdir())
     assert len(files) <= 4 and gallery.summary()["n_templates"] == 42
 
@@ -162,6 +164,6 @@ def test_nothing_is_overwritten(tmp_path, gallery, table):
 
 def test_templates_of_other_shapes_are_refused(info):
     with pytest.raises(InputError, match="an id and a person a row"):
-        Templates(np.ones(8), info, ["a"])
+        ProtectedTemplates(np.ones(8), info, ["a"])
     with pytest.raises(InputError, match="2 ids"):
-        Templates(np.ones((1, 8)), info, ["a", "b"])
+        ProtectedTemplates(np.ones((1, 8)), info, ["a", "b"])

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.data.tables import FaceTable
-from sfumato.gallery import Gallery, Templates
+from sfumato.gallery import Gallery, ProtectedTemplates
 from sfumato.gallery._disk import locked
 
 WRITER = Path(__file__).parent / "writer.py"
@@ -40,7 +40,7 @@ def loose(writer):
 
 @pytest.fixture
 def empty(tmp_path, info):
-    return Gallery.create(tmp_path / "g", Templates(np.ones((1, 8)), info, ["like"]))
+    return Gallery.create(tmp_path / "g", ProtectedTemplates(np.ones((1, 8)), info, ["like"]))
 
 
 def test_two_writers_lose_nothing_and_double_nothing(tmp_path, empty, start):
@@ -77,7 +77,7 @@ def test_a_killed_enrolment_leaves_whole_batches(empty, rng, start):
         # the one that an earlier writer may have been first with.
         assert len(own) - 1 - seen in (0, 1)
         assert set(own.values()) <= {39, 40}
-        again.enrol(Templates(np.ones((1, 8)), empty.info, [f"after-{kill}"], ["after"]))
+        again.enrol(ProtectedTemplates(np.ones((1, 8)), empty.info, [f"after-{kill}"], ["after"]))
 
 
 def test_writers_wait_for_readers_and_readers_share(tmp_path):

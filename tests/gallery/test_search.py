@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.errors import InputError
-from sfumato.gallery import Gallery, Templates, _index, _matching, _search
+from sfumato.gallery import Gallery, ProtectedTemplates, _index, _matching, _search
 from sfumato.metrics.comparators import comparator
 
 
@@ -49,11 +49,15 @@ def test_every_comparator_is_searched_exactly(tmp_path, people, info, metric, rn
     if metric == "agreement":
         X = rng.integers(0, 3, size=X.shape).astype(np.float32)
     info = replace(info, metric=metric)
-    gallery = Gallery.create(tmp_path / "g", Templates(X, info, ids, names))
-    gallery.enrol(Templates(X, info, ids, names))
+    gallery = Gallery.create(tmp_path / "g", ProtectedTemplates(X, info, ids, names))
+    gallery.enrol(ProtectedTemplates(X, info, ids, names))
     probes = X[::5] if metric == "agreement" else X[::5] + np.float32(0.2)
-    found = gallery.identify(Templates(probes, info, ids[: len(probes)]), k=3, threshold=-1e9)
-    claims = gallery.verify(Templates(probes, info, ids[: len(probes)]), "person-2", threshold=0)
+    found = gallery.identify(
+        ProtectedTemplates(probes, info, ids[: len(probes)]), k=3, threshold=-1e9
+    )
+    claims = gallery.verify(
+        ProtectedTemplates(probes, info, ids[: len(probes)]), "person-2", threshold=0
+    )
     for probe, seen, claim in zip(probes, found["probes"], claims["probes"], strict=True):
         expected = naive(names, X, probe, metric, 12)
         scores = [candidate["score"] for candidate in seen["candidates"]]
@@ -71,7 +75,7 @@ def test_every_comparator_is_searched_exactly(tmp_path, people, info, metric, rn
 
 def test_below_the_threshold_nobody_is_named(gallery, people, info):
     X, names, ids = people
-    probes = Templates(np.stack([X[4], -X[4]]), info, ["known", "stranger"])
+    probes = ProtectedTemplates(np.stack([X[4], -X[4]]), info, ["known", "stranger"])
     known, stranger = gallery.identify(probes, threshold=0.95, k=2)["probes"]
     assert known["person"] == names[4]
     assert known["candidates"][0] == {"rank": 1, "person": names[4], "score": pytest.approx(1)}
@@ -86,8 +90,8 @@ def test_bad_probes_are_rejects(gallery, people, info):
     X = people[0][:3].copy()
     X[0, 0], X[1] = np.nan, 0
     for found in (
-        gallery.identify(Templates(X, info, list("abc")), threshold=0),
-        gallery.verify(Templates(X, info, list("abc")), "person-0", threshold=0),
+        gallery.identify(ProtectedTemplates(X, info, list("abc")), threshold=0),
+        gallery.verify(ProtectedTemplates(X, info, list("abc")), "person-0", threshold=0),
     ):
         assert [reject["probe"] for reject in found["rejects"]] == ["a", "b"]
         assert [probe["probe"] for probe in found["probes"]] == ["c"]
@@ -97,11 +101,11 @@ def test_claims_come_from_the_table_or_from_one_name(gallery, table, people, inf
     own = gallery.verify(table(), threshold=0.9)
     assert own["n_accepted"] == 36
     found = gallery.verify(
-        Templates(people[0][:2], info, ["a", "b"], ["person-0", "nobody"]), threshold=0
+        ProtectedTemplates(people[0][:2], info, ["a", "b"], ["person-0", "nobody"]), threshold=0
     )
     assert [probe["person"] for probe in found["probes"]] == ["person-0"]
     assert found["rejects"] == [{"probe": "b", "reason": "the person is not enrolled"}]
-    unnamed = gallery.verify(Templates(people[0][:1], info, ["a"]), threshold=0)
+    unnamed = gallery.verify(ProtectedTemplates(people[0][:1], info, ["a"]), threshold=0)
     assert unnamed["rejects"][0]["reason"] == "claims to be nobody; name a person"
 
 
@@ -118,7 +122,7 @@ def crowd(tmp_path, rng, info, monkeypatch):
     monkeypatch.setattr(_index, "MIN_ROWS", 1000)
     number = np.repeat(np.arange(500), 3)
     X = rng.normal(size=(500, 8))[number] + 0.1 * rng.normal(size=(1500, 8))
-    templates = Templates(X, info, range(1500), [f"p{n}" for n in number])
+    templates = ProtectedTemplates(X, info, range(1500), [f"p{n}" for n in number])
     gallery = Gallery.create(tmp_path / "g", templates)
     gallery.enrol(templates)
     return gallery, templates
@@ -128,7 +132,7 @@ def test_an_index_finds_what_exact_search_finds(crowd, info):
     gallery, templates = crowd
     record = gallery.build_index(n_queries=40)
     assert record["recall_at_1"] >= 0.95 and record["n_queries"] == 40
-    probes = Templates(templates.X[::50] + 0.02, info, range(30))
+    probes = ProtectedTemplates(templates.X[::50] + 0.02, info, range(30))
     fast, exact = (gallery.identify(probes, threshold=-1, k=3, exact=e) for e in (False, True))
     assert (fast["search"], exact["search"]) == ("index", "exact")
     assert fast["recall_at_1"] == record["recall_at_1"] and exact["recall_at_1"] is None
@@ -143,7 +147,7 @@ def test_an_index_finds_what_exact_search_finds(crowd, info):
                 b["candidates"][0]["score"], abs=1e-5
             )
     # Somebody enrolled after the index was built is found.
-    late = Templates(-templates.X[:1], info, ["late"], ["latecomer"])
+    late = ProtectedTemplates(-templates.X[:1], info, ["late"], ["latecomer"])
     gallery.enrol(late)
     assert gallery.identify(late, threshold=0.99)["probes"][0]["person"] == "latecomer"
 

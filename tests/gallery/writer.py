@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from sfumato.gallery import Gallery, Templates
+from sfumato.gallery import Gallery, ProtectedTemplates
 from sfumato.gallery._store import Store
 
 
@@ -37,7 +37,7 @@ def main(path, name, n_batches, pace="fast", n_rows=40):
         # Every writer also tries this one: the first gets it.
         ids[0] = f"shared-{batch}"
         people = [f"{name}-{batch}"] * n_rows
-        gallery.enrol(Templates(X, gallery.info, ids, people))
+        gallery.enrol(ProtectedTemplates(X, gallery.info, ids, people))
         print(batch, flush=True)
 
 

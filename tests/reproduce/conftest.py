@@ -12,7 +12,7 @@ from sfumato.data.tables import table_batch, write_table
 from sfumato.reproduce._expressions import SHARED
 from sfumato.reproduce.erasers_leaderboard import CONTEXT
 from sfumato.reproduce.run import reproduce
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 
 D = 16
 RACES = ("asian", "black", "indian", "white", "other")
@@ -98,7 +98,7 @@ def world(tmp_path_factory):
     return folder
 
 
-class WholePhotos(Templates):
+class WholePhotos(FaceTemplates):
     """Drawn photos show no face that a detector would find."""
 
     def crops(self, name, size):

@@ -10,7 +10,7 @@ from sfumato.data.tables import table_batch, write_table
 from sfumato.reproduce import erasers_leaderboard
 from sfumato.reproduce.erasers_leaderboard import ACROSS, CONTEXT, IN_DOMAIN, RAW
 from sfumato.reproduce.run import listing, reproduce
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 from sfumato.reproduce.writing import write_result
 
 D = 12
@@ -62,7 +62,7 @@ def folder(tmp_path, rng):
 def test_ranks_methods_on_both_data_sets(folder, tmp_path, monkeypatch):
     methods = {name: erasers_leaderboard.ERASERS[name] for name in ("leace", "ldp-noise")}
     monkeypatch.setattr(erasers_leaderboard, "ERASERS", methods)
-    result = reproduce("erasers-leaderboard", Templates(folder, tmp_path), n_seeds=2)
+    result = reproduce("erasers-leaderboard", FaceTemplates(folder, tmp_path), n_seeds=2)
     rows = {(row.section, row.name): row.cells for row in result.findings.rows}
     assert set(rows) == {(s, m) for s in (IN_DOMAIN, ACROSS) for m in (RAW, *methods)}
     for section in (IN_DOMAIN, ACROSS):
@@ -82,7 +82,7 @@ def test_ranks_methods_on_both_data_sets(folder, tmp_path, monkeypatch):
 def test_erasers_see_training_people_only(folder, tmp_path):
     from sfumato.reproduce.experiment import Context
 
-    data = erasers_leaderboard.Gender.read(Context(Templates(folder, tmp_path), "quick", (0,)))
+    data = erasers_leaderboard.Gender.read(Context(FaceTemplates(folder, tmp_path), "quick", (0,)))
     _, _, identity, labels = data.fit_rows(0)
     people, counts = np.unique(identity, return_counts=True)
     assert counts.max() == 3  # of four images
@@ -110,10 +110,10 @@ def test_an_interrupted_run_measures_no_method_twice(folder, tmp_path, monkeypat
 
     monkeypatch.setattr(erasers_leaderboard, "measure", measure)
     with pytest.raises(KeyboardInterrupt):
-        reproduce("erasers-leaderboard", Templates(folder, tmp_path), n_seeds=2)
+        reproduce("erasers-leaderboard", FaceTemplates(folder, tmp_path), n_seeds=2)
     limit[0] = None
-    result = reproduce("erasers-leaderboard", Templates(folder, tmp_path), n_seeds=2)
+    result = reproduce("erasers-leaderboard", FaceTemplates(folder, tmp_path), n_seeds=2)
     assert len(measured) == 6 and len(set(measured)) == 6
     assert all(len(row.cells["strongest"].values) == 2 for row in result.findings.rows)
-    again = reproduce("erasers-leaderboard", Templates(folder, tmp_path), n_seeds=2)
+    again = reproduce("erasers-leaderboard", FaceTemplates(folder, tmp_path), n_seeds=2)
     assert again.to_dict()["rows"] == result.to_dict()["rows"] and len(measured) == 6

@@ -3,7 +3,7 @@ import numpy as np
 from sfumato.reproduce.erasers_leaderboard import ACROSS, RAW
 from sfumato.reproduce.erasers_leaderboard_crossed import IN_DOMAIN, Crossed
 from sfumato.reproduce.experiment import Context
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 
 NAME = "erasers-leaderboard-crossed"
 
@@ -18,7 +18,7 @@ def test_six_classes_are_read_before_and_less_after(measured):
 
 
 def test_eraser_and_attackers_share_no_row_and_no_person(world, tmp_path):
-    data = Crossed.read(Context(Templates(world, tmp_path), "quick", (0,)))
+    data = Crossed.read(Context(FaceTemplates(world, tmp_path), "quick", (0,)))
     X, y, identity, ages = data.fit_rows(0)
     assert identity is None and len(set(y)) == 6 and len(ages) == len(X)
     sides = data.sections(0)

@@ -9,7 +9,7 @@ from sfumato.errors import InputError
 from sfumato.reproduce._opportunity import Case, decide, read_celeba, sides
 from sfumato.reproduce._opportunity import _most as most
 from sfumato.reproduce.experiment import Context
-from sfumato.reproduce.templates import Faces, Templates
+from sfumato.reproduce.templates import Faces, FaceTemplates
 
 CASE = Case("attractive", "gender", {"female": "F", "male": "M"})
 
@@ -70,7 +70,7 @@ def test_decides_on_what_a_linear_eraser_leaves(rng):
 
 
 def test_nobody_is_on_both_sides(world, tmp_path):
-    context = Context(Templates(world, tmp_path), "quick", (0,))
+    context = Context(FaceTemplates(world, tmp_path), "quick", (0,))
     train, test = sides(read_celeba(context, "attractive", "attractive"))
     assert len(train) == len(test) == 480
     assert not set(train["identity"]) & set(test["identity"])

@@ -11,7 +11,7 @@ from sfumato.errors import InputError
 from sfumato.reproduce._result import ExperimentResult, Findings, Measured, rows_of
 from sfumato.reproduce.experiment import Context
 from sfumato.reproduce.run import listing, reproduce
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 from sfumato.reproduce.writing import check_free, to_latex, to_markdown, write_result
 
 
@@ -82,15 +82,15 @@ def test_rows_without_a_common_column_stand_in_tables_of_their_own(result):
 
 def test_missing_data_is_named(tmp_path):
     with pytest.raises(InputError, match=r"celeba.parquet is missing; it holds CelebA"):
-        reproduce("sensitivenets-table1", Templates(tmp_path, tmp_path))
+        reproduce("sensitivenets-table1", FaceTemplates(tmp_path, tmp_path))
     with pytest.raises(InputError, match="experiment must be one of"):
-        reproduce("table9", Templates(tmp_path, tmp_path))
+        reproduce("table9", FaceTemplates(tmp_path, tmp_path))
     with pytest.raises(
         InputError, match="preset of blinded-table1 must be one of quick, full, got 'gpu'"
     ):
-        reproduce("blinded-table1", Templates(tmp_path, tmp_path), preset="gpu")
+        reproduce("blinded-table1", FaceTemplates(tmp_path, tmp_path), preset="gpu")
     with pytest.raises(InputError, match="must be one of quick, full, gpu, got 'cpu'"):
-        reproduce("coral-table1", Templates(tmp_path, tmp_path), preset="cpu")
+        reproduce("coral-table1", FaceTemplates(tmp_path, tmp_path), preset="cpu")
 
 
 def test_list_says_what_is_needed():
@@ -111,7 +111,9 @@ def test_a_sections_rows_stand_together():
 
 def test_each_name_is_measured_once(tmp_path):
     (tmp_path / "data").mkdir()
-    templates = Templates(tmp_path / "data", tmp_path / "cache", encoder="dlib", detector="dlib")
+    templates = FaceTemplates(
+        tmp_path / "data", tmp_path / "cache", encoder="dlib", detector="dlib"
+    )
     context, asked = Context(templates, "quick", (0,), name="x"), []
 
     def measure(name):

@@ -4,7 +4,7 @@ import pytest
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, FaceTable, table_batch, write_table
 from sfumato.errors import InputError
-from sfumato.reproduce.templates import Faces, Templates
+from sfumato.reproduce.templates import Faces, FaceTemplates
 
 D = 4
 
@@ -35,7 +35,7 @@ def test_embedded_tables_are_taken_as_they_are_and_parts_are_joined(folders):
     data, cache = folders
     table(data / "celeba-0.parquet", ["a", "b"], gender=["f", "m"])
     table(data / "celeba-1.parquet", ["c"], gender=["f"])
-    templates = Templates(data, cache)
+    templates = FaceTemplates(data, cache)
     faces = templates.faces("celeba", "identity", "gender")
     assert faces["identity"].tolist() == ["a", "b", "c"]
     assert faces.X[:, 0].tolist() == [2, 2, 1]
@@ -56,7 +56,7 @@ def test_photos_are_embedded_once_into_the_cache(folders, monkeypatch):
     seen = []
     for _ in range(2):
         progress = lambda *arguments: seen.append(arguments)  # noqa: E731
-        faces = Templates(data, cache, progress=progress).faces("lfw")
+        faces = FaceTemplates(data, cache, progress=progress).faces("lfw")
         assert len(faces) == 3
     assert calls == [("lfw.parquet", "lfw-dlib.parquet", "dlib", "dlib")]
     assert seen == [(3, 3, "embedding lfw")]
@@ -66,7 +66,7 @@ def test_a_table_in_the_cache_stands_for_all_parts(folders):
     data, cache = folders
     table(data / "celeba-0.parquet", ["a", "b"], embedded=False)
     table(cache / "celeba-dlib.parquet", ["a", "b", "c"])
-    templates = Templates(data, cache)
+    templates = FaceTemplates(data, cache)
     templates.check(["celeba"])
     assert len(templates.faces("celeba")) == 3
 
@@ -76,21 +76,21 @@ def test_models_beside_the_data_folder_are_the_default(folders):
     (data.parent / "models").mkdir()
     for name in ("mobilefacenet.onnx", "yunet_n_640_640.onnx"):
         (data.parent / "models" / name).write_bytes(name.encode())
-    templates = Templates(data, cache)
+    templates = FaceTemplates(data, cache)
     assert templates.encoder.endswith("models/mobilefacenet.onnx")
     assert templates.detector.endswith("models/yunet_n_640_640.onnx")
     # What another file of that name made is not taken for this one's.
     table(cache / "lfw-mobilefacenet.parquet", ["a"], version="other")
     with pytest.raises(InputError, match="delete the cached table"):
         templates.faces("lfw")
-    assert Templates(data, cache, encoder="dlib").encoder == "dlib"
+    assert FaceTemplates(data, cache, encoder="dlib").encoder == "dlib"
 
 
 def test_two_encoders_are_refused(folders):
     data, cache = folders
     table(data / "lfw.parquet", ["a"])
     table(data / "jaffe.parquet", ["b"], encoder="other")
-    templates = Templates(data, cache)
+    templates = FaceTemplates(data, cache)
     templates.faces("lfw")
     with pytest.raises(InputError, match="all tables need one encoder"):
         templates.faces("jaffe")
@@ -100,15 +100,15 @@ def test_missing_folder_table_and_label_are_named(folders, monkeypatch):
     data, cache = folders
     monkeypatch.delenv("SFUMATO_DATA", raising=False)
     with pytest.raises(InputError, match="give --data FOLDER, or set SFUMATO_DATA"):
-        Templates()
+        FaceTemplates()
     with pytest.raises(InputError, match="no such data folder"):
-        Templates(data / "nothing")
+        FaceTemplates(data / "nothing")
     monkeypatch.setenv("SFUMATO_DATA", str(data.parent))
     with pytest.raises(InputError, match=r"jaffe.parquet is missing; .*zenodo"):
-        Templates(cache=cache).faces("jaffe")
+        FaceTemplates(cache=cache).faces("jaffe")
     table(data / "jaffe.parquet", ["a"])
     with pytest.raises(InputError, match="unknown label column 'expression'"):
-        Templates(cache=cache).faces("jaffe", "expression")
+        FaceTemplates(cache=cache).faces("jaffe", "expression")
 
 
 def test_rows_with_missing_labels_are_left_out():
@@ -135,7 +135,7 @@ def test_photos_of_all_parts_are_decoded_once(folders):
         columns = {"image_id": names, "gender": ["f"] * len(names)}
         batch = table_batch(columns | {"image": pa.array(photos, IMAGE)})
         write_table(data / f"x-{part}.parquet", [batch], batch.schema, TableInfo(source="x"))
-    templates = Templates(data, cache)
+    templates = FaceTemplates(data, cache)
     images, labels = templates.photos("x", 64)
     assert images.shape == (3, 64, 64, 3)
     assert images[np.array([2, 0])][:, 0, 0, 0].tolist() == [30, 10]

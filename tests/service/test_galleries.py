@@ -27,7 +27,7 @@ from sfumato.data.simulate import simulate  # noqa: E402
 from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError  # noqa: E402
-from sfumato.gallery import Gallery, Templates  # noqa: E402
+from sfumato.gallery import Gallery, ProtectedTemplates  # noqa: E402
 from sfumato.gallery._disk import locked  # noqa: E402
 from sfumato.models.storage import SavedModel, save_model  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
@@ -50,9 +50,11 @@ def folder(tmp_path_factory):
     save_model(model, folder / "m.safetensors")
     info = RAW.transformed(model.step, dimension=128, normalisation="none")
     X = eraser.transform(faces["embedding"][:12])
-    gallery = Gallery.create(folder / "people.gallery", Templates(X, info, list("abcdefghijkl")))
+    gallery = Gallery.create(
+        folder / "people.gallery", ProtectedTemplates(X, info, list("abcdefghijkl"))
+    )
     np.save(folder / "x.npy", X)
-    gallery.calibrate(Templates(X, info, range(12), np.repeat(range(6), 2)))
+    gallery.calibrate(ProtectedTemplates(X, info, range(12), np.repeat(range(6), 2)))
     return folder
 
 

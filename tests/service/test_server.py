@@ -66,11 +66,11 @@ def galleries(folder):
     """Return the path of a gallery that takes what the examples of /openapi.json send."""
     if find_spec("lancedb") is None:
         return []
-    from sfumato.gallery import Gallery, Templates
+    from sfumato.gallery import Gallery, ProtectedTemplates
 
     steps = ({"method": "leace", "fingerprint": "0123456789ab"},)
     info = TableInfo(None, "dlib-resnet", "55533b28a958", 3, "euclidean", transformations=steps)
-    Gallery.create(folder / "people.gallery", Templates(np.ones((1, 3)), info, ["like"]))
+    Gallery.create(folder / "people.gallery", ProtectedTemplates(np.ones((1, 3)), info, ["like"]))
     return [str(folder / "people.gallery")]
 
 

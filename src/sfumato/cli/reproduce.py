@@ -30,13 +30,15 @@ def reproduce(
     if name == "list":
         print_listing(library.listing(), as_json)
         return
-    from sfumato.reproduce.templates import Templates
+    from sfumato.reproduce.templates import FaceTemplates
     from sfumato.reproduce.writing import check_free, write_result
 
     if output is not None and not force:
         check_free(output, name)
     with track(name) as progress:
-        templates = Templates(data, cache, detector=detector, encoder=encoder, progress=progress)
+        templates = FaceTemplates(
+            data, cache, detector=detector, encoder=encoder, progress=progress
+        )
         result = library.reproduce(
             name, templates, preset=preset, n_seeds=seeds, progress=progress
         )

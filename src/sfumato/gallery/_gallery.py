@@ -66,7 +66,7 @@ class Gallery:
         ----------
         path : str or Path
             Must not exist.
-        like : FaceTable, its path, or Templates
+        like : FaceTable, its path, or ProtectedTemplates
             Only its metadata are read; enrol it afterwards.
 
         Raises
@@ -96,7 +96,7 @@ class Gallery:
 
         Parameters
         ----------
-        templates : FaceTable, its path, or Templates
+        templates : FaceTable, its path, or ProtectedTemplates
             ``image_id`` is a template's name, ``identity`` the person's; both are needed.
         progress : callable, optional
             Called as ``progress(n_done, n_rows, what)``.
@@ -130,7 +130,7 @@ class Gallery:
 
         Parameters
         ----------
-        templates : FaceTable, its path, or Templates
+        templates : FaceTable, its path, or ProtectedTemplates
             Protected templates of known people, several each, of the gallery's space. They are
             not enrolled. Every one must be usable.
         max_impostor : int, optional
@@ -169,7 +169,7 @@ class Gallery:
 
         Parameters
         ----------
-        templates : FaceTable, its path, or Templates
+        templates : FaceTable, its path, or ProtectedTemplates
         person : str, optional
             Claimed by all; default: each row's ``identity``.
         fmr : float in (0, 1), optional
@@ -191,7 +191,7 @@ class Gallery:
 
         Parameters
         ----------
-        templates : FaceTable, its path, or Templates
+        templates : FaceTable, its path, or ProtectedTemplates
         k : int >= 1, default=5
             At most so many people a probe.
         fmr : float in (0, 1), optional

@@ -15,7 +15,7 @@ MAX_CATEGORY = 255
 
 
 @dataclass(frozen=True)
-class Templates:
+class ProtectedTemplates:
     """Protected templates in memory.
 
     Parameters
@@ -62,7 +62,7 @@ class Templates:
         for start in range(0, len(self.ids), batch_rows):
             part = slice(start, start + batch_rows)
             ids, people = self.ids[part], self.people[part]
-            yield Templates(self.X[part], self.info, ids, people, self.name)
+            yield ProtectedTemplates(self.X[part], self.info, ids, people, self.name)
 
 
 class TableTemplates:
@@ -82,19 +82,19 @@ class TableTemplates:
         self.n_rows = self.table.n_rows
 
     def batches(self, batch_rows=BATCH_ROWS):
-        """Yield :class:`Templates` of at most ``batch_rows`` rows; a missing one is NaN."""
+        """Yield :class:`ProtectedTemplates`, at most ``batch_rows`` rows; a missing one is NaN."""
         known = "identity" in self.table.columns
         columns = ["image_id", "embedding"] + (["identity"] if known else [])
         for batch in self.table.batches(columns, batch_rows=batch_rows):
             people = batch.column("identity").to_pylist() if known else []
             X = _rows(batch.column("embedding"), self.info.dimension)
             ids = batch.column("image_id").to_pylist()
-            yield Templates(X, self.info, ids, people, self.name)
+            yield ProtectedTemplates(X, self.info, ids, people, self.name)
 
 
 def as_templates(source):
-    """Return templates from :class:`Templates`, a face table or the path of one."""
-    return source if isinstance(source, Templates) else TableTemplates(source)
+    """Return templates from :class:`ProtectedTemplates`, a face table or the path of one."""
+    return source if isinstance(source, ProtectedTemplates) else TableTemplates(source)
 
 
 def _rows(column, dimension):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sfumato.files import atomic_path
 from sfumato.reproduce._result import Findings
-from sfumato.reproduce.templates import Templates
+from sfumato.reproduce.templates import FaceTemplates
 from sfumato.validation import check_choice
 
 PRESETS = ("quick", "full", "gpu")
@@ -56,7 +56,7 @@ class Context:
 
     Parameters
     ----------
-    templates : Templates
+    templates : FaceTemplates
         Embedded faces of the data folder.
     preset : {"quick", "full", "gpu"}
     seeds : tuple of int
@@ -67,7 +67,7 @@ class Context:
         The experiment's, for what :meth:`once` keeps.
     """
 
-    templates: Templates
+    templates: FaceTemplates
     preset: str
     seeds: tuple[int, ...]
     progress: Callable | None = None

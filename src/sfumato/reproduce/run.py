@@ -17,7 +17,7 @@ def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
     ----------
     name : str
         Of :data:`sfumato.reproduce.registry.EXPERIMENTS`.
-    templates : Templates
+    templates : FaceTemplates
         The data folder.
     preset : {"quick", "full", "gpu"}, default="quick"
         Quick takes a sample of the people and trains briefly: it shows that everything works,
@@ -64,11 +64,14 @@ def listing():
     found = []
     for name in EXPERIMENTS:
         experiment = load_experiment(name)
-        about = ("title", "shows", "source", "seconds", "n_seeds")
         found.append(
             {
                 "name": name,
-                **{key: getattr(experiment, key) for key in about},
+                "title": experiment.title,
+                "shows": experiment.shows,
+                "source": experiment.source,
+                "seconds": experiment.seconds,
+                "n_seeds": experiment.n_seeds,
                 "extras": list(experiment.extras),
                 "data": {table: SOURCES[table] for table in experiment.tables},
             }

@@ -69,7 +69,7 @@ class Faces:
         return self.take(~missing)
 
 
-class Templates:
+class FaceTemplates:
     """Embedded faces of a data folder.
 
     ``NAME.parquet``, or its parts ``NAME-0.parquet``, ``NAME-1.parquet``, ..., hold photos or

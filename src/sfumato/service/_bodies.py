@@ -65,7 +65,7 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class Templates(Body):
+class RawTemplates(Body):
     """Templates to protect: rows of as many numbers as the eraser takes."""
 
     embeddings: list[Annotated[list[float], Field(min_length=1, max_length=65_536)]] = Field(

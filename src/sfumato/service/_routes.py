@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from pydantic import BaseModel
 
 from sfumato.service import work
-from sfumato.service._bodies import Templates, TwoPhotos, describes, parsed, photo_bytes
+from sfumato.service._bodies import RawTemplates, TwoPhotos, describes, parsed, photo_bytes
 from sfumato.service.keys import KeyFile, find_key
 from sfumato.service.limits import Refused, read_body
 
@@ -67,7 +67,7 @@ OF_WORK = answers(400, 408, 413, 422, 500, 503, 504)
 OF_JSON = OF_WORK | answers(415)
 OPEN = APIRouter(tags=["health"])
 ROUTES = APIRouter(prefix="/v1")
-TEMPLATES = parsed(Templates)
+TEMPLATES = parsed(RawTemplates)
 TWO_PHOTOS = parsed(TwoPhotos)
 Largest = Annotated[bool, Query(description="The largest face alone.")]
 
@@ -152,13 +152,15 @@ async def protect_photo(
 @ROUTES.post(
     "/protect/templates",
     responses=OF_JSON,
-    openapi_extra=describes(Templates, two_of_three_numbers={"embeddings": [[0.1, 0.2, 0.3]] * 2}),
+    openapi_extra=describes(
+        RawTemplates, two_of_three_numbers={"embeddings": [[0.1, 0.2, 0.3]] * 2}
+    ),
     tags=["templates"],
 )
 async def protect_templates(
     request: Request,
     caller: str = allowed("templates"),
-    templates: Templates = TEMPLATES,
+    templates: RawTemplates = TEMPLATES,
 ):
     """Templates with the eraser's attributes taken out."""
     return await run(request, work.protect_templates, templates.embeddings)

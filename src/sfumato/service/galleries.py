@@ -11,7 +11,7 @@ import numpy as np
 
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
-from sfumato.gallery import Gallery, Templates
+from sfumato.gallery import Gallery, ProtectedTemplates
 from sfumato.service import work
 
 
@@ -140,7 +140,7 @@ def _templates(name, gallery, items, maker):
         with np.errstate(over="ignore"):
             X[row] = x
     ids = [item["id"] for item in items]
-    return Templates(X, info, ids, [item.get("person") for item in items], "templates")
+    return ProtectedTemplates(X, info, ids, [item.get("person") for item in items], "templates")
 
 
 def _info(items, maker):
