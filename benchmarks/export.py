@@ -18,7 +18,7 @@ from sfumato.export.exporting import export_model
 from sfumato.export.model import OnnxModel
 from sfumato.export.parity import difference
 from sfumato.models.registry import eraser_class, perturber_class
-from sfumato.perturbers.recipes import Recipe
+from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.readers.describe import shipped_reader
 
 N_ROWS, N_FEATURES, N_FITTED, N_FACES = 100_000, 512, 2_000, 256
@@ -79,7 +79,7 @@ def _perturber(method, more, path, rng):
     images = rng.random((N_PICTURES, 3, SIZE, SIZE), dtype=np.float32)
     known = np.resize(["female", "male"], N_PICTURES)
     perturber = perturber_class(method)(size=SIZE, **more)
-    perturber.fit(images, {"gender": known}, recipe=Recipe(1, 4, n_rounds=1))
+    perturber.fit(images, {"gender": known}, recipe=PerturberRecipe(1, 4, n_rounds=1))
     export_model(perturber, path, overwrite=True)
     model = OnnxModel(path)
     codes = {"then": np.ones((N_PICTURES, 1), int), "now": np.resize([0, 1], N_PICTURES)[:, None]}

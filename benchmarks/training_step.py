@@ -43,14 +43,14 @@ def run():
 def _step_seconds(precision="32-true"):
     """Return the median time of a training step, from the second epoch on."""
     from sfumato.readers.pixels import train_pixels
-    from sfumato.readers.recipes import Recipe
+    from sfumato.readers.recipes import ReaderRecipe
 
     rng, stamps = np.random.default_rng(0), []
     images = rng.integers(0, 256, (N_IMAGES + 8, NETWORK.size, NETWORK.size, 3), dtype=np.uint8)
     labels = {AGE: rng.integers(21, 61, len(images)).astype(object)}
     train_pixels(
         images, labels, np.arange(len(images)) >= N_IMAGES, NETWORK,
-        Recipe(2, BATCH, 1e-3, precision=precision),
+        ReaderRecipe(2, BATCH, 1e-3, precision=precision),
         augmentation="crop", progress=lambda *at: stamps.append(time.perf_counter()),
     )  # fmt: skip
     return float(np.median(np.diff(stamps[N_IMAGES // BATCH :])))

@@ -21,7 +21,7 @@ from train_template_reader import Data, by_group, save_measured, yes_no
 from sfumato.data.splits import split_identities
 from sfumato.faces.crops import ZOOM, Stack, Subset
 from sfumato.readers.pixels import train_pixels
-from sfumato.readers.recipes import Architecture, Recipe
+from sfumato.readers.recipes import Architecture, ReaderRecipe
 from sfumato.reproduce.templates import Faces, FaceTemplates
 
 SIZE = 64
@@ -48,7 +48,7 @@ def train(cache, output, folder, n_epochs, n_devices):
     store = Store(templates)
     data = PixelData.read(templates, store)
     rows, labels, validation = data.training()
-    recipe = Recipe(
+    recipe = ReaderRecipe(
         n_epochs, batch_size=128, learning_rate=2e-3, weight_decay=0.02, precision="auto",
         devices=n_devices,
     )  # fmt: skip

@@ -1,8 +1,11 @@
 """A perturber and a detector simple enough to know the right answer; workers can import them."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import ndimage
 
+from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array, Value
 from sfumato.faces.align import ARCFACE
 from sfumato.faces.detect import Face
@@ -12,6 +15,7 @@ from sfumato.perturbers.base import Perturber
 class BrightenPerturber(Perturber):
     """Makes a face brighter where a class is to change."""
 
+    constraints = {"by": Interval(Real, 0, 1, closed="right")}
     fitted = {"attributes_": Value(dict), "size_": COUNT, "weights_": Array(2)}
 
     def __init__(self, *, by=0.2, seed=0):
@@ -40,6 +44,11 @@ class LightPerturber:
 
     attributes_ = {"gender": ["female", "male"]}
     seed = 0
+
+    @property
+    def shown_(self):
+        """What ``hide`` may name."""
+        return self.attributes_
 
     def transform(self, images, *, hide, keep=(), at_random=False, seed=None):
         """Return pictures that are brighter by a fifth."""

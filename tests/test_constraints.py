@@ -7,6 +7,7 @@ import pytest
 from sfumato._constraints import (
     Anything,
     Boolean,
+    Each,
     Instance,
     Interval,
     Optional,
@@ -76,6 +77,9 @@ def test_ends_belong_where_the_interval_is_closed(closed, ends):
         (StrOptions({"b", "a"}), "one of 'a', 'b'"),
         (Boolean(), "True or False"),
         (Optional(COUNT), "an integer >= 1, or None"),
+        (Interval(Integral, 0, 2**32 - 1, closed="both"), "an integer in [0, 4294967295]"),
+        (Each(COUNT), "a list, each an integer >= 1"),
+        (Each(COUNT, 4), "a list of 4, each an integer >= 1"),
         (Instance(str, dict), "of type str or dict"),
     ],
 )
@@ -89,6 +93,8 @@ def test_a_rule_is_told_in_words(constraint, rule):
         (StrOptions({"a", "b"}), ["a"], ["c", 1, None, ["a"]]),
         (Boolean(), [True, np.True_], [1, 0, "yes", None]),
         (Optional(COUNT), [None, 2], [0, "none"]),
+        (Each(COUNT), [[1], (2, 3)], [[], [0], [1, "two"], 1, "11", None]),
+        (Each(COUNT, 2), [(2, 3)], [[1], [1, 2, 3]]),
         (Instance(str, dict), ["x", {}], [1, None]),
         (Anything(), [None, 1, object()], []),
     ],

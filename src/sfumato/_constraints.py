@@ -71,12 +71,11 @@ class Interval:
         if math.isinf(self.low) and math.isinf(self.high):
             return noun if self.kind is Integral or left or right else "a finite number"
         if math.isinf(self.high):
-            return f"{noun} {'>=' if left else '>'} {self.low:g}"
+            return f"{noun} {'>=' if left else '>'} {_text(self.low)}"
         if math.isinf(self.low):
-            return f"{noun} {'<=' if right else '<'} {self.high:g}"
-        return (
-            f"{noun} in {'[' if left else '('}{self.low:g}, {self.high:g}{']' if right else ')'}"
-        )
+            return f"{noun} {'<=' if right else '<'} {_text(self.high)}"
+        ends = f"{_text(self.low)}, {_text(self.high)}"
+        return f"{noun} in {'[' if left else '('}{ends}{']' if right else ')'}"
 
     def accepts(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, self.kind):
@@ -84,6 +83,10 @@ class Interval:
         above = value >= self.low if self.closed in ("both", "left") else value > self.low
         below = value <= self.high if self.closed in ("both", "right") else value < self.high
         return bool(above and below)
+
+
+def _text(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 class StrOptions:
@@ -135,6 +138,30 @@ class Instance:
         return isinstance(value, self.types)
 
 
+class Each:
+    """A list or tuple of values that each keep a rule.
+
+    Parameters
+    ----------
+    constraint : Constraint
+    length : int, optional
+        How many there must be; default: one or more.
+    """
+
+    def __init__(self, constraint: Constraint, length: int | None = None) -> None:
+        self.constraint, self.length = constraint, length
+
+    def describe(self) -> str:
+        number = "" if self.length is None else f" of {self.length}"
+        return f"a list{number}, each {self.constraint.describe()}"
+
+    def accepts(self, value: Any) -> bool:
+        if not isinstance(value, list | tuple) or not value:
+            return False
+        right = self.length is None or len(value) == self.length
+        return right and all(self.constraint.accepts(each) for each in value)
+
+
 class Anything:
     """No rule here: the class checks the parameter where it uses it."""
 
@@ -143,6 +170,15 @@ class Anything:
 
     def accepts(self, value: Any) -> bool:
         return True
+
+
+#: Rules of many parameters.
+POSITIVE_INT = Interval(Integral, 1, math.inf, closed="left")
+POSITIVE = Interval(Real, 0, math.inf, closed="neither")
+NOT_NEGATIVE = Interval(Real, 0, math.inf, closed="left")
+SHARE = Interval(Real, 0, 1, closed="both")
+#: What torch, NumPy and scikit-learn all take.
+SEED = Interval(Integral, 0, 2**32 - 1, closed="both")
 
 
 def declared_constraints(cls: type) -> Mapping[str, Constraint]:
@@ -162,8 +198,13 @@ def check_parameters(estimator: Any) -> None:
         Its class declares ``constraints``. A parameter without a rule is not checked; a test
         refuses such a class.
     """
-    constraints = declared_constraints(type(estimator))
-    for name, value in estimator.get_params(deep=False).items():
+    check_values(type(estimator), estimator.get_params(deep=False))
+
+
+def check_values(cls: type, values: Mapping[str, Any]) -> None:
+    """Raise InputError for the first value that breaks the rule of a class for its name."""
+    constraints = declared_constraints(cls)
+    for name, value in values.items():
         if name in constraints and not constraints[name].accepts(value):
             rule = constraints[name].describe()
-            raise InputError(f"{type(estimator).__name__}: {name} must be {rule}, got {value!r}.")
+            raise InputError(f"{cls.__name__}: {name} must be {rule}, got {value!r}.")

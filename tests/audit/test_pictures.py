@@ -25,8 +25,7 @@ from sfumato.audit.pictures import (
     to_bytes,
 )
 from sfumato.errors import InputError
-from sfumato.readers.recipes import Architecture
-from sfumato.readers.recipes import Recipe as ReaderRecipe
+from sfumato.readers.recipes import Architecture, ReaderRecipe
 from sfumato.readers.tasks import AgeTask, ClassTask, reading_of
 
 TINY = Architecture("iresnet", {"widths": (4, 8, 8, 16), "n_blocks": (1, 1, 1, 1)})
@@ -153,13 +152,13 @@ def test_trained_attacks_read_what_is_there_and_not_what_is_not():
 
 def test_an_inversion_undoes_a_known_change():
     pytest.importorskip("torch", reason="needs the extra deep")
-    from sfumato.perturbers.recipes import Recipe
+    from sfumato.perturbers.recipes import PerturberRecipe
 
     rng = np.random.default_rng(0)
     original = np.kron(rng.random((48, 3, 8, 8)), np.ones((8, 8))).astype(np.float32) * 0.6
     protected = original + 0.3
     attack = Inversion(size=64, width=8).fit(
-        protected[:40], original[:40], Recipe(60, 8, learning_rate=3e-3, n_rounds=1)
+        protected[:40], original[:40], PerturberRecipe(60, 8, learning_rate=3e-3, n_rounds=1)
     )
     found = attack.restore(protected[40:])
     assert found.shape == (8, 3, 64, 64)

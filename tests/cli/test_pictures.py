@@ -75,8 +75,8 @@ def test_how_much_is_said(brighten, call, photo, monkeypatch, tmp_path):
     arguments = (photo, "--hide", "gender", "-o", tmp_path / "b.png", "--strength")
     with pytest.raises(InputError, match="BrightenPerturber has no strength that can be set"):
         call(*arguments, "0.4")
-    monkeypatch.setattr(brighten.BrightenPerturber, "scaled_by", ("by", 1.0))
-    with pytest.raises(InputError, match="strength must be above 0 and at most 1 for .* got 2"):
+    monkeypatch.setattr(brighten.BrightenPerturber, "scaled_by", "by")
+    with pytest.raises(InputError, match=r"strength must be a number in \(0, 1\] for .* got 2"):
         call(*arguments, "2")
     assert call(*arguments, "0.4").exit_code == 0
     # 0.4 is 102 steps, where 0.2 was saved; green was 20.

@@ -1,18 +1,21 @@
 """What every registered perturber must do."""
 
+import copy
 import inspect
+import re
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
+from sfumato._constraints import Interval, Optional, check_parameters, declared_constraints
 from sfumato._fitted import declared_state
 from sfumato.errors import InputError
 from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import PERTURBERS, method_name, perturber_class
 from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.choice import ATTRIBUTES
-from sfumato.perturbers.recipes import Recipe
+from sfumato.perturbers.recipes import PerturberRecipe
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
@@ -33,12 +36,22 @@ NO_ONNX = {
     "face-mixing": "finds landmarks",
     "san-ensemble": "draws a SAN",
 }
-RECIPE = Recipe(4, 8, n_rounds=2)
+RECIPE = PerturberRecipe(4, 8, n_rounds=2)
+
+
+# None of them is a number that a parameter could be; of others no list, word or truth value.
+BAD_NUMBERS = ["three", -1, float("nan"), float("inf")]
+BAD_OTHERS = ["three", -1]
+
+
+def is_number(rule):
+    """Return whether a rule is for a number."""
+    return isinstance(rule.constraint if isinstance(rule, Optional) else rule, Interval)
 
 
 def fit_small(method, images, labels):
     """Fit with the recipe where a network is trained."""
-    if "recipe" in inspect.signature(method.fit).parameters:
+    if "recipe" in method.fit_options:
         return method.fit(images, labels, recipe=RECIPE)
     # dlib finds landmarks on noise too.
     pytest.importorskip("dlib", reason="needs the extra faces")
@@ -144,6 +157,36 @@ class TestPerturber:
         expected = method.transform(images, hide=shown, labels=labels)
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
+    def test_it_declares_rules_for_all_parameters_and_what_its_fit_takes(self, name):
+        kind = perturber_class(name)
+        assert set(kind().get_params()) <= set(declared_constraints(kind))
+        check_parameters(kind())
+        taken = set(inspect.signature(kind.fit).parameters) - {"self", "images", "labels"}
+        assert kind.fit_options <= taken
+        # The control has PrivacyNet's signature, and refuses what holds the person.
+        refused = {"matcher", "wanted"} if name == "baseline-gan" else set()
+        assert taken - kind.fit_options == refused
+
+    def test_parameters_are_refused_with_name_rule_and_value(self, name):
+        images, labels = draw()
+        kind = perturber_class(name)
+        for parameter, rule in declared_constraints(kind).items():
+            for bad in BAD_NUMBERS if is_number(rule) else BAD_OTHERS:
+                method = kind(**SMALL[name] | {parameter: bad})
+                told = f"{kind.__name__}: {parameter} must be {rule.describe()}, got {bad!r}."
+                with pytest.raises(InputError, match=f"^{re.escape(told)}$"):
+                    method.fit(images, labels)
+
+    def test_what_would_change_nothing_is_refused_after_fit_too(self, name, fitted):
+        images, _ = draw(1)
+        method = copy.copy(fitted(name))
+        if method.scaled_by is None:
+            return
+        for bad in (0, *BAD_NUMBERS):
+            method.set_params(**{method.scaled_by: bad})
+            with pytest.raises(InputError, match=f"{method.scaled_by} must be a number"):
+                method.transform(images, hide="gender")
+
     def test_its_strength_is_set_or_refused(self, name, fitted):
         images, labels = draw(4, 32, 7)
         method = fitted(name)
@@ -152,16 +195,16 @@ class TestPerturber:
                 with_strength(method, 0.5)
             return
         before = method.get_params()
-        parameter, highest = method.scaled_by
-        weaker, stronger = (with_strength(method, value) for value in (0.1, min(highest, 1.5)))
+        parameter = method.scaled_by
+        weaker, stronger = (with_strength(method, value) for value in (0.1, 1.0))
         assert weaker.get_params() == before | {parameter: 0.1} and method.get_params() == before
         small, large = (
             np.abs(m.transform(images, hide="gender", labels=labels) - images).mean()
             for m in (weaker, stronger)
         )
         assert 0 < small < large
-        for value in (0, -1, float("nan"), float("inf")):
-            with pytest.raises(InputError, match="strength must be above 0"):
+        for value in (0, *BAD_NUMBERS):
+            with pytest.raises(InputError, match="strength must be a number"):
                 with_strength(method, value)
 
     def test_bad_input(self, name, fitted):

@@ -18,7 +18,7 @@ from sfumato.nets.san import AuxiliaryNet, SanAutoencoder  # noqa: E402
 from sfumato.perturbers._san_output import arrays_of  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
-from sfumato.perturbers.recipes import Recipe  # noqa: E402
+from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 from sfumato.perturbers.san_ensemble import SanEnsemble  # noqa: E402
 
 SAN = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
@@ -33,7 +33,6 @@ def untrained(method, n_groups=1):
         method.classifiers_ |= arrays_of(AuxiliaryNet(16, 2, [4, 8]), f"{k}/")
     method.prototypes_ = rng.random((n_groups, 3, 3, 16, 16), dtype=np.float32)
     method.attributes_, method.size_ = {"gender": ["female", "male"]}, 16
-    method.shown_ = {"gender": ["female", "male", "neutral"]}
     method.groups_, method.group_reader_ = [f"group {k}" for k in range(n_groups)], {}
     if n_groups > 1:
         method.group_reader_ = arrays_of(AuxiliaryNet(16, n_groups, [4, 8]))
@@ -104,7 +103,7 @@ def test_a_privacynet_of_one_attribute(tmp_path, rng):
     images = rng.random((6, 3, 32, 32), dtype=np.float32)
     labels = {"gender": np.resize(["female", "male"], 6)}
     method = PrivacyNetPerturber(size=32, width=4, strength=0.7)
-    method.fit(images, labels, recipe=Recipe(1, 2, n_rounds=1))
+    method.fit(images, labels, recipe=PerturberRecipe(1, 2, n_rounds=1))
     export_model(method, tmp_path / "p.onnx")
     found = OnnxModel(tmp_path / "p.onnx").run({"pictures": images, "then": np.ones((6, 1), int)})
     expected = method.transform(images, hide={"gender": "male"})
@@ -115,7 +114,7 @@ def test_who_reads_what_a_face_shows_goes_along(tmp_path, rng, monkeypatch):
     images = rng.random((6, 3, 32, 32), dtype=np.float32)
     labels = {"gender": np.resize(["female", "male"], 6)}
     method = PrivacyNetPerturber(size=32, width=4, labeller="reader")
-    method.fit(images, labels, recipe=Recipe(1, 2, n_rounds=1))
+    method.fit(images, labels, recipe=PerturberRecipe(1, 2, n_rounds=1))
     export_model(method, tmp_path / "p.onnx")
     opened = open_onnx(tmp_path / "p.onnx")
     torch_images = torch.from_numpy(images)

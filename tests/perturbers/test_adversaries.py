@@ -8,7 +8,7 @@ pytest.importorskip("kornia", reason="needs the extra deep")
 
 from sfumato.nets.attributes import AttributeNet  # noqa: E402
 from sfumato.perturbers.adversaries import make_altered, train_adversaries  # noqa: E402
-from sfumato.perturbers.recipes import Recipe  # noqa: E402
+from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 
 SIZE = 32
 
@@ -27,7 +27,7 @@ def draw(n, seed=0):
 
 
 def train(**more):
-    recipe = Recipe(60, 16, learning_rate=1e-2, n_rounds=2)
+    recipe = PerturberRecipe(60, 16, learning_rate=1e-2, n_rounds=2)
     images, labels = draw(200)
     return train_adversaries(images, labels, size=SIZE, width=4, recipe=recipe, **more)
 

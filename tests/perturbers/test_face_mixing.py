@@ -57,11 +57,11 @@ def test_a_morph_has_the_shape_in_between():
 
 @pytest.mark.parametrize("region", ["face", "picture"])
 @pytest.mark.parametrize("candidates", ["mean", "faces"])
-def test_nothing_mixed_in_is_the_picture(faces, region, candidates):
+def test_hardly_mixed_it_is_the_picture(faces, region, candidates):
     planes, labels = faces
-    mixing = FaceMixing(size=32, amount=0.0, region=region, candidates=candidates)
+    mixing = FaceMixing(size=32, amount=1e-6, region=region, candidates=candidates)
     found = mixing.fit(planes, labels).transform(planes[:5], hide="gender")
-    np.testing.assert_allclose(found, planes[:5], atol=1e-6)
+    np.testing.assert_allclose(found, planes[:5], atol=1e-4)
 
 
 @pytest.mark.parametrize("candidates", ["mean", "faces"])
@@ -187,10 +187,10 @@ def test_pictures_go_row_by_row_and_stay_as_they_were(faces, mixing):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"amount": 1.5}, r"amount must lie in \[0, 1\], got 1.5"),
-        ({"n_candidates": 0}, "n_candidates must be at least 1"),
-        ({"candidates": "all"}, "candidates must be one of mean, faces"),
-        ({"region": "hair"}, "region must be one of face, picture"),
+        ({"amount": 1.5}, r"amount must be a number in \(0, 1\], got 1.5"),
+        ({"n_candidates": 0}, "n_candidates must be an integer >= 1"),
+        ({"candidates": "all"}, "candidates must be one of 'faces', 'mean'"),
+        ({"region": "hair"}, "region must be one of 'face', 'picture'"),
     ],
 )
 def test_bad_parameters_are_refused(faces, parameters, message):

@@ -12,7 +12,7 @@ from sfumato.nets.pixels import luminance  # noqa: E402
 from sfumato.nets.san import SanAutoencoder  # noqa: E402
 from sfumato.perturbers._san_training import follow  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
-from sfumato.perturbers.recipes import Recipe  # noqa: E402
+from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 
 SAN = {
     "widths": (4, 4, 16, 16),
@@ -20,7 +20,7 @@ SAN = {
     "pixel_weight": 2.0,
     "pretraining": 0.3,
 }
-TINY = Recipe(n_iterations=3, batch_size=4, learning_rate=0.01, n_rounds=1)
+TINY = PerturberRecipe(n_iterations=3, batch_size=4, learning_rate=0.01, n_rounds=1)
 BAR = (slice(None), slice(None), slice(2, 5), slice(2, 14))
 
 
@@ -36,7 +36,7 @@ def draw(seed, n=100):
 @pytest.fixture(scope="module")
 def trained():
     x, gender = draw(0)
-    recipe = Recipe(n_iterations=100, batch_size=8, learning_rate=0.03, n_rounds=1)
+    recipe = PerturberRecipe(n_iterations=100, batch_size=8, learning_rate=0.03, n_rounds=1)
     return FlowSan(size=16, n_steps=2, san=SAN).fit(x, {"gender": gender}, recipe=recipe)
 
 
@@ -71,8 +71,11 @@ def test_length_is_the_number_of_sans_applied(tiny):
         outputs[length] = tiny.transform(x, hide="gender", labels={"gender": gender})
     np.testing.assert_array_equal(outputs[3], outputs[None])
     assert not np.allclose(outputs[1], outputs[2]) and not np.allclose(outputs[2], outputs[3])
-    for length in (0, 4):
-        with pytest.raises(InputError, match=r"length must be in 1 to 3 \(n_steps\)"):
+    for length, message in (
+        (0, "length must be an integer >= 1, or None, got 0"),
+        (4, r"length must be in 1 to 3 \(n_steps\), got 4"),
+    ):
+        with pytest.raises(InputError, match=message):
             tiny.set_params(length=length).transform(x, hide="gender")
 
 
@@ -168,9 +171,10 @@ def test_interrupted_in_a_later_san_it_ends_with_the_same_weights(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_steps": 0}, "at least 1 SAN, got 0"),
-        ({"share": 1.5}, "share must lie strictly between 0 and 1"),
-        ({"n_copies": 1}, "n_copies must be at least 2"),
+        ({"n_steps": 0}, "n_steps must be an integer >= 1, got 0"),
+        ({"share": 1.5}, r"share must be a number in \(0, 1\)"),
+        ({"n_copies": 1}, "n_copies must be an integer >= 2"),
+        ({"san": {"pixel_weight": -1}}, "SanPerturber: pixel_weight must be a number >= 0"),
         ({"san": {"seed": 3}}, "a parameter in san must be one of .*widths, got 'seed'"),
     ],
 )

@@ -14,7 +14,7 @@ from sfumato.perturbers.base import Perturber  # noqa: E402
 from sfumato.perturbers.choice import ATTRIBUTES  # noqa: E402
 from sfumato.perturbers.controllable import ControllableFacePrivacy  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
-from sfumato.perturbers.recipes import Recipe  # noqa: E402
+from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 from sfumato.readers.tasks import ClassTask, Reading  # noqa: E402
 
 
@@ -66,7 +66,7 @@ def test_what_the_reader_does_not_know_is_left_out():
 def test_a_perturber_asks_it_where_told_to():
     rng = np.random.default_rng(0)
     known = {"gender": np.resize(["female", "male"], 8), "hat": np.resize(["no", "yes"], 8)}
-    fit = {"recipe": Recipe(1, 4, n_rounds=1)}
+    fit = {"recipe": PerturberRecipe(1, 4, n_rounds=1)}
     method = PrivacyNetPerturber(size=32, width=4)
     method.fit(rng.random((8, 3, 32, 32), dtype=np.float32), known, **fit)
     x = pictures((0.9, 0.1, 0.1), (0.1, 0.1, 0.1), size=32)
@@ -79,7 +79,7 @@ def test_a_perturber_asks_it_where_told_to():
 @pytest.mark.parametrize("kind", [PrivacyNetPerturber, ControllableFacePrivacy])
 def test_an_unknown_labeller_is_refused(kind):
     x = np.zeros((2, 3, 32, 32), np.float32)
-    with pytest.raises(InputError, match="labeller must be one of own, reader, got 'mine'"):
+    with pytest.raises(InputError, match="labeller must be one of 'own', 'reader', got 'mine'"):
         kind(labeller="mine").fit(x, {"gender": ["female", "male"]})
 
 

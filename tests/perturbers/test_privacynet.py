@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.perturbers.baseline_gan import BaselineGan  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
-from sfumato.perturbers.recipes import Recipe  # noqa: E402
+from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 
 SIZE = 32
 
@@ -45,14 +45,14 @@ def said(images):
 def fit(recipe=None, folder=None, progress=None, adversaries=(), **parameters):
     parameters = {"size": SIZE, "width": 8, "residual": True, "n_critic": 1} | parameters
     return PrivacyNetPerturber(**parameters).fit(
-        *draw(256), matcher=Blobs(), recipe=recipe or Recipe(6, 8, n_rounds=3),
+        *draw(256), matcher=Blobs(), recipe=recipe or PerturberRecipe(6, 8, n_rounds=3),
         adversaries=adversaries, folder=folder, progress=progress,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def trained():
-    recipe = Recipe(120, 16, learning_rate=2e-3, n_rounds=2)
+    recipe = PerturberRecipe(120, 16, learning_rate=2e-3, n_rounds=2)
     return fit(recipe, attribute_weight=4.0, matching_weight=4.0)
 
 
@@ -76,7 +76,7 @@ def test_strength_is_a_factor_on_the_change(trained):
     inside = np.abs(images + whole - 0.5) < 0.49
     np.testing.assert_allclose(half[inside], whole[inside] / 2, atol=1e-6)
     assert np.abs(whole).max() > 0.05
-    with pytest.raises(InputError, match="strength must be above 0, got 0"):
+    with pytest.raises(InputError, match="strength must be a number > 0, got 0"):
         fit(strength=0)
 
 
@@ -131,7 +131,7 @@ def test_a_nan_stops_it_and_the_last_good_checkpoint_stays(tmp_path):
             found = super().forward(x)
             return found * float("nan") if Broken.calls > 20 else found
 
-    recipe, kept = Recipe(12, 8, n_rounds=4), {"size": SIZE, "width": 4, "n_critic": 1}
+    recipe, kept = PerturberRecipe(12, 8, n_rounds=4), {"size": SIZE, "width": 4, "n_critic": 1}
     with pytest.raises(InputError, match="the training diverged"):
         PrivacyNetPerturber(**kept).fit(
             images, labels, matcher=Broken(), recipe=recipe, folder=tmp_path
@@ -153,7 +153,7 @@ def test_the_wanted_template_is_another():
 
     images, labels = draw(64)
     method = PrivacyNetPerturber(size=SIZE, width=4, n_critic=1)
-    recipe = Recipe(3, 8, n_rounds=1)
+    recipe = PerturberRecipe(3, 8, n_rounds=1)
     method.fit(images, labels, matcher=Blobs(), wanted=wanted, recipe=recipe)
     np.testing.assert_allclose(np.linalg.norm(seen[0], axis=1), 1, rtol=1e-5)
     plain = PrivacyNetPerturber(size=SIZE, width=4, n_critic=1)
@@ -163,13 +163,13 @@ def test_the_wanted_template_is_another():
 
 
 def test_a_matcher_of_weight_0_is_only_watched():
-    found = fit(Recipe(2, 8, n_rounds=1), matching_weight=0.0)
+    found = fit(PerturberRecipe(2, 8, n_rounds=1), matching_weight=0.0)
     assert "matching" not in found.history_[0] and "cosine" in found.history_[0]
 
 
 def test_the_control_takes_no_matcher():
     with pytest.raises(InputError, match="takes no matcher; use privacynet"):
-        BaselineGan(size=SIZE, width=4).fit(*draw(16), matcher=Blobs(), recipe=Recipe(1))
+        BaselineGan(size=SIZE, width=4).fit(*draw(16), matcher=Blobs(), recipe=PerturberRecipe(1))
 
 
 class Stripes(torch.nn.Module):
@@ -187,7 +187,7 @@ class Stripes(torch.nn.Module):
 
 def test_adversaries_are_fooled_and_what_was_given_stays_as_it_was():
     pytest.importorskip("kornia", reason="needs the extra deep")
-    recipe = Recipe(60, 16, learning_rate=2e-3, n_rounds=2)
+    recipe = PerturberRecipe(60, 16, learning_rate=2e-3, n_rounds=2)
     given = Stripes()
     plain, fooling = fit(recipe), fit(recipe, adversaries=[given])
     assert float(given.weight.detach()) == 40.0
@@ -218,8 +218,8 @@ def test_samples_show_every_class_of_some_faces_where_asked_for(tmp_path):
     pytest.importorskip("PIL", reason="needs the extra faces")
     from sfumato.faces.photos import read_photo
 
-    fit(Recipe(2, 8, n_rounds=1), folder=tmp_path / "none")
+    fit(PerturberRecipe(2, 8, n_rounds=1), folder=tmp_path / "none")
     assert not (tmp_path / "none" / "samples.png").exists()
-    fit(Recipe(2, 8, n_rounds=1, n_samples=3), folder=tmp_path / "some")
+    fit(PerturberRecipe(2, 8, n_rounds=1, n_samples=3), folder=tmp_path / "some")
     sheet = read_photo(tmp_path / "some" / "samples.png")
     assert sheet.shape == (3 * SIZE + 4, 3 * SIZE + 4, 3)  # the original, female, male

@@ -11,6 +11,8 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
+from sfumato._fitted import fitted_state  # noqa: E402
+from sfumato.models import pictures  # noqa: E402
 from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
 from sfumato.nets.pixels import luminance  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet  # noqa: E402
@@ -23,12 +25,12 @@ from sfumato.perturbers._san_game import (  # noqa: E402
     san_step,
 )
 from sfumato.perturbers._san_output import coloured  # noqa: E402
-from sfumato.perturbers.recipes import Recipe  # noqa: E402
+from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 from sfumato.perturbers.san import SanPerturber  # noqa: E402
 
 SMALL = {"size": 16, "widths": (4, 4, 16, 16), "classifier_widths": (8, 8, 16)}
-RECIPE = Recipe(n_iterations=140, batch_size=8, learning_rate=0.03, n_rounds=2)
-TINY = Recipe(n_iterations=4, batch_size=4, learning_rate=0.01, n_rounds=2)
+RECIPE = PerturberRecipe(n_iterations=140, batch_size=8, learning_rate=0.03, n_rounds=2)
+TINY = PerturberRecipe(n_iterations=4, batch_size=4, learning_rate=0.01, n_rounds=2)
 BAR = (slice(None), slice(None), slice(2, 5), slice(2, 14))
 
 
@@ -138,6 +140,16 @@ def test_saved_and_loaded_it_does_the_same(trained, tmp_path):
         np.testing.assert_allclose(
             again.transform(x, hide=hide), trained[0].transform(x, hide=hide), atol=5e-3
         )
+
+
+def test_a_file_of_before_shown_was_derived_is_read(trained, tmp_path, monkeypatch):
+    def as_before(estimator):
+        arrays, scalars = fitted_state(estimator)
+        return arrays, scalars | {"shown_": {"gender": ["female", "male", "neutral"]}}
+
+    monkeypatch.setattr(pictures, "fitted_state", as_before)
+    save_perturber(trained[0], tmp_path / "san")
+    assert load_perturber(tmp_path / "san")[0].shown_ == trained[0].shown_
 
 
 def test_pictures_do_not_depend_on_their_batch(trained):

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
 from sfumato.perturbers._san_data import oversampled  # noqa: E402
-from sfumato.perturbers.recipes import Recipe  # noqa: E402
+from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 from sfumato.perturbers.san_ensemble import (  # noqa: E402
     SanEnsemble,
     confidence,
@@ -23,7 +23,7 @@ SAN = {
     "pixel_weight": 2.0,
     "pretraining": 0.3,
 }
-TINY = Recipe(n_iterations=3, batch_size=4, learning_rate=0.01, n_rounds=1)
+TINY = PerturberRecipe(n_iterations=3, batch_size=4, learning_rate=0.01, n_rounds=1)
 BAR = (slice(None), slice(None), slice(2, 5), slice(2, 14))
 
 
@@ -48,7 +48,7 @@ def of(ensemble, selection, **others):
 @pytest.fixture(scope="module")
 def trained():
     x, labels = draw(0)
-    recipe = Recipe(n_iterations=100, batch_size=8, learning_rate=0.03, n_rounds=1)
+    recipe = PerturberRecipe(n_iterations=100, batch_size=8, learning_rate=0.03, n_rounds=1)
     return SanEnsemble(size=16, n_sans=2, san=SAN).fit(
         x, {"gender": labels["gender"]}, recipe=recipe
     )
@@ -122,8 +122,6 @@ def test_gibbs_by_hand():
     # Confidences 0.9 and 0.6 at temperature 0.3: odds of exp(1).
     found = gibbs(np.array([[0.9, 0.6]]), 0.3)
     np.testing.assert_allclose(found, [[1, np.exp(-1)]])
-    with pytest.raises(InputError, match="temperature must be above 0"):
-        gibbs(np.ones((1, 2)), 0)
 
 
 def test_confidence_by_hand():
@@ -197,7 +195,7 @@ def test_interrupted_it_ends_with_the_same_weights(tmp_path):
 
 def test_bad_input_is_refused():
     x, labels = draw(0, 16)
-    with pytest.raises(InputError, match="selection must be one of random, average, gibbs"):
+    with pytest.raises(InputError, match="selection must be one of 'average', 'gibbs', 'random'"):
         SanEnsemble(size=16, selection="best").fit(x, labels)
     with pytest.raises(InputError, match="age must be one of young, middle, old, got 'kid'"):
         SanEnsemble(size=16).fit(x, labels | {"age": np.array(["kid"] * 16)})

@@ -15,7 +15,7 @@ from sfumato.readers.pixels import (  # noqa: E402
     make_augmentation,
     train_pixels,
 )
-from sfumato.readers.recipes import Architecture, Recipe  # noqa: E402
+from sfumato.readers.recipes import Architecture, ReaderRecipe  # noqa: E402
 from sfumato.readers.storage import load_reader, save_reader  # noqa: E402
 from sfumato.readers.tasks import AgeTask, ClassTask  # noqa: E402
 
@@ -39,7 +39,7 @@ def draw(seed, n=N):
 def trained():
     images, labels = draw(0)
     labels["half"][:30] = None
-    recipe = Recipe(n_epochs=6, batch_size=32, learning_rate=0.01)
+    recipe = ReaderRecipe(n_epochs=6, batch_size=32, learning_rate=0.01)
     validation = np.arange(N) % 6 == 0
     return train_pixels(images, labels, validation, SMALL, recipe)
 
@@ -66,7 +66,7 @@ def test_training_starts_from_a_readers_features(trained):
     reader, _ = trained
     rng = np.random.default_rng(1)
     images, y = rng.integers(0, 255, (40, 32, 32, 3), np.uint8), np.resize(["a", "b"], 40)
-    more = ({"y": y}, np.arange(40) < 8, reader.net.trunk.architecture, Recipe(1, 16, 1e-9))
+    more = ({"y": y}, np.arange(40) < 8, reader.net.trunk.architecture, ReaderRecipe(1, 16, 1e-9))
     found = {
         start: train_pixels(images, *more, start=start, augmentation="none")[0]
         for start in (reader, None)
@@ -104,7 +104,7 @@ def test_saved_and_loaded_it_reads_the_same(trained, tmp_path):
 def test_interrupted_it_ends_with_the_same_weights(tmp_path):
     images, labels = draw(0, 96)
     validation = np.arange(96) % 4 == 0
-    recipe = Recipe(n_epochs=3, batch_size=24, learning_rate=0.01)
+    recipe = ReaderRecipe(n_epochs=3, batch_size=24, learning_rate=0.01)
     whole, _ = train_pixels(images, labels, validation, SMALL, recipe)
 
     def cut_off(n_done, n_total, what):
@@ -154,7 +154,7 @@ def test_grey_networks_take_colour_photos():
 
 def test_bad_input(tmp_path):
     images, labels = draw(0, 30)
-    recipe = Recipe(n_epochs=1, batch_size=8, learning_rate=0.01)
+    recipe = ReaderRecipe(n_epochs=1, batch_size=8, learning_rate=0.01)
     with pytest.raises(InputError, match="at least 64 pixels"):
         Architecture(size=48)
     with pytest.raises(InputError, match="validation must have one entry"):
@@ -175,7 +175,7 @@ def test_a_guide_teaches_what_few_labels_do_not(tmp_path):
     few["half"][~validation & (np.arange(N) > 6)] = None
     guide = np.stack([halves, np.ones(N)], axis=1)
     guide[20:40] = np.nan
-    recipe = Recipe(n_epochs=3, batch_size=24, learning_rate=0.01, seed=1)
+    recipe = ReaderRecipe(n_epochs=3, batch_size=24, learning_rate=0.01, seed=1)
 
     def accuracy(**more):
         more |= {"augmentation": "none"}

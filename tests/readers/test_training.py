@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
 from sfumato.readers._training import Rows, task_weight, train_reader  # noqa: E402
-from sfumato.readers.recipes import Recipe  # noqa: E402
+from sfumato.readers.recipes import ReaderRecipe  # noqa: E402
 from sfumato.readers.tasks import ClassTask  # noqa: E402
 
 
@@ -35,7 +35,7 @@ def test_a_rare_task_weighs_little_in_the_loss():
     codes["rare"][:4] = [0, 1, 0, 1]
     rows = Rows(lambda numbers, train: x[numbers], codes)
     tasks = [ClassTask(name, ("a", "b")) for name in codes]
-    recipe = Recipe(1, 64, learning_rate=1e-9, accelerator="cpu")
+    recipe = ReaderRecipe(1, 64, learning_rate=1e-9, accelerator="cpu")
     _, _, history = train_reader(Trunk(), tasks, rows, rows, recipe)
     # The rare one has one label a batch of 64, of 32 that are enough: its log 2 counts 1/32.
     assert history[0]["loss"] == pytest.approx(0.75, abs=0.2)

@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch", reason="needs the extra deep")
 from sfumato.nets.mobilefacenet import MobileFaceNet  # noqa: E402
 from sfumato.nets.vggface2 import ResNet50  # noqa: E402
 from sfumato.training import lntl_encoder  # noqa: E402
-from sfumato.training.lntl_encoder import Recipe, embed_faces, lntl_step, unlearn  # noqa: E402
+from sfumato.training.lntl_encoder import UnlearningRecipe, embed_faces, lntl_step, unlearn  # noqa: E402
 
-BRIEF = Recipe(n_unfrozen=2, head_epochs=1, n_epochs=1, batch_size=16)
-STRONG = Recipe(
+BRIEF = UnlearningRecipe(n_unfrozen=2, head_epochs=1, n_epochs=1, batch_size=16)
+STRONG = UnlearningRecipe(
     n_unfrozen=2, head_epochs=20, n_epochs=15, learning_rate=1e-3, entropy_weight=1, batch_size=40
 )
 
@@ -97,14 +97,16 @@ def test_same_seed_same_encoder_whether_kept_or_computed_again(encoder, rng, mon
     monkeypatch.setattr(lntl_encoder, "CACHE_BYTES", 0)
     again = embed_faces(unlearn(encoder, images, gender, who, BRIEF), images)
     np.testing.assert_allclose(first, again, atol=1e-5)
-    other = Recipe(n_unfrozen=2, head_epochs=1, n_epochs=1, batch_size=16, seed=1)
+    other = UnlearningRecipe(n_unfrozen=2, head_epochs=1, n_epochs=1, batch_size=16, seed=1)
     assert np.abs(embed_faces(unlearn(encoder, images, gender, who, other), images) - first).max()
 
 
 def test_resnet50_keeps_its_batch_statistics(rng):
     net = ResNet50(seed=0).eval()
     images, gender, who = faces(rng, 4, n_each=2, size=64)
-    recipe = Recipe(n_unfrozen=1, head_epochs=1, n_epochs=1, batch_size=8, learning_rate=1e-2)
+    recipe = UnlearningRecipe(
+        n_unfrozen=1, head_epochs=1, n_epochs=1, batch_size=8, learning_rate=1e-2
+    )
     said: list = []
     trained = unlearn(net, images, gender, who, recipe, progress=lambda *a: said.append(a))
     moved = {
@@ -125,7 +127,7 @@ def test_step_makes_the_two_updates_of_the_paper():
     nets = [torch.nn.Linear(4, 4), torch.nn.Linear(4, 3), torch.nn.Linear(4, 2)]
     naive = copy.deepcopy(nets)
     batch = torch.randn(6, 4), torch.tensor([0, 1, 2] * 2), torch.tensor([0, 1] * 3)
-    recipe, rate = Recipe(entropy_weight=0.5, reversal=0.3), 0.1
+    recipe, rate = UnlearningRecipe(entropy_weight=0.5, reversal=0.3), 0.1
     lntl_step(nets, batch, [torch.optim.SGD(net.parameters(), rate) for net in nets], recipe)
 
     def embed():
@@ -159,7 +161,7 @@ def test_refuses_what_cannot_be_trained(encoder, rng):
         unlearn(encoder, images, gender, who)
     with pytest.raises(InputError, match="y"):
         unlearn(encoder, images, ["male"] * 40, who, BRIEF)
-    wild = Recipe(n_unfrozen=2, head_epochs=0, n_epochs=30, learning_rate=1e20)
+    wild = UnlearningRecipe(n_unfrozen=2, head_epochs=0, n_epochs=30, learning_rate=1e20)
     with pytest.raises(InputError, match="diverged at learning_rate=1e.20"):
         unlearn(encoder, images, gender, who, wild)
 
@@ -176,4 +178,4 @@ def test_refuses_what_cannot_be_trained(encoder, rng):
 )
 def test_refuses_parameters_out_of_range(name, value):
     with pytest.raises(InputError, match=f"{name} must be"):
-        Recipe(**{name: value})
+        UnlearningRecipe(**{name: value})

@@ -12,7 +12,7 @@ pytest.importorskip("lightning_fabric", reason="needs the extra deep")
 
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.readers._training import Rows, train_reader  # noqa: E402
-from sfumato.readers.recipes import Recipe  # noqa: E402
+from sfumato.readers.recipes import ReaderRecipe  # noqa: E402
 from sfumato.readers.tasks import MISSING, ClassTask  # noqa: E402
 from sfumato.training._checkpoints import load_state  # noqa: E402
 from sfumato.training.loop import make_fabric  # noqa: E402
@@ -65,7 +65,7 @@ def train(tmp_path, monkeypatch):
         rows = Rows(partial(read, x, tmp_path / log), codes, guide)
         tasks = [ClassTask("a", ("x", "y", "z")), ClassTask("b", ("x", "y"))]
         torch.manual_seed(1)
-        recipe = Recipe(3, BATCH, learning_rate=0.05, accelerator="cpu", devices=devices)
+        recipe = ReaderRecipe(3, BATCH, learning_rate=0.05, accelerator="cpu", devices=devices)
         net, _, history = train_reader(
             Trunk(), tasks, rows, rows, recipe, folder=folder, progress=progress
         )
@@ -143,5 +143,5 @@ def test_arrays_on_disk_are_opened_and_not_sent(tmp_path):
 def test_devices_are_counted_from_one():
     with pytest.raises(InputError, match="devices must be at least 1, got 0"):
         make_fabric("cpu", devices=0)
-    assert "devices" not in Recipe(1, 1, 0.1).settings()
-    assert Recipe(1, 1, 0.1, devices=2).settings()["devices"] == 2
+    assert "devices" not in ReaderRecipe(1, 1, 0.1).settings()
+    assert ReaderRecipe(1, 1, 0.1, devices=2).settings()["devices"] == 2

@@ -53,7 +53,7 @@ def retrained(images, y, tested, architecture, recipe, *, start=None, progress=N
         Their true classes, two.
     tested : array-like of shape (n_tested, 3, height, width)
     architecture : Architecture
-    recipe : Recipe
+    recipe : ReaderRecipe
         Of :mod:`sfumato.readers.recipes`; a tenth of the rows picks the epoch.
     start : PixelReader, optional
         A reader of the same architecture to start from; default: trained afresh.

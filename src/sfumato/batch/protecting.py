@@ -20,7 +20,7 @@ from sfumato.models.protector import ContentProtector
 from sfumato.models.registry import PERTURBERS, method_name
 from sfumato.models.storage import SavedModel, fingerprint_of
 from sfumato.models.tables import Protection
-from sfumato.perturbers.choice import check_choice_of, shown_classes
+from sfumato.perturbers.choice import check_choice_of
 
 
 @dataclass
@@ -105,7 +105,7 @@ class PerturbJob(PhotoJob):
     def __init__(
         self, source, perturber, detector, *, hide, keep=(), at_random=False, max_pixels=MAX_PIXELS
     ):
-        wanted = check_choice_of(shown_classes(perturber), hide, keep)
+        wanted = check_choice_of(perturber.shown_, hide, keep)
         asked = {"hide": wanted, "keep": list(keep)}
         options = {"at_random": at_random, "max_pixels": max_pixels, "keep_metadata": False}
         protector = ContentProtector(

@@ -15,7 +15,6 @@ from sfumato.models.storage import fingerprint_of
 from sfumato.nets.pixels import luminance
 from sfumato.nets.privacynet import label_planes
 from sfumato.perturbers._san_output import coloured
-from sfumato.perturbers.choice import shown_classes
 
 LANDMARKS = ("controllable", "face-mixing")
 
@@ -40,7 +39,7 @@ def export_perturber(perturber, about=None):
     protected, seen = add_network(graph, module, examples)
     graph.output("protected", protected, np.float32, [3, size, size])
     graph.output("seen", seen, np.int64, [len(perturber.attributes_)])
-    shown = {name: list(classes) for name, classes in shown_classes(perturber).items()}
+    shown = perturber.shown_
     present = [len(classes) for classes in perturber.attributes_.values()]
     description = {
         "kind": "perturber",
@@ -48,7 +47,7 @@ def export_perturber(perturber, about=None):
         "version": __version__,
         "fingerprint": fingerprint_of(perturber, method),
         "seed": perturber.seed,
-        "labeller": getattr(perturber, "labeller", "own"),
+        "labeller": perturber.labeller,
         "seen": {name: list(classes) for name, classes in perturber.attributes_.items()},
         "attributes": shown,
         "classes": {

@@ -87,7 +87,11 @@ class OnnxPerturber(Perturber):
         if "seen" not in known:
             raise InputError(f"{path}: exported by an older sfumato; export it again.")
         self.seed, self.size_ = known["seed"], known["size"]
-        self.attributes_, self.shown_ = known["seen"], known["attributes"]
+        self.attributes_ = known["seen"]
+        self.also_shown = {
+            name: classes[len(known["seen"][name]) :]
+            for name, classes in known["attributes"].items()
+        }
         self.labeller = known.get("labeller", "own")
         self.method, self.fingerprint = self._model.method, known["fingerprint"]
 

@@ -142,6 +142,8 @@ class Stack:
         May be memory-mapped.
     """
 
+    dtype = np.dtype(np.uint8)
+
     def __init__(self, parts):
         self.parts = list(parts)
         self._ends = np.cumsum([0, *map(len, self.parts)])
@@ -168,6 +170,8 @@ class Subset:
     images : ndarray or Stack
     rows : ndarray of int
     """
+
+    dtype = np.dtype(np.uint8)
 
     def __init__(self, images, rows):
         self.images, self.rows = images, rows

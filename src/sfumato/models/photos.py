@@ -11,7 +11,7 @@ from sfumato.faces.saving import KINDS, check_ending
 from sfumato.faces.sources import FileSource, open_source
 from sfumato.faces.workers import embed_in_order, n_cores
 from sfumato.models.protector import PhotoProtector, check_target
-from sfumato.perturbers.choice import check_choice_of, shown_classes
+from sfumato.perturbers.choice import check_choice_of
 from sfumato.validation import check_choice
 
 TASK = 2
@@ -128,7 +128,7 @@ def protect_photos(
     misleads machines that were not trained on such pictures; what one reads that was, an audit
     tells.
     """
-    wanted = check_choice_of(shown_classes(perturber), hide, keep)
+    wanted = check_choice_of(perturber.shown_, hide, keep)
     for name, value in (labels or {}).items():
         check_choice(name, perturber.attributes_, "labels: attribute")
         check_choice(value, perturber.attributes_[name], f"labels: {name}")

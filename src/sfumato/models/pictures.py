@@ -68,8 +68,10 @@ def load_perturber(path):
         )
     perturber = perturber_class(description["method"])(**description["parameters"])
     single = {name: _single(values) for name, values in arrays.items()}
+    # Files of before the class itself derived it have shown_ too.
+    state = {name: value for name, value in description["state"].items() if name != "shown_"}
     try:
-        restore(perturber, single, description["state"])
+        restore(perturber, single, state)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return perturber, description["about"]

@@ -182,6 +182,13 @@ class _Graph:
         except Exception as error:
             raise InputError(f"{path}: not an ONNX file with its weights inside.") from error
         self.size = self._input_size(graph)
+        self._readers = {
+            "add": self._read_nothing,
+            "clip": self._read_clip,
+            "conv": self._read_conv,
+            "flatten": self._read_flatten,
+            "relu": self._read_nothing,
+        }
         self.layers: list[dict] = []
         self.weights: list[list] = []
         for node in graph.node:
@@ -211,7 +218,7 @@ class _Graph:
         if node.op_type not in OPERATORS:
             raise self._error(node, f"known operators are {', '.join(OPERATORS)}")
         kind = "flatten" if node.op_type == "Reshape" else node.op_type.lower()
-        arguments = getattr(self, f"_read_{kind}")(node, attributes)
+        arguments = self._readers[kind](node, attributes)
         inputs = [name for name in node.input if name and name not in self._constants]
         if len(inputs) != (2 if kind == "add" else 1):
             raise self._error(node, "one of its inputs is of the wrong kind")
@@ -222,10 +229,8 @@ class _Graph:
     def _error(self, node, rule):
         return InputError(f"{self._path}: node {node.name or node.op_type!r}: {rule}.")
 
-    def _read_add(self, node, attributes):
+    def _read_nothing(self, node, attributes):
         return {}
-
-    _read_relu = _read_add
 
     def _read_clip(self, node, attributes):
         bounds = [self._constants.get(name) for name in node.input[1:]]

@@ -4,16 +4,26 @@ As in active appearance models (Cootes, Edwards, Taylor, TPAMI 2001), but shapes
 again: :func:`~sfumato.faces.crops.crop_face` has moved, turned and scaled the faces already.
 """
 
+import math
+from numbers import Integral
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT, Constraint, Interval, StrOptions
 from sfumato.errors import InputError
 from sfumato.faces import landmarks
-from sfumato.validation import check_choice
 
 BATCH = 64
-REGIONS = ("face", "picture")
+#: Rules for the parameters of methods that fit a :class:`FaceCode`; each of two classes or more
+#: needs two faces.
+CODE_PARAMETERS: dict[str, Constraint] = {
+    "region": StrOptions({"face", "picture"}),
+    "size": POSITIVE_INT,
+    "zoom": POSITIVE,
+    "max_faces": Interval(Integral, 4, math.inf, closed="left"),
+}
 # Of the first component's; below it a code says nothing, and saving in half precision moves it.
 LEAST_VARIANCE = 1e-5
 
@@ -126,7 +136,6 @@ def fit_code(pictures, rows, *, zoom, region, n_shape, n_texture, seed, progress
     codes : ndarray of shape (n_rows, n_shape + n_texture)
     shapes : ndarray of shape (n_rows, n_landmarks, 2)
     """
-    check_choice(region, REGIONS, "region")
     size, parts = pictures.size, []
     for start in range(0, len(rows), BATCH):
         found = pictures_and_shapes(pictures.batch(rows[start : start + BATCH]), zoom)

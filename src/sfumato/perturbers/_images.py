@@ -3,6 +3,7 @@
 import numpy as np
 
 from sfumato.errors import InputError
+from sfumato.faces.crops import Stack, Subset
 from sfumato.validation import check_images, need
 
 
@@ -42,9 +43,11 @@ class Pictures:
 
     def __init__(self, images, size):
         self.size = size
-        if len(images.shape if hasattr(images, "shape") else np.shape(images)) != 4:
+        if not isinstance(images, Stack | Subset):
+            images = np.asanyarray(images)
+        if len(images.shape) != 4:
             raise InputError("images must have four dimensions: faces, and each a picture.")
-        self._bytes = images.shape[-1] == 3 and getattr(images, "dtype", np.uint8) == np.uint8
+        self._bytes = images.shape[-1] == 3 and images.dtype == np.uint8
         self.images = images if self._bytes else check_images(images)
 
     def __len__(self):

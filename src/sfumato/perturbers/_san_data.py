@@ -1,16 +1,28 @@
 """What SANs are trained on: checked labels, prototypes, the released recipe."""
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
+from sfumato._constraints import Constraint, Instance, Interval, Optional, check_parameters
 from sfumato.errors import InputError
 from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.choice import class_numbers, known_labels
-from sfumato.perturbers.recipes import Recipe
-from sfumato.validation import check_choice, check_fraction, need
+from sfumato.perturbers.recipes import PerturberRecipe
+from sfumato.validation import check_choice, need
 
-NEUTRAL = "neutral"
+#: What SANs show besides the classes of gender.
+ALSO_SHOWN = {"gender": ("neutral",)}
+SIZE = Interval(Integral, 4, math.inf, closed="left")
+#: Rules for the parameters of methods that train several SANs.
+SEVERAL: dict[str, Constraint] = {
+    "size": SIZE,
+    "share": Interval(Real, 0, 1, closed="neither"),
+    "n_copies": Interval(Integral, 2, math.inf, closed="left"),
+    "san": Optional(Instance(dict)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +54,7 @@ class SanFaces:
 def checked(images, labels, size):
     """Return pictures, class numbers of gender and the two classes; refuse anything else."""
     need("torch", "deep")
-    if size < 4 or size % 4:
+    if size % 4:
         raise InputError(f"size must be divisible by 4 pixels, got {size}.")
     pictures = Pictures(images, size)
     if "gender" not in labels:
@@ -90,7 +102,7 @@ def class_means(pictures, cells, n_cells):
 
 def released_recipe(n_images):
     """Return the released code's recipe: 20 epochs in batches of 8, Adam at 2e-4."""
-    return Recipe(n_iterations=20 * -(-n_images // 8), batch_size=8, learning_rate=2e-4)
+    return PerturberRecipe(n_iterations=20 * -(-n_images // 8), batch_size=8, learning_rate=2e-4)
 
 
 def oversampled(n_images, share, n_copies, seed):
@@ -102,15 +114,13 @@ def oversampled(n_images, share, n_copies, seed):
     share : float in (0, 1)
         Of the images, in the subset.
     n_copies : int
+        2 or more.
     seed : int
 
     Returns
     -------
     ndarray of int64
     """
-    check_fraction(share, "share")
-    if n_copies < 2:
-        raise InputError(f"n_copies must be at least 2, got {n_copies}.")
     subset = np.random.default_rng(seed).permutation(n_images)[: round(share * n_images)]
     return np.concatenate([np.arange(n_images), np.repeat(subset, n_copies - 1)])
 
@@ -132,13 +142,13 @@ def each_san(make, size, parameters, seed, n):
         Others of its parameters.
     seed, n : int
     """
-    if n < 1:
-        raise InputError(f"there must be at least 1 SAN, got {n}.")
     own = ("size", "seed")
     allowed = tuple(name for name in make().get_params() if name not in own)
     for name in parameters or {}:
         check_choice(name, allowed, "a parameter in san")
-    return [make(size=size, seed=seed_of(seed, k), **(parameters or {})) for k in range(n)]
+    sans = [make(size=size, seed=seed_of(seed, k), **(parameters or {})) for k in range(n)]
+    check_parameters(sans[0])
+    return sans
 
 
 def telling(progress, what):

@@ -10,7 +10,7 @@ from sfumato.nets.privacynet import label_layout, read_labels
 from sfumato.perturbers._draws import Draws
 from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.choice import classes_and_codes
-from sfumato.perturbers.recipes import Recipe
+from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
 from sfumato.validation import need
@@ -33,7 +33,7 @@ def train_adversaries(
         Pixels a side of what they see, 32 or more.
     width : int, default=24
         Of :class:`~sfumato.nets.attributes.AttributeNet`.
-    recipe : Recipe, optional
+    recipe : PerturberRecipe, optional
         Default: 1,500 batches of 64. The rate, AdamW's, rises for a tenth of them, then falls.
     seed : int, default=0
     folder : str or Path, optional
@@ -51,7 +51,7 @@ def train_adversaries(
     InputError
         For bad pictures or labels, or if the training diverges.
     """
-    recipe = recipe or Recipe(1_500, 64, learning_rate=2e-3, n_rounds=5, precision="auto")
+    recipe = recipe or PerturberRecipe(1_500, 64, learning_rate=2e-3, n_rounds=5, precision="auto")
     pictures = Pictures(images, size)
     attributes, codes = classes_and_codes(labels, len(pictures))
     layout, n_logits = label_layout(attributes)

@@ -1,34 +1,44 @@
 """What all perturbers share: checks, sizes, and which class a picture is to show."""
 
 import copy
-import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from sfumato._constraints import (
+    SEED,
+    Constraint,
+    StrOptions,
+    check_parameters,
+    declared_constraints,
+)
 from sfumato.errors import InputError
 from sfumato.perturbers._images import resized
-from sfumato.perturbers.choice import check_choice_of, class_numbers, shown_classes, target_codes
+from sfumato.perturbers.choice import check_choice_of, class_numbers, target_codes
 from sfumato.validation import check_images
 
 BATCH = 32
 #: What reads the classes of a picture without labels: the method, or sfumato's reader of pixels.
-LABELLERS = ("own", "reader")
+LABELLER = StrOptions({"own", "reader"})
 
 
 class Perturber(BaseEstimator):
     """A change of pictures that hides attributes; a method gives ``fit`` and three more.
 
-    A method's ``__init__`` stores at least ``seed``, and its ``fit`` sets
+    A method's ``__init__`` stores at least ``seed``. Its class declares
 
-    - ``attributes_`` : dict of str to list of str, what it can hide and the classes;
-    - ``size_`` : int, pixels a side of the pictures it works on,
-    - ``shown_``, if it can show more than the classes: ``attributes_`` with that added,
+    - ``constraints`` : dict of str to Constraint, the rule of each parameter, which ``fit``
+      checks first, by :func:`sfumato._constraints.check_parameters`;
+    - ``fit_options`` : what ``fit`` takes besides images and labels;
+    - ``scaled_by`` : the parameter that says how much a fitted one changes, if there is one;
+    - ``also_shown`` : dict of str to sequence of str, what it can show besides the classes.
 
-    and, with a trailing underscore, arrays or dicts of arrays that are all it needs to work
-    again. It has
+    ``fit`` sets ``attributes_``, a dict of str to list of str: what it can hide and the classes;
+    ``size_``, the pixels a side of the pictures it works on; and, with a trailing underscore,
+    arrays or dicts of arrays that are all it needs to work again. It has
 
     - ``_codes(x)`` : dict of str to ndarray of int, the classes that it sees on pictures, used
       where no labels are given;
@@ -36,13 +46,23 @@ class Perturber(BaseEstimator):
       that show the classes ``then`` in the place of ``now`` (dicts of int arrays by attribute);
       ``hidden`` names the attributes to hide;
     - ``_build()``, if it has networks: what ``_networks()`` returns, made of the weights once;
-    - ``scaled_by``, if a parameter says how much a fitted one changes: its name and highest value;
-    - ``labeller``, if it can ask another reader than its own: one of :data:`LABELLERS`.
+    - a parameter ``labeller``, if it can ask another reader than its own.
     """
 
-    scaled_by: tuple[str, float] | None = None
-    labeller = "own"
+    constraints: ClassVar[Mapping[str, Constraint]] = {"seed": SEED}
+    fit_options: ClassVar[frozenset[str]] = frozenset({"progress"})
+    scaled_by: ClassVar[str | None] = None
+    also_shown: Mapping[str, Sequence[str]] = {}
+    labeller: str = "own"
     _nets: Any = None
+
+    @property
+    def shown_(self) -> dict[str, list[str]]:
+        """What ``hide`` may name: each attribute's classes, then what is shown besides."""
+        return {
+            name: [*classes, *self.also_shown.get(name, ())]
+            for name, classes in self.attributes_.items()
+        }
 
     def transform(self, images, *, hide, keep=(), labels=None, at_random=False, seed=None):
         """Return pictures on which machines misread the hidden attributes.
@@ -77,8 +97,9 @@ class Perturber(BaseEstimator):
             For bad images, attributes, classes or labels.
         """
         check_is_fitted(self)
+        check_parameters(self)
         images = check_images(images)
-        wanted = check_choice_of(shown_classes(self), hide, keep)
+        wanted = check_choice_of(self.shown_, hide, keep)
         given = self._given(labels, len(images))
         rng = np.random.default_rng(self.seed if seed is None else seed)
         draws = {
@@ -102,7 +123,7 @@ class Perturber(BaseEstimator):
                 now[name],
                 len(self.attributes_[name]),
                 np.random.default_rng([draws[name], rows.start]),
-                shown=None if shown is None else list(shown_classes(self)[name]).index(shown),
+                shown=None if shown is None else list(self.shown_[name]).index(shown),
                 at_random=at_random,
             )
         change = self._perturb(small, now, then, tuple(wanted)) - small
@@ -148,14 +169,12 @@ def with_strength(perturber, strength):
     InputError
         If the perturber has no such parameter, or for a value that it does not take.
     """
-    if perturber.scaled_by is None:
+    kind, name = type(perturber), perturber.scaled_by
+    if name is None:
+        raise InputError(f"{kind.__name__} has no strength that can be set; leave strength out.")
+    rule = declared_constraints(kind)[name]
+    if not rule.accepts(strength):
         raise InputError(
-            f"{type(perturber).__name__} has no strength that can be set; leave strength out."
-        )
-    name, highest = perturber.scaled_by
-    if not (math.isfinite(strength) and 0 < strength <= highest):
-        rule = "above 0" if math.isinf(highest) else f"above 0 and at most {highest:g}"
-        raise InputError(
-            f"strength must be {rule} for {type(perturber).__name__}, got {strength}."
+            f"strength must be {rule.describe()} for {kind.__name__}, got {strength!r}."
         )
     return copy.copy(perturber).set_params(**{name: strength})

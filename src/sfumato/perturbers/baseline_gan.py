@@ -17,6 +17,8 @@ class BaselineGan(PrivacyNetPerturber):
        CVPR 2018.
     """
 
+    fit_options = frozenset({"adversaries", "recipe", "folder", "progress"})
+
     def fit(
         self,
         images,

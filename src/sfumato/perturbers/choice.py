@@ -140,11 +140,6 @@ def classes_and_codes(labels, n_images):
     return attributes, codes
 
 
-def shown_classes(perturber):
-    """Return what ``hide`` may name: each attribute's classes, then what is shown besides."""
-    return getattr(perturber, "shown_", perturber.attributes_)
-
-
 def check_choice_of(attributes, hide, keep=()):
     """Return what to hide as a dict from attribute to the class to show, None where free.
 

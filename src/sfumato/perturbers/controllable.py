@@ -1,16 +1,18 @@
 """Controllable face privacy: move a face along the subspaces of its attributes."""
 
-import math
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import polar
 from sklearn.decomposition import PCA
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import warp_faces
 from sfumato.perturbers._face_code import (
+    CODE_PARAMETERS,
     FaceCode,
     drawn_rows,
     fit_code,
@@ -19,9 +21,9 @@ from sfumato.perturbers._face_code import (
     read_classes,
 )
 from sfumato.perturbers._images import Pictures
-from sfumato.perturbers.base import LABELLERS, Perturber
+from sfumato.perturbers.base import LABELLER, Perturber
 from sfumato.perturbers.choice import classes_and_codes
-from sfumato.validation import check_choice, need
+from sfumato.validation import need
 
 # Components of the code with less variance than this share of the largest are numerical noise.
 RTOL = 1e-8
@@ -38,9 +40,9 @@ class ControllableFacePrivacy(Perturber):
 
     Parameters
     ----------
-    amount : float >= 0, default=1.0
-        Share of the way from one class's mean to the other's: 0 leaves pictures as they are, 0.5
-        makes two classes' means equal if all pictures are moved, 1 exchanges them.
+    amount : float > 0, default=1.0
+        Share of the way from one class's mean to the other's: 0.5 makes two classes' means equal
+        if all pictures are moved, 1 exchanges them.
     region : {"face", "picture"}, default="picture"
         Where texture changes: on the face with its forehead, with a soft edge, or everywhere,
         hair and background too.
@@ -98,7 +100,13 @@ class ControllableFacePrivacy(Perturber):
     .. [1] Sim, Zhang, "Controllable face privacy", FG 2015.
     """
 
-    scaled_by = ("amount", math.inf)
+    constraints: ClassVar = CODE_PARAMETERS | {
+        "amount": POSITIVE,
+        "n_shape": POSITIVE_INT,
+        "n_texture": POSITIVE_INT,
+        "labeller": LABELLER,
+    }
+    scaled_by = "amount"
 
     fitted = {
         "attributes_": Value(dict),
@@ -154,7 +162,7 @@ class ControllableFacePrivacy(Perturber):
         InputError
             For bad parameters, images or labels, or more directions than components.
         """
-        self._check_parameters()
+        check_parameters(self)
         pictures = Pictures(images, self.size)
         self.attributes_, classes = classes_and_codes(labels, len(pictures))
         self.size_ = self.size
@@ -175,13 +183,6 @@ class ControllableFacePrivacy(Perturber):
         self.directions_, self.means_ = discriminant_subspaces(white, classes)
         self.readers_ = {name: fit_reader(codes, values) for name, values in classes.items()}
         return self
-
-    def _check_parameters(self):
-        check_choice(self.labeller, LABELLERS, "labeller")
-        if not self.amount >= 0:
-            raise InputError(f"amount must be at least 0, got {self.amount}.")
-        if min(self.n_shape, self.n_texture) < 1:
-            raise InputError("n_shape and n_texture must be at least 1.")
 
     def _codes(self, x):
         return read_classes(

@@ -1,14 +1,17 @@
 """Face mixing: each face is morphed with a face of the class that it is to show."""
 
+from numbers import Real
+from typing import ClassVar
+
 import numpy as np
 
+from sfumato._constraints import POSITIVE_INT, Interval, StrOptions, check_parameters
 from sfumato._fitted import COUNT, Arrays, Value
-from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import face_mask, warp_faces
 from sfumato.perturbers._face_code import (
     BATCH,
-    REGIONS,
+    CODE_PARAMETERS,
     FaceCode,
     drawn_rows,
     fit_code,
@@ -19,9 +22,8 @@ from sfumato.perturbers._face_code import (
 from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.base import Perturber
 from sfumato.perturbers.choice import classes_and_codes
-from sfumato.validation import check_choice, need
+from sfumato.validation import need
 
-CANDIDATES = ("mean", "faces")
 #: Components by which the present class is read where no labels are given.
 N_SHAPE, N_TEXTURE = 20, 50
 
@@ -34,9 +36,8 @@ class FaceMixing(Perturber):
 
     Parameters
     ----------
-    amount : float in [0, 1], default=0.5
-        The candidate's share in shape and texture: 0 leaves pictures as they are, 1 shows the
-        candidate.
+    amount : float in (0, 1], default=0.5
+        The candidate's share in shape and texture: 1 shows the candidate.
     candidates : {"mean", "faces"}, default="mean"
         "mean": the mean face of a class, aligned by shape, which is no single person. "faces",
         as in the paper: ``n_candidates`` training faces a class; each input takes the one whose
@@ -86,7 +87,12 @@ class FaceMixing(Perturber):
        confound arbitrary face-based gender classifiers", IEEE Access 2019.
     """
 
-    scaled_by = ("amount", 1.0)
+    constraints: ClassVar = CODE_PARAMETERS | {
+        "amount": Interval(Real, 0, 1, closed="right"),
+        "candidates": StrOptions({"mean", "faces"}),
+        "n_candidates": POSITIVE_INT,
+    }
+    scaled_by = "amount"
 
     fitted = {
         "attributes_": Value(dict),
@@ -139,7 +145,7 @@ class FaceMixing(Perturber):
         InputError
             For bad parameters, images or labels, or a class without a face among those drawn.
         """
-        self._check_parameters()
+        check_parameters(self)
         pictures = Pictures(images, self.size)
         self.attributes_, classes = classes_and_codes(labels, len(pictures))
         self.size_ = self.size
@@ -166,14 +172,6 @@ class FaceMixing(Perturber):
             self.candidate_shapes_[name] = np.stack([chosen[:n_each] for chosen, _ in found])
             self.candidate_faces_[name] = np.stack([faces[:n_each] for _, faces in found])
         return self
-
-    def _check_parameters(self):
-        if not 0 <= self.amount <= 1:
-            raise InputError(f"amount must lie in [0, 1], got {self.amount}.")
-        if self.n_candidates < 1:
-            raise InputError(f"n_candidates must be at least 1, got {self.n_candidates}.")
-        check_choice(self.candidates, CANDIDATES, "candidates")
-        check_choice(self.region, REGIONS, "region")
 
     def _mean_face(self, pictures, rows, shapes):
         """Return the mean shape of a class, and the mean of its faces warped to it."""

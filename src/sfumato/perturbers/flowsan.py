@@ -1,13 +1,16 @@
 """FlowSAN: semi-adversarial networks one after another, each hiding what the last one left."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from sfumato._constraints import POSITIVE_INT, Optional, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.perturbers._san_data import (
-    NEUTRAL,
+    ALSO_SHOWN,
+    SEVERAL,
     SanFaces,
     checked,
     each_san,
@@ -48,8 +51,6 @@ class FlowSan(Perturber):
     ----------
     attributes_ : dict
         ``{"gender": [...]}``.
-    shown_ : dict
-        The same with ``"neutral"``, which ``hide`` may name too.
     size_ : int
     prototypes_ : ndarray of shape (1, 3, 3, size, size)
         As of a SanPerturber, of the pictures before any SAN; all use them.
@@ -77,9 +78,12 @@ class FlowSan(Perturber):
        face images", slides, 2019, Part II.
     """
 
+    constraints: ClassVar = SEVERAL | {"n_steps": POSITIVE_INT, "length": Optional(POSITIVE_INT)}
+    fit_options = frozenset({"matcher", "recipe", "folder", "progress"})
+    also_shown = ALSO_SHOWN
+
     fitted = {
         "attributes_": Value(dict),
-        "shown_": Value(dict),
         "size_": COUNT,
         "prototypes_": Array(1, 3, 3, "s", "s"),
         "nets_": Arrays(),
@@ -104,7 +108,7 @@ class FlowSan(Perturber):
         ----------
         images, labels, matcher, progress
             As for :meth:`sfumato.perturbers.san.SanPerturber.fit`.
-        recipe : Recipe, optional
+        recipe : PerturberRecipe, optional
             Of each SAN; default: the released code's.
         folder : str or Path, optional
             Holds a folder ``1``, ``2``, ... of each SAN.
@@ -113,6 +117,7 @@ class FlowSan(Perturber):
         -------
         self
         """
+        check_parameters(self)
         pictures, codes, classes = checked(images, labels, self.size)
         from sfumato.perturbers._san_output import arrays_of
         from sfumato.perturbers._san_training import fit_pair, follow
@@ -134,7 +139,6 @@ class FlowSan(Perturber):
             weights |= arrays_of(net, f"{k}/")
             classifiers |= arrays_of(classifier, f"{k}/")
         self.attributes_, self.size_ = {"gender": classes}, self.size
-        self.shown_ = {"gender": [*classes, NEUTRAL]}
         self.prototypes_ = faces.prototypes
         self.nets_, self.classifiers_ = weights, classifiers
         self._nets = None

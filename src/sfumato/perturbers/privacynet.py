@@ -12,14 +12,23 @@ with labels V_0 and V_t the labels to show,
 """
 
 import math
+from numbers import Integral
+from typing import ClassVar
 
+from sfumato._constraints import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INT,
+    Boolean,
+    Interval,
+    check_parameters,
+)
 from sfumato._fitted import COUNT, Arrays, Value
-from sfumato.errors import InputError
 from sfumato.perturbers._images import Pictures
-from sfumato.perturbers.base import LABELLERS, Perturber
+from sfumato.perturbers.base import LABELLER, Perturber
 from sfumato.perturbers.choice import classes_and_codes
-from sfumato.perturbers.recipes import Recipe
-from sfumato.validation import check_choice, need
+from sfumato.perturbers.recipes import PerturberRecipe
+from sfumato.validation import need
 
 
 class PrivacyNetPerturber(Perturber):
@@ -34,11 +43,11 @@ class PrivacyNetPerturber(Perturber):
         Of the networks; see :class:`sfumato.nets.privacynet.Generator`.
     residual : bool, default=False
         The generator adds to the picture. Not in the paper; a short training needs it.
-    attribute_weight : float, default=4.0
+    attribute_weight : float > 0, default=4.0
         Lambda_G,attr (Sect. 4); that of D is 1.
-    matching_weight : float, default=4.0
+    matching_weight : float >= 0, default=4.0
         Lambda_m (Sect. 4), for templates of unit length.
-    reconstruction_weight : float, default=4.0
+    reconstruction_weight : float >= 0, default=4.0
         Lambda_rec (Sect. 4).
     n_critic : int, default=5
         Updates of D to one of G; StarGAN's, from which the paper adapted its networks.
@@ -46,7 +55,7 @@ class PrivacyNetPerturber(Perturber):
         What reads the classes off a picture of :meth:`transform` that comes without labels: a
         small network that is trained beside, or the reader of pixels that comes with sfumato,
         which reads more exactly, for what it knows.
-    strength : float, default=1.0
+    strength : float > 0, default=1.0
         Factor on the change of a picture, not in the paper: above 1 more is hidden, below 1 more
         is kept. Needs no other training.
     seed : int, default=0
@@ -79,7 +88,19 @@ class PrivacyNetPerturber(Perturber):
        face privacy", IEEE Transactions on Image Processing 2020.
     """
 
-    scaled_by = ("strength", math.inf)
+    constraints: ClassVar = {
+        "size": Interval(Integral, 32, math.inf, closed="left"),
+        "width": POSITIVE_INT,
+        "residual": Boolean(),
+        "attribute_weight": POSITIVE,
+        "matching_weight": NOT_NEGATIVE,
+        "reconstruction_weight": NOT_NEGATIVE,
+        "n_critic": POSITIVE_INT,
+        "labeller": LABELLER,
+        "strength": POSITIVE,
+    }
+    fit_options = frozenset({"matcher", "wanted", "adversaries", "recipe", "folder", "progress"})
+    scaled_by = "strength"
 
     fitted = {
         "attributes_": Value(dict),
@@ -148,7 +169,7 @@ class PrivacyNetPerturber(Perturber):
             :func:`sfumato.perturbers.adversaries.train_adversaries` gives: the generator fools
             them as they are, and copies that go on learning from what it makes; all see
             altered pictures. Default: none, as in the paper, where it fools D alone.
-        recipe : Recipe, optional
+        recipe : PerturberRecipe, optional
             Default: the paper's 200,000 batches of 16.
         folder : str or Path, optional
             For checkpoints, the log and curves: a run that was cut off goes on.
@@ -166,14 +187,12 @@ class PrivacyNetPerturber(Perturber):
             stays in the folder.
         """
         need("torch", "deep")
-        check_choice(self.labeller, LABELLERS, "labeller")
-        if not self.strength > 0:
-            raise InputError(f"strength must be above 0, got {self.strength}.")
+        check_parameters(self)
         from sfumato.perturbers._privacynet_training import Others, train
 
         pictures = Pictures(images, self.size)
         attributes, codes = classes_and_codes(labels, len(pictures))
-        recipe = recipe or Recipe(200_000)
+        recipe = recipe or PerturberRecipe(200_000)
         self.generator_, self.labeller_, self.history_ = train(
             self,
             pictures,

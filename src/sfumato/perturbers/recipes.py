@@ -1,12 +1,14 @@
 """How perturbers are trained: plain values, without torch."""
 
 from dataclasses import dataclass
+from numbers import Integral
+from typing import ClassVar
 
-from sfumato.errors import InputError
+from sfumato._constraints import POSITIVE, POSITIVE_INT, Instance, Interval, check_values
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PerturberRecipe:
     """How long a perturber trains, and on what.
 
     Parameters
@@ -27,6 +29,16 @@ class Recipe:
         Of Lightning Fabric.
     """
 
+    constraints: ClassVar = {
+        "n_iterations": POSITIVE_INT,
+        "batch_size": POSITIVE_INT,
+        "learning_rate": POSITIVE,
+        "n_rounds": POSITIVE_INT,
+        "n_samples": Interval(Integral, 0, 64, closed="both"),
+        "precision": Instance(str),
+        "accelerator": Instance(str),
+    }
+
     n_iterations: int
     batch_size: int = 16
     learning_rate: float = 1e-4
@@ -36,8 +48,7 @@ class Recipe:
     accelerator: str = "auto"
 
     def __post_init__(self):
-        if min(self.n_iterations, self.batch_size, self.n_rounds) < 1:
-            raise InputError("n_iterations, batch_size and n_rounds must be at least 1.")
+        check_values(type(self), vars(self))
 
     @property
     def round_iterations(self):

@@ -1,9 +1,13 @@
 """Semi-adversarial networks: an autoencoder that hides gender and keeps the face matchable."""
 
+from numbers import Real
+from typing import ClassVar
+
 import numpy as np
 
+from sfumato._constraints import NOT_NEGATIVE, POSITIVE_INT, Each, Interval, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
-from sfumato.perturbers._san_data import NEUTRAL, SanFaces, checked, released_recipe
+from sfumato.perturbers._san_data import ALSO_SHOWN, SIZE, SanFaces, checked, released_recipe
 from sfumato.perturbers.base import Perturber
 
 
@@ -29,7 +33,7 @@ class SanPerturber(Perturber):
         Of J_M; the released code's.
     pretraining : float, default=0.1
         Batches with J_D alone, before the game, as a share of the recipe's.
-    matching_from : float in [0, 1], default=0.25
+    matching_from : float in [0, 1), default=0.25
         J_M joins after this share of the game; the released code's fifth of 20 epochs.
     seed : int, default=0
 
@@ -37,8 +41,6 @@ class SanPerturber(Perturber):
     ----------
     attributes_ : dict
         ``{"gender": [...]}``, the two classes in the order of the alphabet.
-    shown_ : dict
-        The same with ``"neutral"``, which ``hide`` may name too.
     size_ : int
     prototypes_ : ndarray of shape (1, 3, 3, size, size)
         Mean pictures of the first and the second class, and the neutral one: their mean,
@@ -82,9 +84,20 @@ class SanPerturber(Perturber):
        face images", slides, 2019, Part II.
     """
 
+    constraints: ClassVar = {
+        "size": SIZE,
+        "widths": Each(POSITIVE_INT, 4),
+        "classifier_widths": Each(POSITIVE_INT),
+        "pixel_weight": NOT_NEGATIVE,
+        "matching_weight": NOT_NEGATIVE,
+        "pretraining": NOT_NEGATIVE,
+        "matching_from": Interval(Real, 0, 1, closed="left"),
+    }
+    fit_options = frozenset({"matcher", "classifier", "recipe", "folder", "progress"})
+    also_shown = ALSO_SHOWN
+
     fitted = {
         "attributes_": Value(dict),
-        "shown_": Value(dict),
         "size_": COUNT,
         "prototypes_": Array(1, 3, 3, "s", "s"),
         "net_": Arrays(),
@@ -138,7 +151,7 @@ class SanPerturber(Perturber):
             From grey pictures (n_images, 1, size, size) in [0, 1] to logits (n_images, 2), in
             the order of the alphabet; default: an AuxiliaryNet, trained here first. Another
             kind of network is played against, but an AuxiliaryNet is trained too and saved.
-        recipe : Recipe, optional
+        recipe : PerturberRecipe, optional
             Default: the released code's 20 epochs, batches of 8, Adam at 2e-4.
         folder : str or Path, optional
             For checkpoints, logs and curves; an interrupted training goes on there.
@@ -154,6 +167,7 @@ class SanPerturber(Perturber):
         InputError
             For bad images, labels or size, or a training that diverges.
         """
+        check_parameters(self)
         pictures, codes, classes = checked(images, labels, self.size)
         from sfumato.nets.san import AuxiliaryNet
         from sfumato.perturbers._san_output import arrays_of
@@ -172,7 +186,6 @@ class SanPerturber(Perturber):
                 )
             net = fit_san(self, faces, classifier, matcher, recipe, **where)
         self.attributes_, self.size_ = {"gender": classes}, self.size
-        self.shown_ = {"gender": [*classes, NEUTRAL]}
         self.prototypes_ = faces.prototypes
         self.net_, self.classifier_ = arrays_of(net), arrays_of(reader)
         self._nets = None

@@ -1,15 +1,18 @@
 """An ensemble of semi-adversarial networks: one of several outputs, or their mean."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT, StrOptions, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.data.labels import class_codes
 from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
 from sfumato.perturbers._san_data import (
-    NEUTRAL,
+    ALSO_SHOWN,
+    SEVERAL,
     SanFaces,
     checked,
     each_san,
@@ -22,8 +25,6 @@ from sfumato.perturbers.base import Perturber
 from sfumato.perturbers.choice import known_labels
 from sfumato.perturbers.san import SanPerturber
 from sfumato.validation import check_choice
-
-SELECTIONS = ("random", "average", "gibbs")
 
 
 class SanEnsemble(Perturber):
@@ -58,8 +59,6 @@ class SanEnsemble(Perturber):
     ----------
     attributes_ : dict
         ``{"gender": [...]}``.
-    shown_ : dict
-        The same with ``"neutral"``, which ``hide`` may name too.
     size_ : int
     groups_ : list of str
         Crossed classes of the other labels, such as ``"old x white"``; one, ``"all"``, without.
@@ -88,9 +87,16 @@ class SanEnsemble(Perturber):
        for confounding arbitrary gender classifiers", BTAS 2018, Figs. 4 and 5.
     """
 
+    constraints: ClassVar = SEVERAL | {
+        "n_sans": POSITIVE_INT,
+        "selection": StrOptions({"random", "average", "gibbs"}),
+        "temperature": POSITIVE,
+    }
+    fit_options = frozenset({"matcher", "recipe", "folder", "progress"})
+    also_shown = ALSO_SHOWN
+
     fitted = {
         "attributes_": Value(dict),
-        "shown_": Value(dict),
         "size_": COUNT,
         "groups_": Value(list),
         "prototypes_": Array("g", 3, 3, "s", "s"),
@@ -130,7 +136,7 @@ class SanEnsemble(Perturber):
         labels : dict of str to array-like of shape (n_images,)
             ``gender`` and, for prototypes by group, both ``age`` ("young", "middle", "old") and
             ``race``; without these two, two prototypes.
-        recipe : Recipe, optional
+        recipe : PerturberRecipe, optional
             Of each SAN; default: the released code's.
         folder : str or Path, optional
             Holds a folder ``1``, ``2``, ... of each SAN.
@@ -139,7 +145,7 @@ class SanEnsemble(Perturber):
         -------
         self
         """
-        check_choice(self.selection, SELECTIONS, "selection")
+        check_parameters(self)
         pictures, codes, classes = checked(images, labels, self.size)
         from sfumato.perturbers._san_output import arrays_of
         from sfumato.perturbers._san_training import fit_auxiliary, fit_pair
@@ -166,7 +172,6 @@ class SanEnsemble(Perturber):
                 seed=self.seed, name="groups", folder=folder, progress=progress,
             ))  # fmt: skip
         self.attributes_, self.size_ = {"gender": classes}, self.size
-        self.shown_ = {"gender": [*classes, NEUTRAL]}
         self.groups_, self.prototypes_ = names, faces.prototypes
         self.nets_, self.classifiers_, self.group_reader_ = nets, classifiers, reader
         self._nets = None
@@ -181,7 +186,6 @@ class SanEnsemble(Perturber):
         from sfumato.perturbers._san_output import as_tensors, class_probabilities, picked, shown
 
         nets, classifiers, reader = self._networks()
-        check_choice(self.selection, SELECTIONS, "selection")
         now, then = now["gender"], then["gender"]
         groups = 0 * now
         if reader is not None:
@@ -239,8 +243,6 @@ def gibbs(confidences, temperature):
     temperature : float
         Above 0.
     """
-    if not temperature > 0:
-        raise InputError(f"temperature must be above 0, got {temperature}.")
     return np.exp((confidences - confidences.max(axis=1, keepdims=True)) / temperature)
 
 

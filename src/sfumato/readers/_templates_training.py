@@ -6,7 +6,7 @@ import torch
 from sfumato.errors import InputError
 from sfumato.nets.multitask import TemplateTrunk
 from sfumato.readers._training import Rows, train_reader
-from sfumato.readers.recipes import Recipe
+from sfumato.readers.recipes import ReaderRecipe
 
 
 def train_templates(reader, X, tasks, labels, validation, progress=None):
@@ -33,7 +33,7 @@ def train_templates(reader, X, tasks, labels, validation, progress=None):
             {name: values[mask] for name, values in codes.items()},
         )
 
-    recipe = Recipe(
+    recipe = ReaderRecipe(
         reader.n_epochs, reader.batch_size, reader.learning_rate,
         balance=reader.balance, seed=reader.seed,
     )  # fmt: skip

@@ -74,7 +74,7 @@ def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progre
     train, validation : Rows
         The epoch whose mean score on the validation rows is best is kept: of classes the
         balanced accuracy, of an age 1 less a tenth of the mean absolute error in years.
-    recipe : Recipe
+    recipe : ReaderRecipe
     folder, progress
         As for :func:`sfumato.training.networks.train_networks`.
 

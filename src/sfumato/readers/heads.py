@@ -1,11 +1,14 @@
 """Readers of an attribute on frozen templates: the classifiers f_k of the papers' Fig. 1 and 2."""
 
+from typing import ClassVar
+
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT, SEED, check_parameters
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 from sfumato.nets.dense import dense_forward
@@ -54,6 +57,14 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
        Representations", ICPR 2020.
     """
 
+    constraints: ClassVar = {
+        "n_units": POSITIVE_INT,
+        "n_epochs": POSITIVE_INT,
+        "learning_rate": POSITIVE,
+        "batch_size": POSITIVE_INT,
+        "seed": SEED,
+    }
+
     def __init__(self, *, n_units=1024, n_epochs=150, learning_rate=1e-3, batch_size=128, seed=0):
         self.n_units = n_units
         self.n_epochs = n_epochs
@@ -77,6 +88,7 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
         self
         """
         need("torch", "deep")
+        check_parameters(self)
         from sfumato.readers._heads_training import train_head
 
         X, y = validate_data(self, X, y, dtype=np.float32)

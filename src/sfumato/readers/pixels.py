@@ -175,7 +175,7 @@ def train_pixels(
     validation : array-like of bool of shape (n_images,)
         Rows to pick the epoch and the temperatures by.
     architecture : Architecture
-    recipe : Recipe
+    recipe : ReaderRecipe
     augmentation : {"faces", "crop", "none"}, default="faces"
     age_model : {"coral", "ce", "or", "corn"}, default="coral"
     weighted : bool, default=False

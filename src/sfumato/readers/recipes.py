@@ -1,7 +1,20 @@
 """What a reader is made of, and how it is trained: plain values, without torch."""
 
 from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar
 
+from sfumato._constraints import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INT,
+    SEED,
+    SHARE,
+    Instance,
+    Interval,
+    Optional,
+    check_values,
+)
 from sfumato.errors import InputError
 
 MIN_SIDE = 64
@@ -40,7 +53,7 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ReaderRecipe:
     """How a reader is trained.
 
     Parameters
@@ -67,6 +80,20 @@ class Recipe:
         each draws its own random numbers, and on the CPU batch norm sees a process's own part.
     """
 
+    constraints: ClassVar = {
+        "n_epochs": POSITIVE_INT,
+        "batch_size": POSITIVE_INT,
+        "learning_rate": POSITIVE,
+        "weight_decay": NOT_NEGATIVE,
+        "balance": SHARE,
+        "label_smoothing": Interval(Real, 0, 1, closed="left"),
+        "patience": Optional(POSITIVE_INT),
+        "precision": Instance(str),
+        "accelerator": Instance(str),
+        "seed": SEED,
+        "devices": POSITIVE_INT,
+    }
+
     n_epochs: int
     batch_size: int
     learning_rate: float
@@ -78,6 +105,9 @@ class Recipe:
     accelerator: str = "auto"
     seed: int = 0
     devices: int = 1
+
+    def __post_init__(self):
+        check_values(type(self), vars(self))
 
     def settings(self):
         """Return what decides what is trained, as checkpoints hold it."""

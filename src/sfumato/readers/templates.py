@@ -1,9 +1,22 @@
 """A reader of several attributes on templates: kilobytes, and NumPy alone to run."""
 
+import math
+from numbers import Integral, Real
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._constraints import (
+    POSITIVE,
+    POSITIVE_INT,
+    SEED,
+    SHARE,
+    Interval,
+    StrOptions,
+    check_parameters,
+)
 from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
 from sfumato.nets.dense import dense_forward
@@ -47,6 +60,18 @@ class TemplateReader(BaseEstimator):
 
     kind = "templates"
     about: dict = {}
+
+    constraints: ClassVar = {
+        "n_units": POSITIVE_INT,
+        "n_layers": Interval(Integral, 0, math.inf, closed="left"),
+        "age_model": StrOptions({"coral", "ce", "or", "corn"}),
+        "n_epochs": POSITIVE_INT,
+        "batch_size": POSITIVE_INT,
+        "learning_rate": POSITIVE,
+        "dropout": Interval(Real, 0, 1, closed="left"),
+        "balance": SHARE,
+        "seed": SEED,
+    }
 
     def __init__(
         self,
@@ -99,6 +124,7 @@ class TemplateReader(BaseEstimator):
             For labels of another length, an attribute of one class, or no validation row.
         """
         need("torch", "deep")
+        check_parameters(self)
         from sfumato.readers._templates_training import train_templates
 
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=20)

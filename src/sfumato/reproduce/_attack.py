@@ -10,10 +10,9 @@ from sfumato.audit.picture_attacks import RESTORATIONS, Inversion, detected, ret
 from sfumato.audit.pictures import look
 from sfumato.audit.protocol import audit
 from sfumato.metrics.verification import eer
-from sfumato.perturbers.recipes import Recipe
+from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.readers.describe import shipped_reader
-from sfumato.readers.recipes import Architecture
-from sfumato.readers.recipes import Recipe as ReaderRecipe
+from sfumato.readers.recipes import Architecture, ReaderRecipe
 from sfumato.reproduce.outputs import machines
 
 GENDER = "gender"
@@ -109,7 +108,9 @@ class Attack:
 
     def undone(self):
         """Return the EER of a network that learns to undo the change, before the better reader."""
-        recipe = Recipe(self.context.pick(2, 1_500), 16, 1e-3, n_rounds=1, precision="auto")
+        recipe = PerturberRecipe(
+            self.context.pick(2, 1_500), 16, 1e-3, n_rounds=1, precision="auto"
+        )
         network = Inversion(width=self.context.pick(4, 16), seed=self.seed)
         return self._restored(network.fit(self.protected, self.original, recipe).restore)
 

@@ -1,20 +1,18 @@
 """Perturbers trained for the experiments, kept in the cache between them."""
 
-import inspect
-
 import numpy as np
 
 from sfumato.errors import InputError
 from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import perturber_class
 from sfumato.perturbers._images import Pictures
-from sfumato.perturbers.recipes import Recipe
+from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.reproduce.pictures import Learnt
 
 ROWS = 64
 SIZES = {"quick": 64, "full": 128, "gpu": 128}
-GAN: dict[str, tuple[dict, Recipe | None]] = {
-    "quick": ({"size": 64, "width": 4, "n_critic": 1}, Recipe(2, 4, n_rounds=1)),
+GAN: dict[str, tuple[dict, PerturberRecipe | None]] = {
+    "quick": ({"size": 64, "width": 4, "n_critic": 1}, PerturberRecipe(2, 4, n_rounds=1)),
     # What one core can do in an hour, with adversaries that were trained before.
     "full": (
         {
@@ -26,35 +24,35 @@ GAN: dict[str, tuple[dict, Recipe | None]] = {
             "labeller": "reader",
             "strength": 1.2,
         },
-        Recipe(2_400, 16, learning_rate=4e-4, n_rounds=12, precision="auto"),
+        PerturberRecipe(2_400, 16, learning_rate=4e-4, n_rounds=12, precision="auto"),
     ),
     # The paper's: 200,000 batches of 16.
     "gpu": (
         {"size": 128, "width": 64, "labeller": "reader"},
-        Recipe(200_000, 16, learning_rate=1e-4, n_rounds=100, precision="auto"),
+        PerturberRecipe(200_000, 16, learning_rate=1e-4, n_rounds=100, precision="auto"),
     ),
 }
 # Presets whose generators have others to fool besides D; the paper's have not.
-ADVERSARIES = {"quick": Recipe(2, 4, n_rounds=1), "full": None}
+ADVERSARIES = {"quick": PerturberRecipe(2, 4, n_rounds=1), "full": None}
 _TINY = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
 # Of each SAN and of its classifier: a quarter of an hour on one core.
-_SAN = Recipe(1_000, 16, learning_rate=1e-3, n_rounds=4, precision="auto")
+_SAN = PerturberRecipe(1_000, 16, learning_rate=1e-3, n_rounds=4, precision="auto")
 # Without a recipe: the method's own, or one that trains no network.
-SETTINGS: dict[str, dict[str, tuple[dict, Recipe | None]]] = {
+SETTINGS: dict[str, dict[str, tuple[dict, PerturberRecipe | None]]] = {
     "privacynet": GAN,
     "baseline-gan": GAN,
     "san": {
-        "quick": ({"size": 64, **_TINY}, Recipe(2, 4, n_rounds=1)),
+        "quick": ({"size": 64, **_TINY}, PerturberRecipe(2, 4, n_rounds=1)),
         "full": ({"size": 64}, _SAN),
         "gpu": ({"size": 224}, None),
     },
     "san-ensemble": {
-        "quick": ({"size": 64, "n_sans": 2, "san": _TINY}, Recipe(2, 4, n_rounds=1)),
+        "quick": ({"size": 64, "n_sans": 2, "san": _TINY}, PerturberRecipe(2, 4, n_rounds=1)),
         "full": ({"size": 64, "n_sans": 2}, _SAN),
         "gpu": ({"size": 224}, None),
     },
     "flowsan": {
-        "quick": ({"size": 64, "n_steps": 2, "san": _TINY}, Recipe(2, 4, n_rounds=1)),
+        "quick": ({"size": 64, "n_steps": 2, "san": _TINY}, PerturberRecipe(2, 4, n_rounds=1)),
         "full": ({"size": 64, "n_steps": 2}, _SAN),
         "gpu": ({"size": 224}, None),
     },
@@ -93,19 +91,17 @@ def trained(context, name, seed=0, *, erased=False):
     parameters, recipe = SETTINGS[name][context.preset]
     images, labels, identity = Learnt.read(context, parameters["size"]).of("train")
     method = perturber_class(name)(seed=seed, **parameters)
-    accepted = inspect.signature(method.fit).parameters
     more: dict = {"recipe": recipe} if recipe is not None else {}
-    if "folder" in accepted:
+    if "folder" in method.fit_options:
         more["folder"] = folder
-    if "matcher" in accepted and name != "baseline-gan":
+    if "matcher" in method.fit_options:
         more["matcher"] = matcher(context)
     if erased and more["matcher"] is not None:
         eraser = erased_by(context, more["matcher"], images, labels, identity, seed)
         more["wanted"] = eraser.transform
-    if "adversaries" in accepted and context.preset in ADVERSARIES:
+    if "adversaries" in method.fit_options and context.preset in ADVERSARIES:
         more["adversaries"] = _adversaries(context, images, labels, parameters["size"], seed)
-    if "progress" in accepted:
-        more["progress"] = lambda done, total, what: context.say(f"{name}: {done}/{total} {what}")
+    more["progress"] = lambda done, total, what: context.say(f"{name}: {done}/{total} {what}")
     method.fit(images, labels, **more)
     folder.mkdir(parents=True, exist_ok=True)
     save_perturber(method, path, about=_about(context, labels, recipe, erased))

@@ -172,9 +172,14 @@ class ExperimentResult:
             }
             for row in self.findings.rows
         ]
-        about = ("name", "title", "source", "shows", "preset", "spaces", "seconds")
         return {
-            **{key: getattr(self, key) for key in about},
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "shows": self.shows,
+            "preset": self.preset,
+            "spaces": self.spaces,
+            "seconds": self.seconds,
             "seeds": list(self.seeds),
             "rows": rows,
             "notes": list(self.findings.notes),

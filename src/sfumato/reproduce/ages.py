@@ -7,7 +7,7 @@ import numpy as np
 from sfumato.data.splits import split_identities
 from sfumato.faces.crops import Stack, Subset
 from sfumato.metrics.ordinal import age_errors, n_inconsistencies
-from sfumato.readers.recipes import Architecture, Recipe
+from sfumato.readers.recipes import Architecture, ReaderRecipe
 
 FIRST, LAST = 21, 60
 AGE = "age_years"
@@ -92,7 +92,7 @@ def train_age(context, data, training, model, seed, *, weighted=False):
 
     train, validation, test = data.parts(seed)
     rows = np.concatenate([train, validation])
-    recipe = Recipe(
+    recipe = ReaderRecipe(
         n_epochs=training.n_epochs,
         batch_size=training.batch_size,
         learning_rate=training.learning_rate,

@@ -11,7 +11,7 @@ import functools
 import numpy as np
 
 from sfumato.faces.crops import Subset
-from sfumato.readers.recipes import Architecture, Recipe
+from sfumato.readers.recipes import Architecture, ReaderRecipe
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.ages import Training
 from sfumato.reproduce.experiment import Experiment
@@ -66,7 +66,7 @@ def _measure(context, images, labels, parts, training, seed):
 
     train, validation, test = parts
     rows = np.concatenate([train, validation])
-    recipe = Recipe(
+    recipe = ReaderRecipe(
         training.n_epochs,
         training.batch_size,
         training.learning_rate,

@@ -25,7 +25,7 @@ from sfumato.models.opening import open_model
 from sfumato.models.pictures import shipped_perturber, shipped_perturbers
 from sfumato.models.tables import Protection
 from sfumato.perturbers.base import with_strength
-from sfumato.perturbers.choice import check_choice_of, shown_classes
+from sfumato.perturbers.choice import check_choice_of
 from sfumato.perturbers.photos import choose_faces, protect_faces
 from sfumato.readers.check import THRESHOLDS, FaceCheck
 from sfumato.readers.describe import (
@@ -116,9 +116,7 @@ def ready():
     perturber, eraser = _loaded.perturber, _loaded.eraser
     return {
         "encoder": f"{_loaded.encoder.name} / {_loaded.encoder.version}",
-        "hides": {}
-        if perturber is None
-        else {k: list(v) for k, v in shown_classes(perturber).items()},
+        "hides": {} if perturber is None else {k: list(v) for k, v in perturber.shown_.items()},
         "reads": [n for n in (_loaded.models.encoder, "pixels") if n in shipped_readers()],
         "takes_out": [] if eraser is None else list(eraser.attributes),
         "pid": os.getpid(),
@@ -210,7 +208,7 @@ def protect_photo(photo, hide, keep, face, at_random, strength, ending, check):
     perturber = _loaded.perturber
     if strength is not None:
         perturber = with_strength(perturber, strength)
-    wanted = check_choice_of(shown_classes(perturber), hide, keep)
+    wanted = check_choice_of(perturber.shown_, hide, keep)
     image, faces = _faces(photo)
     chosen, too_small = choose_faces(faces, face)
     options = {"hide": wanted, "keep": keep, "at_random": at_random}

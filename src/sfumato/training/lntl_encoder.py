@@ -11,13 +11,24 @@ References
 """
 
 import copy
+import math
 from dataclasses import dataclass
+from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from sfumato.data.labels import class_codes
+from sfumato._constraints import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INT,
+    SEED,
+    Interval,
+    check_values,
+)
+from sfumato.data.labels import as_names, class_codes
 from sfumato.errors import InputError
 from sfumato.losses.adversarial import cross_entropy, entropy, reverse_gradient
 from sfumato.nets.heads import AttributeHead, CosineHead, scaled
@@ -27,7 +38,6 @@ from sfumato.training.update import update
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 HEAD_LEARNING_RATE = 1e-3
-COUNTS = {"n_unfrozen": 1, "batch_size": 1, "head_epochs": 0, "n_epochs": 1}
 N_HIDDEN = 128
 EMBED_BATCH = 64
 #: Outputs of the frozen blocks are kept up to this size, else computed again batch by batch.
@@ -35,7 +45,7 @@ CACHE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class Recipe:
+class UnlearningRecipe:
     """How :func:`unlearn` trains.
 
     Parameters
@@ -57,6 +67,17 @@ class Recipe:
     seed : int, default=0
     """
 
+    constraints: ClassVar = {
+        "n_unfrozen": POSITIVE_INT,
+        "entropy_weight": NOT_NEGATIVE,
+        "reversal": NOT_NEGATIVE,
+        "learning_rate": POSITIVE,
+        "batch_size": POSITIVE_INT,
+        "head_epochs": Interval(Integral, 0, math.inf, closed="left"),
+        "n_epochs": POSITIVE_INT,
+        "seed": SEED,
+    }
+
     n_unfrozen: int = 5
     entropy_weight: float = 0.01
     reversal: float = 0.1
@@ -67,14 +88,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in COUNTS.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}.")
-        if not 0 < self.learning_rate < np.inf:
-            raise InputError(f"learning_rate must be finite and > 0, got {self.learning_rate}.")
-        for name in ("entropy_weight", "reversal"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InputError(f"{name} must be finite and >= 0, got {getattr(self, name)}.")
+        check_values(type(self), vars(self))
 
 
 def unlearn(encoder, images, y, primary, recipe=None, *, progress=None):
@@ -90,7 +104,7 @@ def unlearn(encoder, images, y, primary, recipe=None, *, progress=None):
         The attribute to unlearn; several are crossed.
     primary : array-like of shape (n_images,)
         The task to keep, usually the identity; a person needs some images.
-    recipe : Recipe, optional
+    recipe : UnlearningRecipe, optional
     progress : callable, optional
         ``progress(n_done, n_total, what)``.
 
@@ -125,9 +139,9 @@ def unlearn(encoder, images, y, primary, recipe=None, *, progress=None):
     layer of 128; both are pre-trained by Adam (learning rate 1e-3) on the untouched encoder.
     Batch norm keeps its running statistics, and images are not augmented.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or UnlearningRecipe()
     classes, groups = class_codes(y)
-    people = class_codes(primary, "primary")[1]
+    people = np.unique(as_names(primary, "primary"), return_inverse=True)[1]
     if not len(images) == len(groups) == len(people):
         raise InputError(
             f"images, y and primary must have one length, got {len(images)}, {len(groups)} "
@@ -169,7 +183,7 @@ def lntl_step(nets, batch, optimizers, recipe):
         What the frozen blocks gave, the people's numbers and the groups' numbers.
     optimizers : tuple of Optimizer
         Of f, g and h.
-    recipe : Recipe
+    recipe : UnlearningRecipe
 
     Returns
     -------

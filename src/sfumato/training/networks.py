@@ -5,13 +5,17 @@ batch draws its rows and its random numbers from the seed, the epoch and the bat
 """
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 
+from sfumato._constraints import POSITIVE_INT, SEED, Interval, Optional, check_values
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
 from sfumato.training._checkpoints import load_state, save_state
@@ -35,6 +39,14 @@ class Schedule:
         Between two checkpoints; one is made after every epoch too.
     """
 
+    constraints: ClassVar = {
+        "n_epochs": POSITIVE_INT,
+        "batch_size": POSITIVE_INT,
+        "seed": SEED,
+        "patience": Optional(POSITIVE_INT),
+        "seconds_a_checkpoint": Interval(Real, 0, math.inf, closed="both"),
+    }
+
     n_epochs: int
     batch_size: int
     seed: int = 0
@@ -42,9 +54,7 @@ class Schedule:
     seconds_a_checkpoint: float = 60.0
 
     def __post_init__(self):
-        for name in ("n_epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        check_values(type(self), vars(self))
 
 
 @dataclass

@@ -155,7 +155,7 @@ def _heard(progress):
 
 def _reopened(array):
     """Return how a memory-mapped array is opened in another process; a part of one too."""
-    whole = getattr(array, "_mmap", None)
+    whole = array._mmap
     if whole is None or array.filename is None or not array.flags.c_contiguous:
         return _as_array, (np.array(array),)
     start = np.frombuffer(whole, np.uint8).ctypes.data
