@@ -7,6 +7,8 @@ One update a batch seeks the saddle point of
 of which the encoder G_f and the task's head G_y seek the minimum, the adversary G_d the maximum.
 """
 
+from typing import Any
+
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.losses.adversarial import cross_entropy, reverse_gradient
 from sfumato.training.update import update
@@ -122,7 +124,7 @@ def step(nets, batch, optimizers, *, reversal):
     z = nets.encoder(batch.x)
     task = primary_loss(nets.primary, z, batch)
     turned = reverse_gradient(z, reversal)
-    adversary = sum(
+    adversary: Any = sum(
         cross_entropy(head(turned), labels).mean()
         for head, labels in zip(nets.adversaries, batch.protected, strict=True)
     )

@@ -8,6 +8,8 @@ with Q the softmax of h and L_c, L_b cross-entropies: the bound on the mutual in
 the embedding and the bias ([1]_, Sect. 3; [2]_, Eq. 5). Gradient reversal plays both sides.
 """
 
+from typing import Any
+
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.losses.adversarial import (
     cross_entropy,
@@ -141,11 +143,13 @@ def step(nets, batch, optimizers, *, entropy_weight, reversal):
     # Update 1, of f and g: the task, and undecided adversaries (E[Q log Q] = -entropy).
     z = nets.encoder(batch.x)
     task = primary_loss(nets.primary, z, batch)
-    undecided = sum(entropy(head(z)).mean() for head in nets.adversaries) / len(nets.adversaries)
+    undecided: Any = sum(entropy(head(z)).mean() for head in nets.adversaries) / len(
+        nets.adversaries
+    )
     update(task - entropy_weight * undecided, optimizers.encoder, optimizers.primary)
     # Update 2, of f and h, on f as update 1 left it: h descends on L_b, f ascends.
     z = reverse_gradient(nets.encoder(batch.x), reversal)
-    bias = sum(
+    bias: Any = sum(
         cross_entropy(head(z), labels).mean()
         for head, labels in zip(nets.adversaries, batch.protected, strict=True)
     )

@@ -1,7 +1,11 @@
 """Losses that blind an embedding to a protected attribute."""
 
+from typing import Any
 
-def sensitive_regulariser(probability, target=0.9):
+from torch import Tensor
+
+
+def sensitive_regulariser(probability: Tensor, target: float = 0.9) -> Tensor:
     """Return SensitiveNets' regulariser of each row (Eq. 6).
 
     Parameters
@@ -19,7 +23,7 @@ def sensitive_regulariser(probability, target=0.9):
     return (target - probability).abs().log1p()
 
 
-def cross_entropy(logits, labels):
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy of each row, ``-log p(label)``.
 
     Parameters
@@ -34,7 +38,7 @@ def cross_entropy(logits, labels):
     return -logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
 
 
-def entropy(logits):
+def entropy(logits: Tensor) -> Tensor:
     """Return the entropy of each row's softmax, in nats; at most ``log(n_classes)``.
 
     Maximal where an adversary is undecided: the term of MaxEnt-ARL and, with a minus, of
@@ -52,7 +56,7 @@ def entropy(logits):
     return -(log_p.exp() * log_p).sum(dim=1)
 
 
-def cross_entropy_to_uniform(logits):
+def cross_entropy_to_uniform(logits: Tensor) -> Tensor:
     """Return the cross-entropy of the uniform distribution and each row's softmax.
 
     Least, ``log(n_classes)``, where an adversary is undecided, and without an upper bound where
@@ -69,7 +73,7 @@ def cross_entropy_to_uniform(logits):
     return -logits.log_softmax(dim=1).mean(dim=1)
 
 
-def reverse_gradient(x, scale=1.0):
+def reverse_gradient(x: Tensor, scale: float = 1.0) -> Any:
     """Return ``x`` unchanged; its gradient comes back multiplied by ``-scale``.
 
     The gradient reversal layer of Ganin and Lempitsky (ICML 2015): what follows descends on a
@@ -86,7 +90,7 @@ def reverse_gradient(x, scale=1.0):
     return out
 
 
-def embedding_distance(z, x):
+def embedding_distance(z: Tensor, x: Tensor) -> Tensor:
     """Return ``1 - cos(z, x)`` of each row, in [0, 2]: how far a map moves a template.
 
     Parameters

@@ -7,13 +7,15 @@ References
 """
 
 from itertools import combinations
+from typing import Any
 
+from torch import Tensor
 from torch.nn import functional
 
 EDGE = 1e-6  # The arc cosine has no slope at 1.
 
 
-def angles(a, b):
+def angles(a: Tensor, b: Tensor) -> Tensor:
     """Return the angle between each row of ``a`` and of ``b``, in radians from 0 to pi.
 
     Parameters
@@ -30,7 +32,7 @@ def angles(a, b):
     return cosine.clamp(-1 + EDGE, 1 - EDGE).acos()
 
 
-def centroid_angle(z, labels):
+def centroid_angle(z: Tensor, labels: Tensor) -> Any:
     """Return the angle between the classes' mean directions, the mean over pairs of classes.
 
     The first constraint of [1]_.
@@ -51,7 +53,7 @@ def centroid_angle(z, labels):
     return sum(pairs) / len(pairs) if pairs else z.sum() * 0
 
 
-def opposite_angle(z, labels, centroids):
+def opposite_angle(z: Tensor, labels: Tensor, centroids: Tensor) -> Tensor:
     """Return the angle between rows and the centroids of all other classes.
 
     The second constraint of [1]_: a mean over each class's rows, then the sum over the ordered

@@ -2,8 +2,10 @@
 
 import math
 
+from torch import Tensor
 
-def fourier_features(z, frequencies, phases):
+
+def fourier_features(z: Tensor, frequencies: Tensor, phases: Tensor) -> Tensor:
     """Return random Fourier features, ``sqrt(2 / D) cos(W z + b)`` (Rahimi and Recht, Eq. 4).
 
     With rows of W from N(0, I / sigma^2) and b uniform in [0, 2 pi] the expected inner product
@@ -26,7 +28,7 @@ def fourier_features(z, frequencies, phases):
     return math.sqrt(2 / len(phases)) * (z @ frequencies.T + phases).cos()
 
 
-def hsic(features, indicators):
+def hsic(features: Tensor, indicators: Tensor) -> Tensor:
     """Return the Hilbert-Schmidt independence criterion, ``tr(K H L H) / n^2`` [1]_.
 
     Zero if kernel regressions on the embedding predict the attribute no better than its mean.
@@ -54,7 +56,7 @@ def hsic(features, indicators):
     return (centred.T @ features / len(features)).square().sum()
 
 
-def moment_gap(z, labels):
+def moment_gap(z: Tensor, labels: Tensor) -> Tensor:
     """Return how far the classes' means and covariances lie from those of all rows.
 
     Parameters

@@ -6,13 +6,17 @@ References
 .. [2] Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017, Eq. 3.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from sfumato.losses.adversarial import cross_entropy
 
 
-def critic_loss(real, fake):
+def critic_loss(real: Tensor, fake: Tensor) -> Any:
     """Return E[D(fake)] - E[D(real)]: what stands for Eq. 3, by Sect. 3.3 a Wasserstein GAN.
 
     Parameters
@@ -23,12 +27,12 @@ def critic_loss(real, fake):
     return fake.mean() - real.mean()
 
 
-def generator_source_loss(fake):
+def generator_source_loss(fake: Any) -> Any:
     """Return -E[D(fake)]: what stands for Eq. 4."""
     return -fake.mean()
 
 
-def gradient_penalty(critic, real, fake, mix):
+def gradient_penalty(critic: Callable[..., Any], real: Tensor, fake: Tensor, mix: Tensor) -> Any:
     """Return E[(|grad D(x)| - 1)^2] at points between real and fake ([2]_, Eq. 3).
 
     Parameters
@@ -45,7 +49,7 @@ def gradient_penalty(critic, real, fake, mix):
     return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
 
-def attribute_loss(logits, codes, layout):
+def attribute_loss(logits: Tensor, codes: dict[str, Tensor], layout: dict[str, Any]) -> Any:
     """Return the sum over the attributes of -E[log D_attr(V | x)], Eq. 5 and 6.
 
     Parameters
@@ -68,7 +72,7 @@ def attribute_loss(logits, codes, layout):
     return total
 
 
-def matching_loss(found, wanted):
+def matching_loss(found: Tensor, wanted: Tensor) -> Any:
     """Return E[|R(X) - R(X')|^2], Eq. 7.
 
     Parameters
@@ -79,6 +83,6 @@ def matching_loss(found, wanted):
     return ((found - wanted) ** 2).sum(dim=1).mean()
 
 
-def reconstruction_loss(x, again):
+def reconstruction_loss(x: Any, again: Any) -> Any:
     """Return E[|X - G(G(X, V_t), V_0)|], the mean over pixels of Eq. 8's L1 norm."""
     return (x - again).abs().mean()

@@ -14,11 +14,14 @@ References
    conditional probabilities", 2021, arXiv:2111.08851 (CORN).
 """
 
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 
 
-def levels(ranks, n_ranks):
+def levels(ranks: Tensor, n_ranks: int) -> Tensor:
     """Return the binary labels of ranks, ``1{rank >= k}`` for ``k = 1 .. K - 1``.
 
     Parameters
@@ -39,7 +42,7 @@ def levels(ranks, n_ranks):
     return ranks[:, None] > torch.arange(n_ranks - 1, device=ranks.device)
 
 
-def ce_loss(logits, ranks, importance=None):
+def ce_loss(logits: Tensor, ranks: Tensor, importance: None = None) -> Any:
     """Return the softmax cross-entropy, which knows no order (CE-CNN); mean over the rows.
 
     Parameters
@@ -52,13 +55,13 @@ def ce_loss(logits, ranks, importance=None):
     return cross_entropy(logits, ranks)
 
 
-def ce_levels(logits):
+def ce_levels(logits: Any) -> Any:
     """Return the probability of each level, tails of the softmax; shape (n_samples, K - 1)."""
     tails = logits.softmax(dim=1).flip(1).cumsum(dim=1).flip(1)
     return tails[:, 1:].clamp(max=1)
 
 
-def or_loss(logits, ranks, importance=None):
+def or_loss(logits: Tensor, ranks: Tensor, importance: Tensor | None = None) -> Any:
     """Return OR-CNN's loss ([1]_, Eq. 2): a softmax of two for each level; mean over the rows.
 
     Parameters
@@ -72,12 +75,12 @@ def or_loss(logits, ranks, importance=None):
     return coral_loss(_margin(logits), ranks, importance)
 
 
-def or_levels(logits):
+def or_levels(logits: Any) -> Any:
     """Return the probability of each level, which need not fall; shape (n_samples, K - 1)."""
     return _margin(logits).sigmoid()
 
 
-def coral_loss(logits, ranks, importance=None):
+def coral_loss(logits: Tensor, ranks: Tensor, importance: Tensor | None = None) -> Any:
     """Return CORAL's loss ([2]_, Eq. 4), mean over the rows.
 
     ``- sum_k lambda_k [y_k log s(g + b_k) + (1 - y_k) log(1 - s(g + b_k))]``
@@ -97,12 +100,12 @@ def coral_loss(logits, ranks, importance=None):
     return each.sum(dim=1).mean()
 
 
-def coral_levels(logits):
+def coral_levels(logits: Any) -> Any:
     """Return the probability of each level; falls where the biases do."""
     return logits.sigmoid()
 
 
-def corn_loss(logits, ranks, importance=None):
+def corn_loss(logits: Tensor, ranks: Tensor, importance: Tensor | None = None) -> Any:
     """Return CORN's loss ([3]_, Eq. 9).
 
     Task k learns ``P(rank >= k | rank >= k - 1)`` from the rows whose rank is at least
@@ -125,7 +128,7 @@ def corn_loss(logits, ranks, importance=None):
     return each.sum() / asked.sum()
 
 
-def corn_levels(logits):
+def corn_levels(logits: Any) -> Any:
     """Return the probability of each level: products of the conditional ones, so they fall."""
     return logits.sigmoid().cumprod(dim=1)
 

@@ -1,9 +1,11 @@
 """Losses of semi-adversarial networks, in the formulas of Raschka's slides (2019, Part II)."""
 
+from torch import Tensor
+
 from sfumato.losses.adversarial import cross_entropy
 
 
-def pixel_loss(x, same):
+def pixel_loss(x: Tensor, same: Tensor) -> Tensor:
     """Return J_D, the squared difference of each picture and its output, summed over pixels.
 
     Parameters
@@ -18,7 +20,7 @@ def pixel_loss(x, same):
     return (x - same).square().flatten(1).sum(dim=1)
 
 
-def gender_loss(logits_same, logits_opposite, y):
+def gender_loss(logits_same: Tensor, logits_opposite: Tensor, y: Tensor) -> Tensor:
     """Return J_G = S(y, f_G(X'_SM)) + S(1 - y, f_G(X'_OP)) of each picture, S cross-entropy.
 
     Parameters
@@ -36,7 +38,7 @@ def gender_loss(logits_same, logits_opposite, y):
     return cross_entropy(logits_same, y) + cross_entropy(logits_opposite, 1 - y)
 
 
-def matching_loss(embedding, reference):
+def matching_loss(embedding: Tensor, reference: Tensor) -> Tensor:
     """Return J_M = |F_M(X') - F_M(X)|^2 of each picture.
 
     Parameters

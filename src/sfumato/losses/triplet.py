@@ -1,7 +1,9 @@
 """Triplet losses: pull a person's embeddings together, push others away."""
 
+from torch import Tensor
 
-def triplet_loss(anchor, positive, negative, alpha):
+
+def triplet_loss(anchor: Tensor, positive: Tensor, negative: Tensor, alpha: float) -> Tensor:
     """Return the triplet loss of each triplet (SensitiveNets, Eq. 5, hinged as in its ref. [20]).
 
     Parameters

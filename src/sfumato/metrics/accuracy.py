@@ -1,8 +1,10 @@
 """Verification accuracy with the threshold chosen on other pairs, as LFW prescribes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.metrics.verification import RankedScores, check_pair
@@ -34,7 +36,9 @@ class FoldAccuracy:
     impostor_correct: np.ndarray
 
 
-def best_accuracy(genuine, impostor, *, balanced=False):
+def best_accuracy(
+    genuine: NDArray[Any], impostor: NDArray[Any], *, balanced: bool = False
+) -> tuple[float, float]:
     """Return the best accuracy that any threshold reaches, and that threshold.
 
     Parameters
@@ -89,7 +93,14 @@ def _halfway_below(ranked, score):
     return float(middle if lower < middle <= score else score)
 
 
-def kfold_accuracy(genuine, impostor, genuine_fold, impostor_fold, *, balanced=False):
+def kfold_accuracy(
+    genuine: ArrayLike,
+    impostor: ArrayLike,
+    genuine_fold: ArrayLike,
+    impostor_fold: ArrayLike,
+    *,
+    balanced: bool = False,
+) -> FoldAccuracy:
     """Return the accuracy over folds, the threshold of each chosen on all the others.
 
     Parameters
@@ -169,7 +180,7 @@ def _check_folds(genuine, impostor, genuine_fold, impostor_fold):
     return folds
 
 
-def random_folds(n_genuine, n_impostor, n_folds=10, seed=0):
+def random_folds(n_genuine: Any, n_impostor: Any, n_folds: int = 10, seed: int = 0) -> Any:
     """Return a random fold number for each genuine and each impostor pair, evenly shared.
 
     Returns

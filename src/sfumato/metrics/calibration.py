@@ -1,8 +1,11 @@
 """Whether probabilities are what they say."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
@@ -11,7 +14,9 @@ from sfumato.errors import InputError
 LOG_SOFTMAX = partial(log_softmax, axis=1)
 
 
-def expected_calibration_error(probabilities, codes, *, n_bins=15):
+def expected_calibration_error(
+    probabilities: ArrayLike, codes: ArrayLike, *, n_bins: int = 15
+) -> float:
     """Return the mean gap between how sure a reader is and how often it is right.
 
     Rows are put into bins of equal width by the probability of their most likely class; the gaps
@@ -50,7 +55,9 @@ def expected_calibration_error(probabilities, codes, *, n_bins=15):
     return float(np.abs(gaps).sum() / len(p))
 
 
-def best_temperature(logits, codes, log_probabilities=LOG_SOFTMAX):
+def best_temperature(
+    logits: ArrayLike, codes: ArrayLike, log_probabilities: Callable[..., Any] = LOG_SOFTMAX
+) -> float:
     """Return the temperature at which ``logits / T`` give the labels most likelihood.
 
     Parameters

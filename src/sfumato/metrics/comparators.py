@@ -20,8 +20,10 @@ References
 """
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from sfumato.data.info import BLOCKS, check_metric
@@ -35,7 +37,7 @@ ONE_HOT_ROWS = 2048
 MAX_TRIED = 5  # Above so many blocks the Hungarian method, pair by pair, is faster.
 
 
-def comparator(metric):
+def comparator(metric: str) -> "Comparator":
     """Return the comparator of a metric.
 
     Parameters
@@ -74,15 +76,15 @@ class Comparator:
     matrix_cost = 1.0
     rotatable = False
 
-    def prepare(self, X):
+    def prepare(self, X: ArrayLike) -> Any:
         """Return rows ready for comparison; twice is as good as once."""
         return X
 
-    def pairs(self, A, B):
+    def pairs(self, A: Any, B: Any) -> Any:
         """Return the score of each row of ``A`` with the same row of ``B``."""
         raise NotImplementedError
 
-    def matrix(self, A, B):
+    def matrix(self, A: Any, B: Any) -> Any:
         """Return the scores of each row of ``A`` with each of ``B``."""
         raise NotImplementedError
 
@@ -93,15 +95,15 @@ class Cosine(Comparator):
     needs_length = True
     rotatable = True
 
-    def prepare(self, X):
+    def prepare(self, X: ArrayLike) -> Any:
         """Return rows of unit length; a row of zeros stays one."""
         return unit_rows(X)
 
-    def pairs(self, A, B):
+    def pairs(self, A: Any, B: Any) -> Any:
         """Return the cosine of each pair of rows."""
         return np.einsum("ij,ij->i", A, B)
 
-    def matrix(self, A, B):
+    def matrix(self, A: Any, B: Any) -> Any:
         """Return the cosine of every row with every other."""
         return A @ B.T
 
@@ -111,11 +113,11 @@ class Euclidean(Comparator):
 
     rotatable = True
 
-    def pairs(self, A, B):
+    def pairs(self, A: Any, B: Any) -> Any:
         """Return the negative distance of each pair of rows."""
         return -np.linalg.norm(A - B, axis=1)
 
-    def matrix(self, A, B):
+    def matrix(self, A: Any, B: Any) -> Any:
         """Return the negative distance of every row from every other, float64."""
         # In float64, as the difference of squares would lose near-zero distances.
         A, B = A.astype(np.float64), B.astype(np.float64)
@@ -141,10 +143,10 @@ class ShuffledBlocks(Cosine):
     rotatable = False
     matrix_cost = 20.0
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size = size
 
-    def prepare(self, X):
+    def prepare(self, X: Any) -> Any:
         """Return rows of unit length.
 
         Raises
@@ -159,7 +161,7 @@ class ShuffledBlocks(Cosine):
             )
         return super().prepare(X)
 
-    def pairs(self, A, B):
+    def pairs(self, A: Any, B: Any) -> Any:
         """Return the score of each pair of rows."""
         scores = np.empty(len(A), dtype=np.result_type(A, B))
         n_rows = max(min(ROWS, MAX_CELLS // self._n_blocks(A) ** 2), 1)
@@ -170,7 +172,7 @@ class ShuffledBlocks(Cosine):
             scores[start : start + n_rows] = _aligned(inner, *squares)
         return scores
 
-    def matrix(self, A, B):
+    def matrix(self, A: Any, B: Any) -> Any:
         """Return the score of every row with every other."""
         scores = np.empty((len(A), len(B)), dtype=np.result_type(A, B))
         side = max(min(TILE, int(MAX_CELLS**0.5) // self._n_blocks(A)), 1)
@@ -196,7 +198,7 @@ class Agreement(Comparator):
 
     matrix_cost = 6.0
 
-    def prepare(self, X):
+    def prepare(self, X: Any) -> Any:
         """Return the categories as bytes.
 
         Raises
@@ -215,11 +217,11 @@ class Agreement(Comparator):
             )
         return X.astype(np.uint8)
 
-    def pairs(self, A, B):
+    def pairs(self, A: Any, B: Any) -> Any:
         """Return the share of each pair of rows."""
         return (A == B).mean(axis=1, dtype=np.float32)
 
-    def matrix(self, A, B):
+    def matrix(self, A: Any, B: Any) -> Any:
         """Return the share of every row with every other."""
         counts = np.zeros((len(A), len(B)), dtype=np.float32)
         for value in np.flatnonzero(np.bincount(A.ravel())):

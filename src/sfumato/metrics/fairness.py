@@ -10,9 +10,10 @@ With decision d, truth y and group s, a gap is the difference between groups of
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.labels import as_names, class_codes
 from sfumato.errors import InputError
@@ -62,7 +63,7 @@ class EqualisedOdds:
     gap: Estimate
 
 
-def opportunity_percent(signed_gap):
+def opportunity_percent(signed_gap: float | NDArray[Any]) -> Any:
     """Return ``100 * (1 - signed_gap)``, the papers' equality of opportunity in %.
 
     Emotional-Blinded Face Representations, Table II: 100 - (TPR smiling - TPR not smiling),
@@ -131,16 +132,16 @@ class BootstrappedFairness:
 
     def __init__(
         self,
-        y,
-        group,
+        y: ArrayLike,
+        group: ArrayLike,
         *,
-        identity=None,
-        reference=None,
-        n_resamples=1000,
-        level=0.95,
-        min_people=10,
-        seed=0,
-    ):
+        identity: ArrayLike | None = None,
+        reference: str | None = None,
+        n_resamples: int = 1000,
+        level: float = 0.95,
+        min_people: int = 10,
+        seed: int = 0,
+    ) -> None:
         self._y = _binary(y, "y")
         self.groups, self._group = class_codes(_present(group, "group"), "group")
         people = np.arange(len(self._y)) if identity is None else as_names(identity)
@@ -152,7 +153,7 @@ class BootstrappedFairness:
         self._shape = len(people), len(self.groups)
         self._weights = bootstrap_weights(len(people), n_resamples, seed)
 
-    def equal_opportunity(self, decision):
+    def equal_opportunity(self, decision: ArrayLike) -> Any:
         """Return the true positive rates and their gaps, as :class:`GroupGap`.
 
         Parameters
@@ -162,11 +163,11 @@ class BootstrappedFairness:
         """
         return self._summary(self._rates(decision, self._y == 1, "y = 1"))
 
-    def demographic_parity(self, decision):
+    def demographic_parity(self, decision: Any) -> Any:
         """Return the acceptance rates and their gaps, as :class:`GroupGap`."""
         return self._summary(self._rates(decision, np.ones(len(self._y), bool), "any y"))
 
-    def equalised_odds(self, decision):
+    def equalised_odds(self, decision: Any) -> EqualisedOdds:
         """Return the gaps of true and false positive rates, as :class:`EqualisedOdds`."""
         positive = self._rates(decision, self._y == 1, "y = 1")
         negative = self._rates(decision, self._y == 0, "y = 0")
@@ -228,18 +229,18 @@ class BootstrappedFairness:
 class _Rates:
     """Rates of the sample (first row) and its resamples, (1 + n_resamples, n_groups)."""
 
-    def __init__(self, values, people):
+    def __init__(self, values: Any, people: Any) -> None:
         self.values = values
         bounds = np.array([rule_of_three(n) for n in people.tolist()])
         self.down = np.where(values[0] == 1, bounds, 0.0)
         self.up = np.where(values[0] == 0, bounds, 0.0)
 
     @property
-    def slack(self):
+    def slack(self) -> Any:
         """How far each rate may be off without any variation to resample."""
         return np.maximum(self.down, self.up)
 
-    def gap(self):
+    def gap(self) -> Any:
         """Return the largest rate minus the smallest, of every row."""
         return self.values.max(axis=1) - self.values.min(axis=1)
 

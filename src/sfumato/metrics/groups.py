@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import (
@@ -24,7 +25,14 @@ class GroupShare(NamedTuple):
     interval: Interval
 
 
-def shares_by_group(right, groups, *, identity=None, min_rows=30, seed=0):
+def shares_by_group(
+    right: ArrayLike,
+    groups: ArrayLike,
+    *,
+    identity: ArrayLike | None = None,
+    min_rows: int = 30,
+    seed: int = 0,
+) -> list[GroupShare]:
     """Return the share of right answers of everybody and of each group.
 
     Parameters

@@ -1,13 +1,16 @@
 """Closed-set identification: how often the right person is among the k most alike."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.metrics.scores import BLOCK_CELLS, block_scores, comparable, identity_codes
 from sfumato.validation import check_embeddings
 
 
-def cmc(scores, probe_identity, gallery_identity):
+def cmc(scores: ArrayLike, probe_identity: ArrayLike, gallery_identity: ArrayLike) -> NDArray[Any]:
     """Return the cumulative match curve from a matrix of scores.
 
     Parameters
@@ -36,7 +39,13 @@ def cmc(scores, probe_identity, gallery_identity):
     return gallery.curve(gallery.ranks(scores, wanted))
 
 
-def cmc_embeddings(probe, probe_identity, gallery, gallery_identity, metric="cosine"):
+def cmc_embeddings(
+    probe: ArrayLike,
+    probe_identity: ArrayLike,
+    gallery: ArrayLike,
+    gallery_identity: ArrayLike,
+    metric: str = "cosine",
+) -> Any:
     """Return :func:`cmc` from embeddings, in blocks of probes.
 
     Parameters
@@ -64,7 +73,7 @@ def cmc_embeddings(probe, probe_identity, gallery, gallery_identity, metric="cos
 class _Gallery:
     """Which columns of a score matrix belong to which person."""
 
-    def __init__(self, identity, n_gallery):
+    def __init__(self, identity: ArrayLike | None, n_gallery: Any) -> None:
         code, self.n_people = identity_codes(identity)
         if code.size != n_gallery:
             raise InputError(f"gallery_identity must have {n_gallery} entries, got {code.size}.")
@@ -72,7 +81,7 @@ class _Gallery:
         self.order = np.argsort(code, kind="stable")
         self.starts = np.searchsorted(code[self.order], np.arange(self.n_people))
 
-    def find(self, identity, n_probe):
+    def find(self, identity: ArrayLike | None, n_probe: Any) -> Any:
         """Return the number of each probe's person."""
         identity = np.asarray(identity)
         if identity.shape != (n_probe,):
@@ -86,13 +95,13 @@ class _Gallery:
             )
         return np.searchsorted(self.names, identity)
 
-    def ranks(self, scores, wanted):
+    def ranks(self, scores: Any, wanted: Any) -> Any:
         """Return the rank, from 1, of each probe's person."""
         best = np.maximum.reduceat(scores[:, self.order], self.starts, axis=1)
         own = np.take_along_axis(best, wanted[:, None], axis=1)
         return (best >= own).sum(axis=1)
 
-    def curve(self, ranks):
+    def curve(self, ranks: Any) -> Any:
         """Return the share of ranks at most k, for k in 1..n_people."""
         counts = np.bincount(ranks - 1, minlength=self.n_people)
         return np.cumsum(counts) / ranks.size

@@ -1,6 +1,9 @@
 """How much two pictures differ: SSIM and PSNR, picture by picture."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
 from sfumato.errors import InputError
@@ -11,7 +14,7 @@ LUMINANCE = (0.299, 0.587, 0.114)
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
 
 
-def ssim(images, others):
+def ssim(images: ArrayLike, others: ArrayLike) -> NDArray[Any]:
     """Return the structural similarity of the luminance of each picture with the other [1]_.
 
     Parameters
@@ -76,7 +79,7 @@ def _local(plane):
     return plane[edge:-edge, edge:-edge]
 
 
-def psnr(images, others):
+def psnr(images: ArrayLike, others: ArrayLike) -> NDArray[Any]:
     """Return the peak signal-to-noise ratio of each picture and the other, in dB.
 
     Parameters

@@ -5,10 +5,12 @@ narrow. Here the people are drawn with replacement: a genuine pair counts as oft
 person was drawn, an impostor pair as often as the product of its two people's counts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.metrics.scores import Scores
@@ -26,7 +28,9 @@ class Interval(NamedTuple):
     high: float
 
 
-def bootstrap_weights(n_identities, n_resamples=500, seed=0):
+def bootstrap_weights(
+    n_identities: int, n_resamples: int = 500, seed: int = 0
+) -> NDArray[np.int64]:
     """Return how often each identity is drawn in each resample.
 
     Parameters
@@ -50,14 +54,14 @@ def bootstrap_weights(n_identities, n_resamples=500, seed=0):
     return weights
 
 
-def percentile_interval(values, level=0.95):
+def percentile_interval(values: Any, level: float = 0.95) -> Interval:
     """Return the central interval that holds a share ``level`` of the resampled values."""
     check_fraction(level, "level")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
-def rule_of_three(n):
+def rule_of_three(n: Any) -> Any:
     """Return the upper 95 % bound of an error rate of which ``n`` units showed none.
 
     ``min(1, 3 / n)``, as ``(1 - 3 / n) ** n`` is about 0.05 (ISO/IEC 19795-1).
@@ -68,17 +72,17 @@ def rule_of_three(n):
 
 
 def bootstrap_intervals(
-    scores,
-    statistics=("eer", "d_prime"),
+    scores: Scores,
+    statistics: Sequence[str] = ("eer", "d_prime"),
     *,
-    fmr=1e-3,
-    correct=None,
-    balanced=False,
-    n_resamples=500,
-    level=0.95,
-    seed=0,
-    max_impostor=MAX_IMPOSTOR,
-):
+    fmr: float = 1e-3,
+    correct: Any = None,
+    balanced: bool = False,
+    n_resamples: int = 500,
+    level: float = 0.95,
+    seed: int = 0,
+    max_impostor: int = MAX_IMPOSTOR,
+) -> dict[str, Interval]:
     """Return percentile intervals of verification metrics by resampling identities.
 
     Parameters
@@ -165,7 +169,7 @@ class _Sample:
     n_identities: int
 
     @classmethod
-    def draw(cls, scores, correct, max_impostor, seed):
+    def draw(cls, scores: Any, correct: Any, max_impostor: Any, seed: int) -> Any:
         """Sort the scores, keeping at most ``max_impostor`` impostor scores."""
         _check_lengths(scores, correct)
         present = np.zeros(scores.n_identities, dtype=bool)
@@ -192,7 +196,7 @@ class _Sample:
             n_identities=int(present.sum()),
         )
 
-    def evaluate(self, weight, statistics, fmr, balanced):
+    def evaluate(self, weight: Any, statistics: Any, fmr: Any, balanced: Any) -> list[Any] | None:
         """Return the statistics of one resample, or None if a side has no pair in it."""
         genuine = weight[self.genuine_identity]
         impostor = weight[self.impostor_a] * weight[self.impostor_b]

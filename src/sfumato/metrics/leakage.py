@@ -1,12 +1,15 @@
 """What an attacker reads: balanced accuracy, advantage and relative reduction, with intervals."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import bootstrap_weights, percentile_interval
 
 
-def attack_advantage(accuracy, chance):
+def attack_advantage(accuracy: Any, chance: Any) -> Any:
     """Return ``(accuracy - chance) / (1 - chance)``: 0 at chance, 1 for a perfect attacker.
 
     For two classes this is ``2 * (accuracy - 1/2)``.
@@ -14,7 +17,9 @@ def attack_advantage(accuracy, chance):
     return (accuracy - chance) / (1 - chance)
 
 
-def relative_reduction(before, after, chance):
+def relative_reduction(
+    before: float | NDArray[Any], after: float | NDArray[Any], chance: float
+) -> float | NDArray[Any]:
     """Return ``(before - after) / (before - chance)`` (SensitiveNets, Table I).
 
     Parameters
@@ -63,7 +68,9 @@ class BootstrappedAccuracy:
     predictions given to one object see the same draws: differences and ratios are paired.
     """
 
-    def __init__(self, y, identity, *, n_resamples=1000, seed=0):
+    def __init__(
+        self, y: NDArray[Any], identity: NDArray[Any], *, n_resamples: int = 1000, seed: int = 0
+    ) -> None:
         self.classes, self._class = np.unique(y, return_inverse=True)
         people, self._person = np.unique(identity, return_inverse=True)
         self._shape = (len(people), len(self.classes))
@@ -76,25 +83,25 @@ class BootstrappedAccuracy:
         return np.bincount(flat, values, minlength=np.prod(self._shape)).reshape(self._shape)
 
     @property
-    def n_identities(self):
+    def n_identities(self) -> Any:
         """Number of people."""
         return self._shape[0]
 
     @property
-    def identities_per_class(self):
+    def identities_per_class(self) -> Any:
         """Number of people with at least one row of each class, shape (n_classes,)."""
         return (self._rows > 0).sum(axis=0)
 
-    def value(self, correct):
+    def value(self, correct: Any) -> float:
         """Return the mean over classes of the share of rows that are ``correct``."""
         return float((self._count(correct).sum(axis=0) / self._rows.sum(axis=0)).mean())
 
-    def resampled(self, correct):
+    def resampled(self, correct: Any) -> Any:
         """Return the balanced accuracy in every resample in which all classes occur."""
         hits = self._weights @ self._count(correct)
         present = (self._totals > 0).all(axis=1)
         return (hits[present] / self._totals[present]).mean(axis=1)
 
-    def interval(self, correct, level=0.95):
+    def interval(self, correct: Any, level: float = 0.95) -> Any:
         """Return the percentile interval ``[low, high]`` of the balanced accuracy."""
         return list(percentile_interval(self.resampled(correct), level))

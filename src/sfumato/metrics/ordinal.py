@@ -1,8 +1,10 @@
 """How far predicted ages are from true ones, and whether level probabilities make sense."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import Interval, bootstrap_weights, percentile_interval
@@ -27,7 +29,14 @@ class AgeErrors(NamedTuple):
     within: dict[int, float]
 
 
-def age_errors(age_years, predicted_years, *, identity=None, within=(1, 3, 5, 10), seed=0):
+def age_errors(
+    age_years: ArrayLike,
+    predicted_years: ArrayLike,
+    *,
+    identity: ArrayLike | None = None,
+    within: Iterable[int] = (1, 3, 5, 10),
+    seed: int = 0,
+) -> AgeErrors:
     """Return the errors of predicted ages.
 
     Parameters
@@ -73,7 +82,7 @@ def age_errors(age_years, predicted_years, *, identity=None, within=(1, 3, 5, 10
     )
 
 
-def age_bands(age_years, bands=AGE_BANDS):
+def age_bands(age_years: Any, bands: Any = AGE_BANDS) -> Any:
     """Return the name of each age's band, such as ``20-29``; the last is open, ``70+``.
 
     Examples
@@ -89,7 +98,7 @@ def age_bands(age_years, bands=AGE_BANDS):
     return np.array(names)[places]
 
 
-def predicted_rank(levels):
+def predicted_rank(levels: ArrayLike) -> NDArray[np.int64]:
     """Return how many levels are more likely than not, the predicted rank.
 
     Parameters
@@ -104,7 +113,7 @@ def predicted_rank(levels):
     return (np.asarray(levels) > 0.5).sum(axis=1)
 
 
-def rank_probabilities(levels):
+def rank_probabilities(levels: ArrayLike) -> NDArray[Any]:
     """Return each rank's probability, the differences of the level probabilities.
 
     Parameters
@@ -121,7 +130,7 @@ def rank_probabilities(levels):
     return -np.diff(np.concatenate([ends[0], levels, ends[1]], axis=1), axis=1)
 
 
-def n_inconsistencies(levels):
+def n_inconsistencies(levels: ArrayLike) -> NDArray[np.int64]:
     """Return how often the probability of a level exceeds that of the level before.
 
     Parameters
@@ -140,7 +149,9 @@ def n_inconsistencies(levels):
     return (np.diff(np.asarray(levels, dtype=float), axis=1) > 0).sum(axis=1)
 
 
-def rank_interval(levels, share=0.9):
+def rank_interval(
+    levels: ArrayLike, share: float = 0.9
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first and the last rank of the central interval of a share of probability.
 
     Parameters

@@ -1,8 +1,9 @@
 """Comparison scores of embedding pairs: listed pairs, or all against all."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import comparator
@@ -56,7 +57,14 @@ class PairRows(NamedTuple):
     n_impostor_all: int
 
 
-def pair_scores(X, a, b, metric="cosine", *, other=None):
+def pair_scores(
+    X: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    metric: str = "cosine",
+    *,
+    other: ArrayLike | None = None,
+) -> NDArray[Any]:
     """Return the scores of row ``a`` of ``X`` against row ``b`` of ``other`` (default ``X``).
 
     Parameters
@@ -85,7 +93,7 @@ def pair_scores(X, a, b, metric="cosine", *, other=None):
     return _gather(A, B, _check_rows(a, len(A), "a"), _check_rows(b, len(B), "b"), metric)
 
 
-def comparable(X, metric, name="X"):
+def comparable(X: ArrayLike, metric: Any, name: str = "X") -> Any:
     """Return checked embeddings, ready for the metric's comparator."""
     found = comparator(metric)
     X = check_embeddings(X, name)
@@ -125,12 +133,12 @@ def _score_type(A, B):
     return np.result_type(A, B, np.float32)
 
 
-def block_scores(A, B, metric):
+def block_scores(A: Any, B: Any, metric: Any) -> Any:
     """Return the scores of each row of ``A`` with each of ``B``, both already comparable."""
     return comparator(metric).matrix(A, B)
 
 
-def all_pairs(identity, *, max_impostor=MAX_IMPOSTOR, seed=0):
+def all_pairs(identity: ArrayLike, *, max_impostor: int = MAX_IMPOSTOR, seed: int = 0) -> PairRows:
     """Return the rows of all genuine pairs, and of all impostor pairs or a sample of them.
 
     Parameters
@@ -169,7 +177,7 @@ def all_pairs(identity, *, max_impostor=MAX_IMPOSTOR, seed=0):
     return PairRows(_every_genuine(code), impostor, code, n_identities, n_impostor)
 
 
-def identity_codes(identity):
+def identity_codes(identity: ArrayLike | None) -> tuple[Any, ...]:
     """Return identities as numbers 0..n_identities-1 in sorted order, and their number."""
     identity = np.asarray(identity)
     if identity.ndim != 1 or identity.size == 0:
@@ -217,8 +225,15 @@ def _some_impostors(code, n_wanted, rng):
 
 
 def all_vs_all(
-    X, identity, metric="cosine", *, other=None, max_impostor=MAX_IMPOSTOR, seed=0, pairs=None
-):
+    X: Any,
+    identity: Any,
+    metric: str = "cosine",
+    *,
+    other: Any | None = None,
+    max_impostor: int = MAX_IMPOSTOR,
+    seed: int = 0,
+    pairs: PairRows | None = None,
+) -> Scores:
     """Return the scores of every pair of rows ``a < b``: ``X[a]`` against ``other[b]``.
 
     Parameters

@@ -7,9 +7,10 @@ impostor scores at or above t, FNMR(t) the share of genuine scores below it, TMR
 
 from bisect import bisect_left, bisect_right
 from copy import copy
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.validation import check_scores
@@ -49,20 +50,20 @@ class RankedScores:
         The scores in ascending order, of one floating type.
     """
 
-    def __init__(self, genuine, impostor):
+    def __init__(self, genuine: NDArray[Any], impostor: NDArray[Any]) -> None:
         genuine, impostor = check_pair(genuine, impostor)
         self.genuine, self.impostor = np.sort(genuine), np.sort(impostor)
         self._genuine_cumulative = self._impostor_cumulative = None
 
     @classmethod
-    def from_sorted(cls, genuine, impostor):
+    def from_sorted(cls, genuine: Any, impostor: Any) -> Self:
         """Return the same from finite scores that are sorted already, unchecked."""
         self = cls.__new__(cls)
         self.genuine, self.impostor = genuine, impostor
         self._genuine_cumulative = self._impostor_cumulative = None
         return self
 
-    def weighted(self, genuine_weight, impostor_weight):
+    def weighted(self, genuine_weight: Any, impostor_weight: Any) -> Any:
         """Return the same scores with a weight >= 0 each, in the order of the sorted scores.
 
         Raises
@@ -75,7 +76,7 @@ class RankedScores:
         twin._impostor_cumulative = _cumulative(impostor_weight, self.impostor, "impostor_weight")
         return twin
 
-    def fmr(self, threshold):
+    def fmr(self, threshold: Any) -> Any:
         """Return the share of impostor scores at or above ``threshold`` (float or array)."""
         below = _rank(self.impostor, threshold)
         if self._impostor_cumulative is None:
@@ -83,18 +84,18 @@ class RankedScores:
         total = self._impostor_cumulative[-1]
         return (total - self._impostor_cumulative[below]) / total
 
-    def fnmr(self, threshold):
+    def fnmr(self, threshold: Any) -> Any:
         """Return the share of genuine scores below ``threshold`` (float or array)."""
         below = _rank(self.genuine, threshold)
         if self._genuine_cumulative is None:
             return below / self.genuine.size
         return self._genuine_cumulative[below] / self._genuine_cumulative[-1]
 
-    def tmr(self, threshold):
+    def tmr(self, threshold: Any) -> Any:
         """Return the share of genuine scores at or above ``threshold`` (float or array)."""
         return 1 - self.fnmr(threshold)
 
-    def threshold_at_fmr(self, fmr):
+    def threshold_at_fmr(self, fmr: Any) -> float:
         """Return the lowest threshold whose false match rate is at most ``fmr``."""
         n = self.impostor.size
         _check_fmr(fmr, n)
@@ -108,11 +109,11 @@ class RankedScores:
             return k / self.impostor.size
         return (cumulative[-1] - cumulative[-1 - k]) / cumulative[-1]
 
-    def tmr_at_fmr(self, fmr):
+    def tmr_at_fmr(self, fmr: Any) -> float:
         """Return the true match rate at :meth:`threshold_at_fmr`."""
         return float(self.tmr(self.threshold_at_fmr(fmr)))
 
-    def eer(self):
+    def eer(self) -> EqualErrorRate:
         """Return the :class:`EqualErrorRate`, see :func:`eer`."""
         upper = min(self._first_crossed(self.genuine), self._first_crossed(self.impostor))
         lower = max(_last_below(self.genuine, upper), _last_below(self.impostor, upper))
@@ -131,7 +132,7 @@ class RankedScores:
         return scores[k] if k < scores.size else scores.dtype.type(np.inf)
 
 
-def check_pair(genuine, impostor):
+def check_pair(genuine: Any, impostor: Any) -> tuple[Any, ...]:
     """Return both score arrays, checked, as one floating type."""
     genuine, impostor = check_scores(genuine, "genuine"), check_scores(impostor, "impostor")
     kind = np.result_type(genuine, impostor)
@@ -171,7 +172,7 @@ def _last_below(ranked, threshold):
     return ranked[below - 1] if below else -np.inf
 
 
-def threshold_at_fmr(impostor, fmr):
+def threshold_at_fmr(impostor: ArrayLike, fmr: float) -> float:
     """Return the lowest threshold whose false match rate is at most ``fmr``.
 
     Parameters
@@ -198,19 +199,19 @@ def threshold_at_fmr(impostor, fmr):
     return float(np.nextafter(next_best, np.inf, dtype=impostor.dtype))
 
 
-def tmr_at_fmr(genuine, impostor, fmr):
+def tmr_at_fmr(genuine: Any, impostor: Any, fmr: Any) -> float:
     """Return the share of genuine scores accepted at :func:`threshold_at_fmr`."""
     genuine, impostor = check_pair(genuine, impostor)
     return float(np.mean(genuine >= threshold_at_fmr(impostor, fmr)))
 
 
-def fnmr_at_fmr(genuine, impostor, fmr):
+def fnmr_at_fmr(genuine: Any, impostor: Any, fmr: Any) -> float:
     """Return the share of genuine scores rejected at :func:`threshold_at_fmr`."""
     genuine, impostor = check_pair(genuine, impostor)
     return float(np.mean(genuine < threshold_at_fmr(impostor, fmr)))
 
 
-def eer(genuine, impostor):
+def eer(genuine: NDArray[Any], impostor: NDArray[Any]) -> EqualErrorRate:
     """Return the rate at which false matches and false non-matches are equally frequent.
 
     Parameters
@@ -235,7 +236,7 @@ def eer(genuine, impostor):
     return RankedScores(genuine, impostor).eer()
 
 
-def roc_curve(genuine, impostor, n_points=None):
+def roc_curve(genuine: ArrayLike, impostor: ArrayLike, n_points: int | None = None) -> Curve:
     """Return the ROC: FMR and TMR at every distinct score, or at about ``n_points`` of them.
 
     Parameters
@@ -255,7 +256,7 @@ def roc_curve(genuine, impostor, n_points=None):
     return Curve(fmr, 1 - fnmr, threshold)
 
 
-def det_curve(genuine, impostor, n_points=None):
+def det_curve(genuine: Any, impostor: Any, n_points: Any = None) -> Curve:
     """Return FMR and FNMR (for a DET plot) at the thresholds of :func:`roc_curve`."""
     ranked = RankedScores(genuine, impostor)
     if n_points is None:
@@ -277,7 +278,7 @@ def _log_ranks(n, n_ranks):
     return np.unique(np.round(np.geomspace(1, n, n_ranks)).astype(int) - 1)
 
 
-def d_prime(genuine, impostor):
+def d_prime(genuine: Any, impostor: Any) -> float:
     """Return the distance between the score means in units of their mean spread, >= 0.
 
     ``|mean_g - mean_i| / sqrt((var_g + var_i) / 2)``, with variances over all scores.
