@@ -1,5 +1,7 @@
 """The errors that sfumato raises on purpose; each message is one line with its remedy."""
 
+from typing import Any
+
 
 class SfumatoError(Exception):
     """Base of every error that sfumato raises on purpose."""
@@ -12,7 +14,7 @@ class InputError(SfumatoError, ValueError):
 class MissingExtraError(SfumatoError, ImportError):
     """An optional dependency is not installed; the message names the extra to install."""
 
-    def __init__(self, extra, module):
+    def __init__(self, extra: Any, module: Any) -> None:
         super().__init__(
             f"this needs {module}, which is not installed: pip install 'sfumato[{extra}]'"
         )

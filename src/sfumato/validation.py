@@ -1,13 +1,15 @@
 """Checks of user input that several modules share."""
 
 import importlib
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError, MissingExtraError
 
 
-def check_scores(scores, name):
+def check_scores(scores: ArrayLike, name: str) -> NDArray[Any]:
     """Return ``scores`` as a finite one-dimensional float array.
 
     Parameters
@@ -37,7 +39,7 @@ def check_scores(scores, name):
     return scores
 
 
-def check_embeddings(X, name="X"):
+def check_embeddings(X: ArrayLike, name: str = "X") -> Any:
     """Return ``X`` as a finite float array of shape (n_samples, n_features).
 
     float32 stays float32, everything else becomes float64.
@@ -59,7 +61,7 @@ def check_embeddings(X, name="X"):
     return X
 
 
-def check_images(images, name="images"):
+def check_images(images: ArrayLike, name: str = "images") -> NDArray[np.float32]:
     """Return ``images`` as float32 planes.
 
     Parameters
@@ -94,14 +96,14 @@ def check_images(images, name="images"):
     return np.ascontiguousarray(images, dtype=np.float32)
 
 
-def check_fraction(value, name):
+def check_fraction(value: Any, name: str) -> float:
     """Return ``value`` if it lies strictly between 0 and 1, else raise InputError."""
     if not 0 < value < 1:
         raise InputError(f"{name} must lie strictly between 0 and 1, got {value}.")
     return float(value)
 
 
-def check_choice(value, choices, name):
+def check_choice(value: Any, choices: Any, name: str) -> Any:
     """Return ``value`` if it is among ``choices``, else raise InputError listing them."""
     if value not in choices:
         listed = ", ".join(str(choice) for choice in choices)
@@ -109,7 +111,7 @@ def check_choice(value, choices, name):
     return value
 
 
-def need(module, extra):
+def need(module: str, extra: str) -> Any:
     """Import an optional dependency, or raise a one-line error that names its extra.
 
     Parameters

@@ -1,5 +1,7 @@
 """A small network that reads all attributes off a picture, for a generator to fool."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -28,14 +30,16 @@ class AttributeNet(nn.Module):
     trained from other weights on altered pictures. What fools these is not made to fool that.
     """
 
-    def __init__(self, n_logits, width=24, *, residual=False, seed=0):
+    def __init__(
+        self, n_logits: int, width: int = 24, *, residual: bool = False, seed: int = 0
+    ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.trunk = _residual(width) if residual else _plain(width)
             self.head = nn.Linear(8 * width, n_logits)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return logits (n_images, n_logits) of pictures in [-1, 1], sides of 32 or more."""
         return self.head(self.trunk(x).mean(dim=(2, 3)))
 

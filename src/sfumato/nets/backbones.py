@@ -22,7 +22,7 @@ BACKBONES: dict[str, Callable[..., Any]] = {
 }
 
 
-def make_backbone(name, *, n_channels=3, seed=0, **options):
+def make_backbone(name: str, *, n_channels: int = 3, seed: int = 0, **options: Any) -> Any:
     """Return an untrained network without classifier.
 
     Parameters

@@ -4,7 +4,10 @@ A network is a dict ``{"weight_0": (n_out, n_in), "bias_0": (n_out,), "weight_1"
 PReLU's slopes are ``"slope_0": (n_out,)`` or ``(1,)``.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.validation import check_choice
 
@@ -12,7 +15,7 @@ CHUNK = 4096
 ACTIVATIONS = ("linear", "relu", "tanh", "prelu")
 
 
-def dense_arrays(layers):
+def dense_arrays(layers: Any) -> Any:
     """Return torch linear layers (``weight`` and ``bias``) as a dict of float32 arrays."""
     network = {}
     for number, layer in enumerate(layers):
@@ -21,7 +24,13 @@ def dense_arrays(layers):
     return network
 
 
-def dense_forward(network, X, *, activation="relu", activate_last=False):
+def dense_forward(
+    network: dict[str, NDArray[Any]],
+    X: NDArray[Any],
+    *,
+    activation: str = "relu",
+    activate_last: bool = False,
+) -> NDArray[Any]:
     """Return the network's output for each row, of the type of ``X``.
 
     Parameters

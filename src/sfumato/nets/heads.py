@@ -4,12 +4,15 @@ All take rows of length ``sqrt(n_features)``, so that a feature's mean square is
 their start from a generator alone; the global seed stays untouched.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 
-def linear(n_in, n_out, generator):
+def linear(n_in: Any, n_out: Any, generator: Any) -> Any:
     """Return a linear layer with Xavier's uniform weights and no bias at the start."""
     layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
@@ -17,7 +20,7 @@ def linear(n_in, n_out, generator):
     return layer
 
 
-def scaled(z):
+def scaled(z: Any) -> Any:
     """Return rows of length ``sqrt(n_features)``; a zero row stays zero."""
     return functional.normalize(z, eps=1e-12) * z.shape[1] ** 0.5
 
@@ -31,13 +34,13 @@ class ResidualEncoder(nn.Module):
     generator : torch.Generator
     """
 
-    def __init__(self, n_features, n_hidden, generator):
+    def __init__(self, n_features: int, n_hidden: int, generator: Any) -> None:
         super().__init__()
         self.first = linear(n_features, n_hidden, generator)
         self.second = linear(n_hidden, n_features, generator)
         nn.init.zeros_(self.second.weight)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the encoded rows, shape (n_samples, n_features)."""
         return scaled(x + self.second(self.first(x).relu()))
 
@@ -52,13 +55,20 @@ class AttributeHead(nn.Module):
     activation : callable, default=torch.relu
     """
 
-    def __init__(self, n_in, n_hidden, n_classes, generator, activation=torch.relu):
+    def __init__(
+        self,
+        n_in: int,
+        n_hidden: int,
+        n_classes: int,
+        generator: Any,
+        activation: Callable[..., Any] = torch.relu,
+    ) -> None:
         super().__init__()
         self.hidden = linear(n_in, n_hidden, generator)
         self.output = linear(n_hidden, n_classes, generator)
         self.activation = activation
 
-    def forward(self, z):
+    def forward(self, z: Any) -> Any:
         """Return logits of shape (n_samples, n_classes)."""
         return self.output(self.activation(self.hidden(z)))
 
@@ -82,16 +92,23 @@ class CosineHead(nn.Module):
        recognition CNNs by Partial FC", CVPR 2022, arXiv:2203.15565.
     """
 
-    def __init__(self, prototypes, scale=30.0, *, n_sampled=None, generator=None):
+    def __init__(
+        self,
+        prototypes: Tensor,
+        scale: float = 30.0,
+        *,
+        n_sampled: int | None = None,
+        generator: Any = None,
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(functional.normalize(prototypes))
         self.scale, self.n_sampled, self.generator = scale, n_sampled, generator
 
-    def forward(self, z):
+    def forward(self, z: Any) -> Any:
         """Return logits of shape (n_samples, n_classes)."""
         return self._logits(z, self.weight)
 
-    def batch_logits(self, z, labels):
+    def batch_logits(self, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits of the batch's classes and of others drawn at random [1]_.
 
         Parameters
@@ -127,12 +144,12 @@ class PReluEncoder(nn.Module):
     generator : torch.Generator
     """
 
-    def __init__(self, n_features, n_units, generator):
+    def __init__(self, n_features: int, n_units: int, generator: Any) -> None:
         super().__init__()
         self.layer = linear(n_features, n_units, generator)
         nn.init.orthogonal_(self.layer.weight, generator=generator)
         self.slope = nn.Parameter(torch.full((1,), 0.25))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the encoded rows, shape (n_samples, n_units)."""
         return scaled(functional.prelu(self.layer(x), self.slope))

@@ -6,6 +6,8 @@ References
    computer vision", CVPR 2016, Table 1 and Fig. 5 to 7 and 10.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -13,7 +15,7 @@ from torch.nn import functional
 MIN_SIDE = 75
 
 
-def convolution(n_in, n_out, kernel, stride=1, padding=0):
+def convolution(n_in: Any, n_out: Any, kernel: Any, stride: int = 1, padding: Any = 0) -> Any:
     """Return a convolution with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, kernel, stride, padding, bias=False),
@@ -22,12 +24,12 @@ def convolution(n_in, n_out, kernel, stride=1, padding=0):
     )
 
 
-def row(n_in, n_out, n=7):
+def row(n_in: Any, n_out: Any, n: int = 7) -> Any:
     """Return a convolution 1 high and ``n`` wide."""
     return convolution(n_in, n_out, (1, n), padding=(0, n // 2))
 
 
-def column(n_in, n_out, n=7):
+def column(n_in: Any, n_out: Any, n: int = 7) -> Any:
     """Return a convolution ``n`` high and 1 wide."""
     return convolution(n_in, n_out, (n, 1), padding=(n // 2, 0))
 
@@ -35,21 +37,21 @@ def column(n_in, n_out, n=7):
 class Branches(nn.Module):
     """Branches side by side, their outputs one above the other."""
 
-    def __init__(self, *branches):
+    def __init__(self, *branches: Any) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the concatenated outputs."""
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
-def pooled(n_in, n_out):
+def pooled(n_in: Any, n_out: Any) -> Any:
     """Return an average over 3 x 3 and a 1 x 1 convolution."""
     return nn.Sequential(nn.AvgPool2d(3, 1, padding=1), convolution(n_in, n_out, 1))
 
 
-def block_35(n_in, n_pool):
+def block_35(n_in: Any, n_pool: Any) -> Branches:
     """Return a block of the first stage (Fig. 5)."""
     return Branches(
         convolution(n_in, 64, 1),
@@ -63,7 +65,7 @@ def block_35(n_in, n_pool):
     )
 
 
-def reduction_35(n_in):
+def reduction_35(n_in: Any) -> Branches:
     """Return the reduction after the first stage (Fig. 10)."""
     return Branches(
         convolution(n_in, 384, 3, 2),
@@ -74,7 +76,7 @@ def reduction_35(n_in):
     )
 
 
-def block_17(n):
+def block_17(n: Any) -> Branches:
     """Return a block of the second stage, ``n`` channels inside (Fig. 6)."""
     return Branches(
         convolution(768, 192, 1),
@@ -84,7 +86,7 @@ def block_17(n):
     )
 
 
-def reduction_17():
+def reduction_17() -> Branches:
     """Return the reduction after the second stage."""
     return Branches(
         nn.Sequential(convolution(768, 192, 1), convolution(192, 320, 3, 2)),
@@ -95,7 +97,7 @@ def reduction_17():
     )
 
 
-def block_8(n_in):
+def block_8(n_in: Any) -> Branches:
     """Return a block of the third stage (Fig. 7)."""
     return Branches(
         convolution(n_in, 320, 1),
@@ -129,7 +131,7 @@ class InceptionV3(nn.Module):
 
     dimension = 2048
 
-    def __init__(self, *, n_channels=3):
+    def __init__(self, *, n_channels: int = 3) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             convolution(n_channels, 32, 3, 2),
@@ -149,7 +151,7 @@ class InceptionV3(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return features of shape (n_images, 2048)."""
         height, width = x.shape[-2:]
         if min(height, width) < MIN_SIDE:

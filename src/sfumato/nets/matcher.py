@@ -1,7 +1,9 @@
 """A face encoder on crops: what a perturber must not disturb."""
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -17,15 +19,15 @@ class CropMatcher(nn.Module):
         what the network takes.
     """
 
-    def __init__(self, net, zoom=0.72):
+    def __init__(self, net: Any, zoom: float = 0.72) -> None:
         super().__init__()
         self.net, self.zoom = net.eval().requires_grad_(False), zoom
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Any:
         """Stay in evaluation mode."""
         return super().train(False)
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         """Return templates.
 
         Parameters

@@ -1,10 +1,20 @@
 """Small networks made for faces: MobileFaceNet and IResNet, to be trained from the start."""
 
+from typing import Any
+
 from torch import nn
 from torch.nn import functional
 
 
-def unit(n_in, n_out, kernel=1, stride=1, *, groups=1, linear=False):
+def unit(
+    n_in: Any,
+    n_out: Any,
+    kernel: int = 1,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    linear: bool = False,
+) -> Any:
     """Return a convolution with batch normalisation and, unless linear, PReLU."""
     layers = [
         nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, groups=groups, bias=False),
@@ -16,7 +26,7 @@ def unit(n_in, n_out, kernel=1, stride=1, *, groups=1, linear=False):
 class InvertedResidual(nn.Module):
     """Widen, convolve by channel, narrow without activation; added to the input if alike."""
 
-    def __init__(self, n_in, n_out, stride, expansion):
+    def __init__(self, n_in: Any, n_out: Any, stride: Any, expansion: Any) -> None:
         super().__init__()
         n = expansion * n_in
         self.layers = nn.Sequential(
@@ -24,7 +34,7 @@ class InvertedResidual(nn.Module):
         )
         self.alike = stride == 1 and n_in == n_out
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the block's output."""
         return x + self.layers(x) if self.alike else self.layers(x)
 
@@ -57,7 +67,7 @@ class MobileFaceNetBackbone(nn.Module):
     # Expansion, channels, repeats, stride of the first.
     BLOCKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 
-    def __init__(self, *, n_channels=3):
+    def __init__(self, *, n_channels: int = 3) -> None:
         super().__init__()
         layers = [unit(n_channels, 64, 3, 2), unit(64, 64, 3, groups=64)]
         n_in = 64
@@ -71,7 +81,7 @@ class MobileFaceNetBackbone(nn.Module):
         )
         self.last = unit(512, self.dimension, linear=True)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return features of shape (n_images, 128)."""
         return self.last(self.everywhere(self.layers(x))).flatten(1)
 
@@ -79,7 +89,7 @@ class MobileFaceNetBackbone(nn.Module):
 class IResNetBlock(nn.Module):
     """Normalise first, no activation at the end: the "improved" block of face encoders [1]_."""
 
-    def __init__(self, n_in, n_out, stride):
+    def __init__(self, n_in: Any, n_out: Any, stride: Any) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.BatchNorm2d(n_in),
@@ -93,7 +103,7 @@ class IResNetBlock(nn.Module):
         if stride != 1 or n_in != n_out:
             self.shortcut = unit(n_in, n_out, 1, stride, linear=True)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the block's output."""
         return self.layers(x) + self.shortcut(x)
 
@@ -126,7 +136,13 @@ class IResNet(nn.Module):
        recognition", CVPR 2019, arXiv:1801.07698, Sect. 3.1 (after Han et al., CVPR 2017).
     """
 
-    def __init__(self, *, n_channels=3, widths=(32, 64, 128, 256), n_blocks=(2, 2, 2, 2)):
+    def __init__(
+        self,
+        *,
+        n_channels: int = 3,
+        widths: tuple[int, ...] = (32, 64, 128, 256),
+        n_blocks: tuple[int, ...] = (2, 2, 2, 2),
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = [unit(n_channels, widths[0], 3)]
         n_in = widths[0]
@@ -137,6 +153,6 @@ class IResNet(nn.Module):
         self.layers = nn.Sequential(*layers, nn.BatchNorm2d(n_in))
         self.dimension = n_in
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return features of shape (n_images, dimension)."""
         return functional.dropout(self.layers(x).mean(dim=(2, 3)), 0.2, self.training)

@@ -3,9 +3,10 @@
 import math
 from collections import Counter, OrderedDict
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sfumato.errors import InputError
 from sfumato.nets.pixels import to_planes
@@ -17,7 +18,7 @@ OPERATORS = ("Add", "Clip", "Conv", "Flatten", "Relu", "Reshape")
 class Add(nn.Module):
     """The sum of two tensors of one shape: the shortcut of a residual block."""
 
-    def forward(self, a, b):
+    def forward(self, a: Any, b: Any) -> Any:
         """Return ``a + b``."""
         return a + b
 
@@ -35,7 +36,7 @@ class Block(nn.Module):
         As in :class:`MobileFaceNet`.
     """
 
-    def __init__(self, layers):
+    def __init__(self, layers: list[dict[str, Any]]) -> None:
         super().__init__()
         self._source = layers[0]["inputs"][0]
         self._wiring = [(layer["inputs"], layer["output"]) for layer in layers]
@@ -43,7 +44,7 @@ class Block(nn.Module):
             MODULES[layer["kind"]](**layer["arguments"]) for layer in layers
         )
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the output of the last layer."""
         values = {self._source: x}
         for layer, (inputs, output) in zip(self.layers, self._wiring, strict=True):
@@ -79,7 +80,9 @@ class MobileFaceNet(nn.Module):
        on mobile devices", CCBR 2018, arXiv:1804.07573, Table 1.
     """
 
-    def __init__(self, layers, *, size=112, scale=128.0):
+    def __init__(
+        self, layers: list[dict[str, Any]], *, size: int = 112, scale: float = 128.0
+    ) -> None:
         super().__init__()
         self.architecture = {"layers": layers, "size": size, "scale": scale}
         self.size, self.scale = size, scale
@@ -91,7 +94,7 @@ class MobileFaceNet(nn.Module):
         convolutions = [layer for layer in layers if layer["kind"] == "conv"]
         self.dimension = convolutions[-1]["arguments"]["out_channels"]
 
-    def prepare(self, images):
+    def prepare(self, images: Any) -> Tensor:
         """Return the input for aligned RGB faces of shape (n_images, size, size, 3), uint8.
 
         Returns
@@ -106,7 +109,7 @@ class MobileFaceNet(nn.Module):
             )
         return (x - 127.5) / self.scale
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return embeddings of shape (n_images, dimension) of what :meth:`prepare` gave."""
         return self.blocks(x)
 
@@ -130,7 +133,7 @@ def _kind(part):
     return "residual" if kinds["add"] else "depthwise" if groups > 1 else "conv"
 
 
-def mobilefacenet_from_onnx(path, *, scale=128.0):
+def mobilefacenet_from_onnx(path: str | Path, *, scale: float = 128.0) -> MobileFaceNet:
     """Return the network of an ONNX file in torch, with its weights, in eval mode.
 
     Parameters
@@ -173,7 +176,7 @@ def mobilefacenet_from_onnx(path, *, scale=128.0):
 class _Graph:
     """The layers and weights of an ONNX file; ``weights`` has the arrays of each conv."""
 
-    def __init__(self, path, onnx):
+    def __init__(self, path: str | Path, onnx: Any) -> None:
         self._path, self._onnx = path, onnx
         try:
             graph = onnx.load(path, load_external_data=False).graph

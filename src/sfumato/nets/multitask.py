@@ -1,5 +1,7 @@
 """A network with one trunk and a last layer for each attribute."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -20,7 +22,7 @@ class MultiTaskNet(nn.Module):
         number of its classes or ranks.
     """
 
-    def __init__(self, trunk, outputs):
+    def __init__(self, trunk: Any, outputs: dict[str, Any]) -> None:
         super().__init__()
         self.trunk = trunk
         self.names = list(outputs)
@@ -29,16 +31,16 @@ class MultiTaskNet(nn.Module):
             LAYERS[kind](trunk.dimension, n) for kind, n in outputs.values()
         )
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return a dict of logits by attribute."""
         return self.read(self.trunk(x))
 
-    def read(self, features):
+    def read(self, features: Any) -> dict[str, Any]:
         """Return a dict of logits by attribute, of the trunk's features."""
         return {name: layer(features) for name, layer in self.heads.items()}
 
     @property
-    def heads(self):
+    def heads(self) -> Any:
         """The last layers by attribute."""
         return dict(zip(self.names, self.layers, strict=True))
 
@@ -59,7 +61,9 @@ class TemplateTrunk(nn.Module):
         Set by :meth:`standardise`.
     """
 
-    def __init__(self, n_features, n_units, n_layers, *, dropout=0.2):
+    def __init__(
+        self, n_features: int, n_units: int, n_layers: int, *, dropout: float = 0.2
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for number in range(n_layers):
@@ -70,12 +74,12 @@ class TemplateTrunk(nn.Module):
         self.register_buffer("shift", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
 
-    def standardise(self, X):
+    def standardise(self, X: Any) -> None:
         """Take mean and deviation from the training rows, a Tensor."""
         self.shift = X.mean(dim=0)
         deviation = X.std(dim=0, correction=0)
         self.scale = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return features of shape (n_samples, dimension)."""
         return self.layers((x - self.shift) / self.scale)

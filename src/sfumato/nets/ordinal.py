@@ -3,6 +3,8 @@
 What the logits mean, and the losses, are in :mod:`sfumato.losses.ordinal`.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -15,10 +17,10 @@ class OrLayer(nn.Linear):
     n_in, n_ranks : int
     """
 
-    def __init__(self, n_in, n_ranks):
+    def __init__(self, n_in: int, n_ranks: int) -> None:
         super().__init__(n_in, 2 * (n_ranks - 1))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return logits of shape (n_samples, n_ranks - 1, 2)."""
         return super().forward(x).unflatten(1, (-1, 2))
 
@@ -36,12 +38,12 @@ class CoralLayer(nn.Module):
     learns sooner; their paper's code starts them at 0.
     """
 
-    def __init__(self, n_in, n_ranks):
+    def __init__(self, n_in: int, n_ranks: int) -> None:
         super().__init__()
         self.weight = nn.Linear(n_in, 1, bias=False)
         self.bias = nn.Parameter(torch.arange(n_ranks - 1, 0, -1.0) / (n_ranks - 1))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return logits of shape (n_samples, n_ranks - 1)."""
         return self.weight(x) + self.bias
 
@@ -54,5 +56,5 @@ class CornLayer(nn.Linear):
     n_in, n_ranks : int
     """
 
-    def __init__(self, n_in, n_ranks):
+    def __init__(self, n_in: int, n_ranks: int) -> None:
         super().__init__(n_in, n_ranks - 1)

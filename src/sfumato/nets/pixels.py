@@ -1,14 +1,18 @@
 """Photos as network input."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from sfumato.errors import InputError
 
 BT601 = (0.299, 0.587, 0.114)
 
 
-def to_planes(images, device=None):
+def to_planes(images: NDArray[np.uint8], device: Any = None) -> Tensor:
     """Return aligned faces as float planes.
 
     Parameters
@@ -37,7 +41,7 @@ def to_planes(images, device=None):
     return images.to(device).permute(0, 3, 1, 2).to(torch.float32).contiguous()
 
 
-def luminance(images):
+def luminance(images: Tensor) -> Tensor:
     """Return the grey picture of colour pictures, by ITU-R BT.601.
 
     Parameters

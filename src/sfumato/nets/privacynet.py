@@ -8,8 +8,11 @@ References
    image-to-image translation", CVPR 2018: where the paper took both from.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sfumato.errors import InputError
@@ -18,7 +21,7 @@ SLOPE = 0.01
 N_RESIDUAL = 6
 
 
-def label_layout(attributes):
+def label_layout(attributes: dict[str, Sequence[str]]) -> tuple[dict[str, Any], int]:
     """Return to each attribute the place of its first plane and its number of classes.
 
     Two classes take one plane (0 or 1), more take one each.
@@ -44,7 +47,7 @@ def label_layout(attributes):
     return layout, start
 
 
-def label_planes(codes, layout):
+def label_planes(codes: dict[str, Tensor], layout: dict[str, Any]) -> Tensor:
     """Return the label planes of classes.
 
     Parameters
@@ -66,7 +69,7 @@ def label_planes(codes, layout):
     return torch.cat(parts, dim=1)
 
 
-def read_labels(logits, layout):
+def read_labels(logits: Any, layout: Any) -> Any:
     """Return the classes that attribute logits tell, a dict of int Tensors."""
     found = {}
     for name, (start, n_classes) in layout.items():
@@ -80,7 +83,7 @@ def read_labels(logits, layout):
 class Residual(nn.Module):
     """Two 3 x 3 convolutions with instance norm, added to their input."""
 
-    def __init__(self, width):
+    def __init__(self, width: Any) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False),
@@ -90,7 +93,7 @@ class Residual(nn.Module):
             nn.InstanceNorm2d(width, affine=True),
         )
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return features of the input's shape."""
         return x + self.layers(x)
 
@@ -119,7 +122,7 @@ class Generator(nn.Module):
     The paper halves the picture twice and says that 224 become 32, which are those of 128.
     """
 
-    def __init__(self, n_planes, width=64, *, residual=False):
+    def __init__(self, n_planes: int, width: int = 64, *, residual: bool = False) -> None:
         super().__init__()
         middle = 2 * width
         self.residual = residual
@@ -137,7 +140,7 @@ class Generator(nn.Module):
         if residual:
             nn.init.normal_(self.last.weight, std=1e-3)
 
-    def forward(self, x, planes):
+    def forward(self, x: Tensor, planes: Tensor) -> Tensor:
         """Return pictures.
 
         Parameters
@@ -177,7 +180,9 @@ class Discriminator(nn.Module):
     max_width : int, default=2048
     """
 
-    def __init__(self, size, n_logits, width=64, *, max_width=2048):
+    def __init__(
+        self, size: int, n_logits: int, width: int = 64, *, max_width: int = 2048
+    ) -> None:
         super().__init__()
         if size % 32:
             raise InputError(f"size must be divisible by 32, got {size}.")
@@ -191,7 +196,7 @@ class Discriminator(nn.Module):
         self.source = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
         self.attributes = nn.Conv2d(channels, n_logits, side, bias=False)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> tuple[Any, ...]:
         """Return patch scores (n_images, 1, h, w) and logits (n_images, n_logits)."""
         features = self.trunk(x)
         return self.source(features), self.attributes(features).flatten(1)

@@ -5,6 +5,8 @@ References
 .. [1] He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, Table 1.
 """
 
+from typing import Any
+
 from torch import nn
 
 # Blocks of each of the four stages.
@@ -17,7 +19,7 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, n_in, width, stride):
+    def __init__(self, n_in: Any, width: Any, stride: Any) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(n_in, width, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -25,7 +27,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.downsample = shortcut(n_in, width, stride)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the block's output."""
         inner = self.bn1(self.conv1(x)).relu()
         return (self.bn2(self.conv2(inner)) + self.downsample(x)).relu()
@@ -44,7 +46,7 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, n_in, width, stride, *, first=False):
+    def __init__(self, n_in: int, width: int, stride: int, *, first: bool = False) -> None:
         super().__init__()
         strides = (stride, 1) if first else (1, stride)
         self.conv1 = nn.Conv2d(n_in, width, 1, strides[0], bias=False)
@@ -55,14 +57,14 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.downsample = shortcut(n_in, 4 * width, stride)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return the block's output."""
         inner = self.bn1(self.conv1(x)).relu()
         inner = self.bn2(self.conv2(inner)).relu()
         return (self.bn3(self.conv3(inner)) + self.downsample(x)).relu()
 
 
-def shortcut(n_in, n_out, stride):
+def shortcut(n_in: Any, n_out: Any, stride: Any) -> Any:
     """Return the identity, or a strided 1 x 1 convolution where the shape changes."""
     if n_in == n_out and stride == 1:
         return nn.Sequential()
@@ -87,7 +89,7 @@ class ResNet(nn.Module):
         Number of features: 512 times ``width``, for depth 50 and 101 2048 times it.
     """
 
-    def __init__(self, depth=34, *, n_channels=3, width=1.0):
+    def __init__(self, depth: int = 34, *, n_channels: int = 3, width: float = 1.0) -> None:
         super().__init__()
         block = BasicBlock if depth < 50 else Bottleneck
         widths = [round(width * n) for n in WIDTHS]
@@ -106,7 +108,7 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return features of shape (n_images, dimension)."""
         x = self.pool(self.bn1(self.conv1(x)).relu())
         return self.stages(x).mean(dim=(2, 3))

@@ -7,8 +7,11 @@ References
    authors released with it.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sfumato.errors import InputError
 
@@ -34,7 +37,7 @@ class SanAutoencoder(nn.Module):
     sigmoid by a weighted sum of the prototypes' difference alone.
     """
 
-    def __init__(self, widths=WIDTHS):
+    def __init__(self, widths: Sequence[Any] = WIDTHS) -> None:
         super().__init__()
         first, second, third, fourth = widths
         self.trunk = nn.Sequential(
@@ -45,7 +48,7 @@ class SanAutoencoder(nn.Module):
         )  # fmt: skip
         self.combiner = nn.Conv2d(fourth + 3, 1, 1)
 
-    def forward(self, grey, same, *shown):
+    def forward(self, grey: Tensor, same: Tensor, *shown: Any) -> list[Tensor]:
         """Return one picture for each prototype of ``shown``.
 
         Parameters
@@ -88,7 +91,9 @@ class AuxiliaryNet(nn.Module):
     near chance for more than a thousand batches of 16.
     """
 
-    def __init__(self, size, n_classes=2, widths=AUXILIARY_WIDTHS):
+    def __init__(
+        self, size: int, n_classes: int = 2, widths: Sequence[int] = AUXILIARY_WIDTHS
+    ) -> None:
         super().__init__()
         n_poolings = sum(size >> n >= SMALLEST_MAP for n in range(1, N_POOLINGS + 1))
         layers: list[nn.Module] = []
@@ -104,12 +109,12 @@ class AuxiliaryNet(nn.Module):
             nn.Dropout(DROPOUT), nn.Linear(n_in, n_classes),
         )  # fmt: skip
 
-    def forward(self, grey):
+    def forward(self, grey: Any) -> Any:
         """Return logits of shape (n_images, n_classes) of pictures (n_images, 1, size, size)."""
         return self.head(self.convolutions(2 * grey - 1))
 
 
-def auxiliary_net(state, size):
+def auxiliary_net(state: dict[str, Tensor], size: int) -> Any:
     """Return the AuxiliaryNet of its state_dict, in eval mode.
 
     Parameters
@@ -133,7 +138,7 @@ def _he(convolution):
     return convolution
 
 
-def check_size(height, width):
+def check_size(height: Any, width: Any) -> None:
     """Refuse pictures whose sides the encoder cannot halve twice."""
     if height < 4 or height % 4 or width % 4:
         raise InputError(f"a SAN needs sides divisible by 4 pixels, got {height} x {width}.")

@@ -6,6 +6,8 @@ References
    recognition", ICLR 2015, Table 1, column D.
 """
 
+from typing import Any
+
 from torch import nn
 
 # Channels of the 3 x 3 convolutions; 0 halves the image.
@@ -34,7 +36,7 @@ class Vgg16(nn.Module):
 
     dimension = 4096
 
-    def __init__(self, *, n_channels=3, batch_norm=False):
+    def __init__(self, *, n_channels: int = 3, batch_norm: bool = False) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         n_in = n_channels
@@ -58,6 +60,6 @@ class Vgg16(nn.Module):
                 nn.init.normal_(module.weight, std=0.01)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         """Return features of shape (n_images, 4096)."""
         return self.dense(self.convolutions(x))

@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sfumato.errors import InputError
 from sfumato.nets.pixels import to_planes
@@ -59,7 +60,9 @@ class ResNet50(nn.Module):
 
     dimension = 2048
 
-    def __init__(self, *, n_classes=None, colour_order="bgr", seed=0):
+    def __init__(
+        self, *, n_classes: int | None = None, colour_order: str = "bgr", seed: int = 0
+    ) -> None:
         super().__init__()
         check_choice(colour_order, ("bgr", "rgb"), "colour_order")
         self.architecture = {"n_classes": n_classes, "colour_order": colour_order}
@@ -85,7 +88,7 @@ class ResNet50(nn.Module):
         self.fc = None if n_classes is None else nn.Linear(self.dimension, n_classes)
 
     @property
-    def blocks(self):
+    def blocks(self) -> list[Any]:
         """The stem and the 16 bottlenecks in order, the last with the pooling."""
         pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         stem = nn.Sequential(self.conv1, self.bn1, nn.ReLU(), pool)
@@ -93,7 +96,7 @@ class ResNet50(nn.Module):
         last = nn.Sequential(bottlenecks[-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
         return [stem, *bottlenecks[:-1], last]
 
-    def prepare(self, images):
+    def prepare(self, images: Any) -> Tensor:
         """Return the input for RGB crops of shape (n_images, height, width, 3), uint8.
 
         Returns
@@ -105,7 +108,7 @@ class ResNet50(nn.Module):
         x = x - x.new_tensor(VGGFACE2_MEAN)[:, None, None]
         return x.flip(1) if self.colour_order == "bgr" else x
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Any:
         """Return embeddings of shape (n_images, 2048), or logits of shape (n_images, n_classes).
 
         Parameters
@@ -123,7 +126,7 @@ class ResNet50(nn.Module):
         return x if self.fc is None else self.fc(x)
 
 
-def load_vggface2_resnet50(path, *, colour_order=None):
+def load_vggface2_resnet50(path: str | Path, *, colour_order: str | None = None) -> Any:
     """Return a ResNet-50 with the weights of a file, without the classifier, in eval mode.
 
     Parameters
@@ -168,7 +171,7 @@ def load_vggface2_resnet50(path, *, colour_order=None):
     return net.eval()
 
 
-def read_tensors(path):
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """Return the named tensors of a safetensors or torch file; no code in it is run.
 
     Returns
