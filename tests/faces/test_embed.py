@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sfumato.data.importers import import_folder
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, FaceTable, write_table
 from sfumato.errors import InputError, SfumatoError
@@ -124,6 +125,30 @@ def test_table_keeps_labels_and_images(tmp_path, fakes, png):
         }
     table = FaceTable(tmp_path / "out.parquet")
     assert table.info.source == "snaps" and table.label_columns == ["age_years"]
+
+
+@pytest.mark.parametrize("linked", ["imported", "relative", "a folder of parts"])
+def test_photos_that_a_table_links_are_read(folder, tmp_path, fakes, linked):
+    source = tmp_path / "linked.parquet"
+    names = ["ada/1.png", "bob/1.png", "gone.png"]
+    if linked == "imported":
+        import_folder(folder, source)
+        (folder / "top.png").unlink(missing_ok=True)
+        (folder / "bob" / "blank.png").unlink()
+    else:
+        place = source if linked == "relative" else source / "part.parquet"
+        source.mkdir() if linked != "relative" else None
+        up = "photos" if linked == "relative" else "../photos"
+        images = [{"bytes": None, "path": f"{up}/{name}"} for name in names]
+        batch = pa.RecordBatch.from_pydict({"image_id": names, "image": pa.array(images, IMAGE)})
+        write_table(place, [batch], batch.schema, TableInfo())
+    summary = embed(source, tmp_path / "out.parquet", keep_images=True, **fakes)
+    found = {row["image_id"]: row for row in rows(tmp_path / "out.parquet")}
+    assert found["bob/1.png"]["embedding"][1] == 30
+    assert found["ada/1.png"]["image"]["bytes"] == (folder / "ada/1.png").read_bytes()
+    assert summary.reasons == {"cannot be opened (No such file or directory)": 1}
+    (reject,) = rows(summary.rejects_path)
+    assert reject["path"].endswith("blank.png" if linked == "imported" else "gone.png")
 
 
 def test_no_images_unless_asked(folder, tmp_path, fakes):

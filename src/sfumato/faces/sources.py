@@ -23,7 +23,7 @@ class PhotoBatch:
     ids : list of str
         One ``image_id`` a photo.
     photos : list of (str, bytes or None)
-        Files, or their contents; None where a table has none.
+        Files, or their contents; None where a table has neither.
     paths : list of (str or None)
         What the reject report names.
     labels : pyarrow.RecordBatch
@@ -112,27 +112,24 @@ class FileSource:
 
 
 class TableSource:
-    """The images of a face table, read a few rows at a time."""
+    """The images of a face table, read a few rows at a time.
+
+    A row without bytes stands for the file of its path. A relative path starts at the folder that
+    holds the table's file; of a table that is a folder of parts, at that folder.
+    """
 
     def __init__(self, path):
         self.path = plain_path(path)
         self._table = open_table(path).require("image")
-        self._check_image_type()
         self._table.check()
         self.name = self._table.info.source or Path(self.path).stem
+        parts = not is_url(self.path) and self.path.suffix != ENDING and self.path.is_dir()
+        self._folder = self.path if parts else Path(self.path).parent
         self.n_photos = self._table.n_rows
         if not self.n_photos:
             raise InputError(f"{path}: the table has no rows to embed.")
         dropped = ("image_id", "image", "embedding")
         self.schema = pa.schema([f for f in self._table.schema if f.name not in dropped])
-
-    def _check_image_type(self):
-        kind = self._table.schema.field("image").type
-        if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
-            raise InputError(
-                f"{self.path}: column image must be struct<bytes: binary, path: string>, "
-                f"got {kind}."
-            )
 
     def fingerprint(self):
         """Return a checksum of the file's size and time: another one means other photos."""
@@ -155,11 +152,18 @@ class TableSource:
             images = [value or {} for value in batch.column("image").to_pylist()]
             labels = batch.select(self.schema.names).replace_schema_metadata(None)
             yield PhotoBatch(
-                [str(name) for name in batch.column("image_id").to_pylist()],
-                [image.get("bytes") for image in images],
+                batch.column("image_id").to_pylist(),
+                [self._photo(image) for image in images],
                 [image.get("path") for image in images],
                 labels,
             )
+
+    def _photo(self, image):
+        """Return a photo's bytes, else its file, else None."""
+        content, path = image.get("bytes"), image.get("path")
+        if content is not None or not path:
+            return content
+        return os.path.join(self._folder, path)
 
 
 def _between(batches, first, last):
