@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -135,3 +137,63 @@ def test_refuses_what_does_not_fit_the_table(tmp_path):
         join_pairs(pairs, IDS, ["ann", "ann", "bob", None, None])
     with pytest.raises(InputError, match="image_id must be unique"):
         join_pairs(pairs, [*IDS, "ann1"])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_ids_may_be_numbers(tmp_path, suffix):
+    pairs = read_pairs(write(tmp_path, {"image_a": [0, 3], "image_b": [1, 20]}, suffix))
+    found = join_pairs(pairs, np.arange(4.0), [7, 7.0, "7", "8"])
+    assert (found.a.tolist(), found.b.tolist(), found.n_missing) == ([0], [1], 1)
+    assert found.genuine.tolist() == [True]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_text_with_a_byte_order_mark_is_read(tmp_path, encoding):
+    csv, lfw = tmp_path / "pairs.csv", tmp_path / "pairs.txt"
+    csv.write_text("image_a,image_b\nä,b\n", encoding=encoding)
+    lfw.write_text("1\nÄnn 1 2\nÄnn 1 Bob 1\n", encoding=encoding)
+    assert read_pairs(csv).image_a.tolist() == ["ä"]
+    assert read_pairs(lfw).image_b.tolist() == ["Änn_0002", "Bob_0001"]
+
+
+def test_names_with_blanks_between_tabs(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text("1\nAnn Lee\t1\t2\nAnn Lee\t1\tBob\t1\n")
+    assert read_pairs(path).image_a.tolist() == ["Ann Lee_0001", "Ann Lee_0001"]
+
+
+@pytest.mark.parametrize(
+    "layout", ["{0}/{0}_{1:04d}.jpg", "{0}_{1:04d}.jpg", "{0}_{1:04d}", "lfw/{0}/{1}.jpg"]
+)
+def test_lfw_names_are_found_by_folder_and_number(tmp_path, layout):
+    path = tmp_path / "pairs.txt"
+    path.write_text("1\nAnn_Lee 1 12\nAnn_Lee 1 Bob_L. 3\n")
+    images = [("Ann_Lee", 1), ("Ann_Lee", 12), ("Bob_L.", 3), ("Cat", 1)]
+    ids = [layout.format(*image) for image in images] + ["odd", "Ann_Lee_"]
+    found = join_pairs(read_pairs(path), ids)
+    assert (found.a.tolist(), found.b.tolist(), found.n_missing) == ([0, 0], [1, 2], 0)
+
+
+def test_lfw_names_that_two_images_have_are_refused(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text("1\nAnn 1 2\nAnn 1 Bob 3\n")
+    ids = ["a/Ann_0001.jpg", "b/Ann_0001.jpg", "Ann_0002", "Bob_0003"]
+    with pytest.raises(InputError, match="'Ann_0001' may be 'a/Ann_0001.jpg' or 'b/Ann_0001"):
+        join_pairs(read_pairs(path), ids)
+    assert join_pairs(read_pairs(path), [*ids[:2], "Ann_0001", *ids[2:]]).a.tolist() == [2, 2]
+
+
+def test_a_photo_with_itself_is_refused(tmp_path):
+    columns = {"image_a": ["x", "i0"], "image_b": ["y", "i0"]}
+    for suffix in (".csv", ".parquet"):
+        with pytest.raises(InputError, match="row 1: pairs the photo 'i0' with itself; drop"):
+            read_pairs(write(tmp_path, columns, suffix))
+    path = tmp_path / "pairs.txt"
+    path.write_text("1\nAnn 1 2\n\nBob 3 Bob 3\n")
+    with pytest.raises(InputError, match="line 4: pairs the photo 'Bob_0003' with itself"):
+        read_pairs(path)
+    path.write_text("1\nAnn 1 2\nBob 3 Cat 3\n")
+    pairs = read_pairs(path)
+    own = replace(pairs, image_b=np.array([7.0, "Cat_0003"], object), image_a=["7", "Bob_0003"])
+    with pytest.raises(InputError, match="pairs the photo '7' with itself"):
+        join_pairs(replace(own, image_a=np.array(own.image_a, object)), ["7", "x"])

@@ -1,69 +1,20 @@
-"""Lists of image pairs to verify: Parquet, CSV, and LFW's own text files."""
+"""Pairs of images to verify, as rows of a face table."""
 
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
+from sfumato.data.labels import as_text
+from sfumato.data.pair_files import PairList, read_pairs
 from sfumato.errors import InputError
 
-TEXT_COLUMNS = ("image_a", "image_b", "view", "split")
+__all__ = ["JoinedPairs", "PairList", "join_pairs", "read_pairs"]
 
-
-@dataclass(frozen=True)
-class PairList:
-    """Pairs of images by id.
-
-    Attributes
-    ----------
-    image_a, image_b : object ndarray of shape (n_pairs,)
-    genuine : bool ndarray of shape (n_pairs,) or None
-        Whether both images show one person; None when the file does not say.
-    view, split : object ndarray of shape (n_pairs,) or None
-        The protocol a pair belongs to and its part in it (a fold, or train and test).
-    path : Path
-        Where the list came from, for messages.
-    """
-
-    image_a: np.ndarray
-    image_b: np.ndarray
-    genuine: np.ndarray | None
-    view: np.ndarray | None
-    split: np.ndarray | None
-    path: Path
-
-    def select(self, view=None):
-        """Return the pairs of one view; by default those of the last view in sorted order.
-
-        For LFW that is view 2, the one to report; a list without views is returned whole.
-
-        Raises
-        ------
-        InputError
-            For a view that the list does not have.
-        """
-        names = [] if self.view is None else sorted(set(self.view.tolist()))
-        if view is None and not names:
-            return self
-        view = names[-1] if view is None else view
-        if view not in names:
-            known = ", ".join(names) or "none"
-            raise InputError(f"{self.path}: no view {view!r}; it has: {known}.")
-        return self._take(self.view == view)
-
-    def _take(self, mask):
-        return PairList(
-            image_a=self.image_a[mask],
-            image_b=self.image_b[mask],
-            genuine=None if self.genuine is None else self.genuine[mask],
-            view=None if self.view is None else self.view[mask],
-            split=None if self.split is None else self.split[mask],
-            path=self.path,
-        )
+LFW_ID = re.compile(
+    r"(?:.*/)?(?:(?P<name>[^/]+)_|(?P<folder>[^/]+)/)(?P<number>[0-9]+)(?:\.[^/]*)?", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -93,136 +44,17 @@ class JoinedPairs:
     n_missing: int
 
 
-def read_pairs(path):
-    """Read a list of pairs.
-
-    Parameters
-    ----------
-    path : str or Path
-        ``.parquet`` or ``.csv`` with the columns ``image_a``, ``image_b`` and, optionally,
-        ``genuine``, ``view`` and ``split``; or ``.txt`` in the layout of LFW's
-        ``pairs.txt``, ``pairsDevTrain.txt`` and ``pairsDevTest.txt``.
-
-    Returns
-    -------
-    PairList
-
-    Raises
-    ------
-    InputError
-        Naming the file, the row or line and the rule.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    if path.suffix == ".txt":
-        return _read_lfw(path)
-    if path.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{path}: pairs must be a .parquet, .csv or LFW .txt file.")
-    try:
-        if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read()
-        else:
-            types = {name: pa.string() for name in TEXT_COLUMNS}
-            options = pyarrow.csv.ConvertOptions(column_types=types)
-            table = pyarrow.csv.read_csv(path, convert_options=options)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not readable ({error}).") from error
-    return _from_arrow(table, path)
-
-
-def _from_arrow(table, path):
-    for name in ("image_a", "image_b"):
-        if name not in table.column_names:
-            raise InputError(
-                f"{path}: pairs need the columns image_a and image_b; it has "
-                f"{', '.join(table.column_names)}."
-            )
-    columns: dict[str, np.ndarray | None] = {}
-    for name in (*TEXT_COLUMNS, "genuine"):
-        if name not in table.column_names:
-            columns[name] = None
-            continue
-        column = table.column(name)
-        if column.null_count:
-            row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-            raise InputError(f"{path}, row {row}: {name} is missing; fill it or drop the row.")
-        if name == "genuine":
-            columns[name] = _as_bool(column, path)
-        else:
-            columns[name] = column.cast(pa.string()).to_numpy(zero_copy_only=False)
-    if table.num_rows == 0:
-        raise InputError(f"{path}: holds no pairs.")
-    return PairList(path=path, **columns)  # type: ignore[arg-type]
-
-
-def _as_bool(column, path):
-    if pa.types.is_integer(column.type):
-        values = column.to_numpy()
-        if np.isin(values, (0, 1)).all():
-            return values == 1
-    if not pa.types.is_boolean(column.type):
-        raise InputError(f"{path}: genuine must hold true/false or 1/0, got {column.type}.")
-    return pc.cast(column, pa.bool_()).to_numpy(zero_copy_only=False).astype(bool)
-
-
-def _read_lfw(path):
-    """Parse LFW's layout: a header (folds and) pairs per fold, then 3 or 4 fields a line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header = lines[0].split() if lines else []
-    if not (1 <= len(header) <= 2 and all(part.isdecimal() for part in header)):
-        raise InputError(f"{path}, line 1: expected the number of (folds and) pairs as in LFW.")
-    n_folds, n_each = (1, int(header[0])) if len(header) == 1 else map(int, header)
-    rows = [line.split() for line in lines[1:] if line.strip()]
-    if len(rows) != 2 * n_folds * n_each or not rows:
-        raise InputError(
-            f"{path}: line 1 promises {n_folds} x 2 x {n_each} pairs, the file has {len(rows)}."
-        )
-    image_a, image_b = zip(
-        *(_lfw_ids(row, f"{path}, line {number}") for number, row in enumerate(rows, start=2)),
-        strict=True,
-    )
-    fold = np.arange(len(rows)) // (2 * n_each)
-    view, split = _lfw_view(path, len(header), fold)
-    return PairList(
-        image_a=np.array(image_a, dtype=object),
-        image_b=np.array(image_b, dtype=object),
-        genuine=np.array([len(row) == 3 for row in rows]),
-        view=view,
-        split=split,
-        path=path,
-    )
-
-
-def _lfw_ids(row, where):
-    try:
-        if len(row) == 3:
-            return f"{row[0]}_{int(row[1]):04d}", f"{row[0]}_{int(row[2]):04d}"
-        if len(row) == 4:
-            return f"{row[0]}_{int(row[1]):04d}", f"{row[2]}_{int(row[3]):04d}"
-    except ValueError:
-        pass
-    raise InputError(f"{where}: expected 'name n m' or 'name n name m', got {' '.join(row)!r}.")
-
-
-def _lfw_view(path, n_header, fold):
-    n = fold.size
-    if n_header == 2:
-        return np.full(n, "view2", object), np.array([f"fold{k}" for k in fold], object)
-    for split in ("train", "test"):
-        if split in path.stem.lower():
-            return np.full(n, "view1", object), np.full(n, split, object)
-    return None, None
-
-
-def join_pairs(pairs, image_id, identity=None):
+def join_pairs(
+    pairs: PairList, image_id: ArrayLike, identity: ArrayLike | None = None
+) -> JoinedPairs:
     """Find the rows of listed pairs in a face table.
 
     Parameters
     ----------
     pairs : PairList
-    image_id : sequence of str of shape (n_rows,)
-    identity : sequence of shape (n_rows,), optional
+    image_id : array-like of shape (n_rows,)
+        Names; 7 and ``"7"`` are one.
+    identity : array-like of shape (n_rows,), optional
         Needed when the list does not say which pairs are genuine. Without it, images that
         genuine pairs link count as one person, every other image as a person of its own.
 
@@ -233,14 +65,16 @@ def join_pairs(pairs, image_id, identity=None):
     Raises
     ------
     InputError
-        If no pair is known, a pair contradicts ``identity``, or nothing says which pairs are
-        genuine.
+        If no pair is known, a pair contradicts ``identity`` or is of one row with itself,
+        or nothing says which pairs are genuine.
     """
-    row = {name: number for number, name in enumerate(image_id)}
-    if len(row) < len(image_id):
+    ids = as_text(image_id).tolist()
+    row = {name: number for number, name in enumerate(ids)}
+    if len(row) < len(ids):
         raise InputError("image_id must be unique; rename or drop the repeated ones.")
+    find = _Finder(ids, row, pairs)
     a, b = (
-        np.array([row.get(name, -1) for name in names], dtype=np.intp)
+        np.array([find(name) for name in as_text(names).tolist()], dtype=np.intp)
         for names in (pairs.image_a, pairs.image_b)
     )
     known = (a >= 0) & (b >= 0)
@@ -249,7 +83,10 @@ def join_pairs(pairs, image_id, identity=None):
             f"{pairs.path}: no pair has both images in the table, e.g. {pairs.image_a[0]!r} and "
             f"{pairs.image_b[0]!r}; the ids must be those of the column image_id."
         )
-    pairs, a, b = pairs._take(known), a[known], b[known]
+    pairs, a, b = pairs.take(known), a[known], b[known]
+    if (a == b).any():
+        row_id = ids[int(a[a == b][0])]
+        raise InputError(f"{pairs.path}: pairs the photo {row_id!r} with itself; drop the pair.")
     genuine, code = _who(pairs, a, b, identity, len(row))
     views = set() if pairs.view is None else set(pairs.view.tolist())
     return JoinedPairs(
@@ -263,6 +100,38 @@ def join_pairs(pairs, image_id, identity=None):
     )
 
 
+class _Finder:
+    """Find an image's row by its id; LFW's by name and number as well, -1 if absent."""
+
+    def __init__(self, ids, row, pairs):
+        self._ids, self._row, self._pairs = ids, row, pairs
+        self._by_number: dict[tuple[str, int], list[int]] | None = None
+
+    def __call__(self, name):
+        found = self._row.get(name, -1)
+        key = _name_and_number(name) if found < 0 and self._pairs.lfw else None
+        if key is None:
+            return found
+        if self._by_number is None:
+            self._by_number = {}
+            for number, image in enumerate(self._ids):
+                self._by_number.setdefault(_name_and_number(image), []).append(number)
+        rows = self._by_number.get(key, [])
+        if len(rows) > 1:
+            raise InputError(
+                f"{self._pairs.path}: {name!r} may be {self._ids[rows[0]]!r} or "
+                f"{self._ids[rows[1]]!r} of the table; keep one, or list pairs by image_id in "
+                "a .csv file."
+            )
+        return rows[0] if rows else -1
+
+
+def _name_and_number(image):
+    """Return ("Ada", 1) of ``Ada/Ada_0001.jpg``, ``Ada_0001`` or ``Ada/1.jpg``, else None."""
+    found = LFW_ID.fullmatch(image or "")
+    return (found["name"] or found["folder"], int(found["number"])) if found else None
+
+
 def _who(pairs, a, b, identity, n_rows):
     if identity is None:
         if pairs.genuine is None:
@@ -270,13 +139,13 @@ def _who(pairs, a, b, identity, n_rows):
                 f"{pairs.path}: needs a column genuine, as the table has no identity."
             )
         return pairs.genuine, _linked(a[pairs.genuine], b[pairs.genuine], n_rows)
-    identity = np.asarray(identity)
+    identity = as_text(identity)
     used = np.unique(np.concatenate([a, b]))
     missing = [number for number in used.tolist() if identity[number] is None]
     if missing:
         raise InputError(f"identity, row {missing[0]}: missing, but a pair uses this image.")
     code = np.zeros(n_rows, dtype=np.intp)
-    code[used] = np.unique(identity[used], return_inverse=True)[1]
+    code[used] = np.unique(identity[used].astype(str), return_inverse=True)[1]
     same = code[a] == code[b]
     if pairs.genuine is not None and (same != pairs.genuine).any():
         wrong = int(np.flatnonzero(same != pairs.genuine)[0])
