@@ -66,6 +66,7 @@ class Interval:
         assert self.low <= self.high, (self.low, self.high)
 
     def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
         noun = "an integer" if self.kind is Integral else "a number"
         left, right = self.closed in ("both", "left"), self.closed in ("both", "right")
         if math.isinf(self.low) and math.isinf(self.high):
@@ -78,6 +79,7 @@ class Interval:
         return f"{noun} in {'[' if left else '('}{ends}{']' if right else ')'}"
 
     def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
         if isinstance(value, bool) or not isinstance(value, self.kind):
             return False
         above = value >= self.low if self.closed in ("both", "left") else value > self.low
@@ -96,9 +98,11 @@ class StrOptions:
         self.options = frozenset(options)
 
     def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
         return "one of " + ", ".join(repr(option) for option in sorted(self.options))
 
     def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
         return isinstance(value, str) and value in self.options
 
 
@@ -106,9 +110,11 @@ class Boolean:
     """True or False."""
 
     def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
         return "True or False"
 
     def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
         return isinstance(value, bool | np.bool_)
 
 
@@ -119,9 +125,11 @@ class Optional:
         self.constraint = constraint
 
     def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
         return f"{self.constraint.describe()}, or None"
 
     def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
         return value is None or self.constraint.accepts(value)
 
 
@@ -132,9 +140,11 @@ class Instance:
         self.types = types
 
     def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
         return "of type " + " or ".join(kind.__name__ for kind in self.types)
 
     def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
         return isinstance(value, self.types)
 
 
@@ -152,10 +162,12 @@ class Each:
         self.constraint, self.length = constraint, length
 
     def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
         number = "" if self.length is None else f" of {self.length}"
         return f"a list{number}, each {self.constraint.describe()}"
 
     def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
         if not isinstance(value, list | tuple) or not value:
             return False
         right = self.length is None or len(value) == self.length
@@ -166,9 +178,11 @@ class Anything:
     """No rule here: the class checks the parameter where it uses it."""
 
     def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
         return "anything"
 
     def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps the rule."""
         return True
 
 
