@@ -36,7 +36,7 @@ def draw(seed, n=100):
 @pytest.fixture(scope="module")
 def trained():
     x, gender = draw(0)
-    recipe = PerturberRecipe(n_iterations=100, batch_size=8, learning_rate=0.03, n_rounds=1)
+    recipe = PerturberRecipe(n_iterations=200, batch_size=8, learning_rate=0.02, n_rounds=1)
     return FlowSan(size=16, n_steps=2, san=SAN).fit(x, {"gender": gender}, recipe=recipe)
 
 
