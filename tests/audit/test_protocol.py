@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from sfumato.audit.attackers import NAMES, attackers
-from sfumato.audit.protocol import attack_views, audit, span
+from sfumato.audit.protocol import audit
+from sfumato.audit.views import attack_views, span
 from sfumato.data.planted import planted
 from sfumato.data.splits import split_identities
 from sfumato.erasers.leace import LeaceEraser

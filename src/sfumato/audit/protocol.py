@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfumato.audit import _alarms
+from sfumato.audit import _alarms, _structure
 from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
+from sfumato.audit.views import attack_views, span
 from sfumato.data.labels import as_names
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
@@ -112,6 +113,10 @@ def audit(
     if picked.protected is not None:
         sides["protected"] = protected_metric or metric
     names = NAMES if attackers is None else attackers
+    known = identity is not None and (test is None or test.get("identity") is not None)
+    structure = _structure.examine(
+        train, tested, sides, attribute, named=known, two_sets=test is not None, seed=seed
+    )
     steps = _Steps(progress, len(sides) * len(names))
     leakages = [
         _attack(names, picked, tested, side, judge, used, seed, steps)
@@ -119,7 +124,6 @@ def audit(
     ]
     before, after = leakages[0], leakages[1] if len(sides) == 2 else None
     chance = 1 / len(classes)
-    known = identity is not None and (test is None or test.get("identity") is not None)
     return Audit(
         attribute=attribute,
         classes=classes,
@@ -129,8 +133,9 @@ def audit(
         after=after,
         reduction=_reduction(before, after, judge, chance),
         matching=_matching(tested, sides, n_resamples, seed) if known else None,
-        alarms=_alarms.raise_alarms(before, after, chance, judge, known),
+        alarms=_alarms.raise_alarms(before, after, chance, judge, known) + structure["alarms"],
         seed=seed,
+        structure=structure,
         rows={
             "X": tested.X,
             "protected": tested.protected,
@@ -216,47 +221,6 @@ def _attack(names, train, tested, side, judge, metric, seed, steps):
             correct=correct,
         )
     return Leakage(attacks, max(attacks, key=lambda name: attacks[name].validation))
-
-
-def attack_views(X, metric):
-    """Return what an attacker gets to see of embeddings, by kind of attacker.
-
-    Linear attackers and the similarity attack see the template as it is. The others, which no
-    affine map stops anyway, see templates that are compared by angle in polar form: the unit
-    vector and the logarithm of the length. Nothing is lost, neighbours are found by angle, and
-    the length, which leaks too (women's and men's differ on LFW), is a feature of its own.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-    metric : str
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``"template"`` and ``"polar"``.
-    """
-    if not comparator(metric).needs_length:
-        return {"template": X, "polar": X}
-    length = np.linalg.norm(X, axis=1, keepdims=True).clip(np.finfo(X.dtype).tiny)
-    # Rounding of templates that all have unit length is no feature.
-    feature = np.log(length).round(4)
-    return {"template": X, "polar": np.hstack([X / length, feature])}
-
-
-def span(X, *, seed=0):
-    """Return an orthonormal basis, shape (n_features, rank), of the rows' span.
-
-    Attackers on ``X @ basis`` see the same distances in fewer columns: a linear eraser may
-    return 1,024 features of rank 128. The basis is turned at random, so that scaling its
-    columns does not whiten.
-    """
-    _, s, vt = np.linalg.svd(X, full_matrices=False)
-    rank = max(int((s > s[0] * np.finfo(X.dtype).eps * max(X.shape)).sum()), 1)
-    if rank == X.shape[1]:
-        return np.eye(rank, dtype=X.dtype)
-    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((rank, rank)))[0]
-    return vt[:rank].T @ rotation.astype(X.dtype)
 
 
 def _describe_split(train, tested):

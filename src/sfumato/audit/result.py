@@ -69,6 +69,11 @@ class Audit:
         Verification of the test people, see :func:`sfumato.audit.matching.match_all`.
     alarms : list of str
     seed : int
+    structure : dict
+        Counts of what is wrong with the rows, see :mod:`sfumato.audit._structure`: templates
+        and people with near-identical ones under other names (``raw``, ``protected``), how
+        protected rows fit the raw rows beside them (``order``), people with several labels
+        (``labels``), ``names_on_both_sides``, and ``notes`` of counts too small for an alarm.
     rows : dict of ndarray
         What the report's pictures are drawn from: test embeddings, labels and identities.
     provenance : list of dict
@@ -85,6 +90,7 @@ class Audit:
     matching: dict | None
     alarms: list
     seed: int
+    structure: dict = field(default_factory=dict)
     rows: dict = field(repr=False, compare=False, default_factory=dict)
     provenance: list = field(default_factory=list)
 
@@ -104,6 +110,7 @@ class Audit:
             "seed": self.seed,
             "tables": self.provenance,
             "alarms": self.alarms,
+            "structure": self.structure,
             "verification": None
             if self.matching is None
             else {name: found.result for name, found in self.matching.items()},

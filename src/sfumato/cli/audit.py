@@ -80,6 +80,8 @@ def print_audit(result):
         )
     if result.matching:
         print_matching(result.matching)
+    for note in result.structure.get("notes", []):
+        say(f"Note: {note}")
     for alarm in result.alarms:
         say(f"Alarm: {alarm}", style="yellow")
 

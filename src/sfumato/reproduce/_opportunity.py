@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from sfumato.audit.protocol import span
+from sfumato.audit.views import span
 from sfumato.data.labels import class_codes
 from sfumato.data.sampling import biased_rows
 from sfumato.metrics.fairness import BootstrappedFairness

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from sfumato.audit.protocol import span
+from sfumato.audit.views import span
 from sfumato.data.splits import balanced_rows
 
 NN, SVM, RF = "neural network", "support vector machine", "random forest"
