@@ -16,7 +16,7 @@ _PUBLIC = {
     "verify": "sfumato.audit.verification",
 }
 
-__all__ = ["__version__", "audit", *_PUBLIC]  # noqa: PLE0604  (names resolve on first use)
+__all__ = ["__version__", "audit", *_PUBLIC]
 
 
 def __getattr__(name):

@@ -15,19 +15,19 @@ import pytest
 
 pytest.importorskip("daft", reason="needs the extra batch")
 
-from sfumato.batch.engine import run_job  # noqa: E402
-from sfumato.batch.folder import MANIFEST, BatchFolder  # noqa: E402
-from sfumato.batch.jobs import PhotoJob  # noqa: E402
-from sfumato.batch.parts import Part, part_batches, photo_parts, table_parts  # noqa: E402
-from sfumato.batch.protecting import ProtectJob  # noqa: E402
-from sfumato.data.info import TableInfo  # noqa: E402
-from sfumato.data.tables import IMAGE, FaceTable, table_batch, write_table  # noqa: E402
-from sfumato.erasers.leace import LeaceEraser  # noqa: E402
-from sfumato.errors import InputError, SfumatoError  # noqa: E402
-from sfumato.faces.sources import open_source  # noqa: E402
-from sfumato.faces.workers import CRASHED  # noqa: E402
-from sfumato.models.storage import SavedModel, save_model  # noqa: E402
-from sfumato.models.tables import protect_table  # noqa: E402
+from sfumato.batch.engine import run_job
+from sfumato.batch.folder import MANIFEST, BatchFolder
+from sfumato.batch.jobs import PhotoJob
+from sfumato.batch.parts import Part, part_batches, photo_parts, table_parts
+from sfumato.batch.protecting import ProtectJob
+from sfumato.data.info import TableInfo
+from sfumato.data.tables import IMAGE, FaceTable, table_batch, write_table
+from sfumato.erasers.leace import LeaceEraser
+from sfumato.errors import InputError, SfumatoError
+from sfumato.faces.sources import open_source
+from sfumato.faces.workers import CRASHED
+from sfumato.models.storage import SavedModel, save_model
+from sfumato.models.tables import protect_table
 
 # Daft leaves its worker processes and their pipes to the garbage collector.
 pytestmark = [

@@ -8,14 +8,14 @@ import pytest
 pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxruntime", reason="needs the extra export")
 
-from sfumato.batch.protecting import ProtectJob  # noqa: E402
-from sfumato.data.info import TableInfo  # noqa: E402
-from sfumato.data.tables import FaceTable, table_batch, write_table  # noqa: E402
-from sfumato.erasers.leace import LeaceEraser  # noqa: E402
-from sfumato.errors import InputError  # noqa: E402
-from sfumato.export.exporting import export_model  # noqa: E402
-from sfumato.export.running import open_onnx  # noqa: E402
-from sfumato.models.storage import SavedModel  # noqa: E402
+from sfumato.batch.protecting import ProtectJob
+from sfumato.data.info import TableInfo
+from sfumato.data.tables import FaceTable, table_batch, write_table
+from sfumato.erasers.leace import LeaceEraser
+from sfumato.errors import InputError
+from sfumato.export.exporting import export_model
+from sfumato.export.running import open_onnx
+from sfumato.models.storage import SavedModel
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_an_exported_eraser_protects_as_the_saved_one(table, tmp_path):
     export_model(model, tmp_path / "m.onnx")
     job = ProtectJob(model, table)
     # As a worker process has it.
-    other = pickle.loads(pickle.dumps(ProtectJob(open_onnx(tmp_path / "m.onnx"), table)))  # noqa: S301
+    other = pickle.loads(pickle.dumps(ProtectJob(open_onnx(tmp_path / "m.onnx"), table)))
     assert other.info == job.info and other.schema == job.schema
     (part,) = job.parts(100)
     ((rows, bad),), ((others, worse),) = job.run(part), other.run(part)

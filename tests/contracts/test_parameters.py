@@ -15,8 +15,8 @@ from sfumato.readers.templates import TemplateReader
 
 pytest.importorskip("torch", reason="needs the extra deep")
 
-from sfumato.training.lntl_encoder import UnlearningRecipe  # noqa: E402
-from sfumato.training.networks import Schedule  # noqa: E402
+from sfumato.training.lntl_encoder import UnlearningRecipe
+from sfumato.training.networks import Schedule
 
 X, Y = np.ones((24, 4), np.float32), ["a", "b"] * 12
 USED = {

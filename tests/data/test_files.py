@@ -71,10 +71,10 @@ def web(folder):
     content, sent = (folder / "part a.parquet").read_bytes(), []
 
     class Server(BaseHTTPRequestHandler):
-        def do_HEAD(self):  # noqa: N802
+        def do_HEAD(self):
             self.answer(b"", len(content), 200)
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             first, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")
             part = content[int(first) : int(last or len(content)) + 1]
             sent.append(len(part))

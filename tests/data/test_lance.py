@@ -31,7 +31,7 @@ def test_a_lance_folder_is_a_face_table(tmp_path, rng, monkeypatch):
     before = other.fingerprint()
     stored.delete("image_id = 'p3'")
     assert lance.open_table(tmp_path / "t.lance").fingerprint() != before
-    other = pickle.loads(pickle.dumps(other))  # noqa: S301
+    other = pickle.loads(pickle.dumps(other))
     assert other.info == table.info and other.columns == table.columns and other.n_rows == 25
     assert other.row_groups() == [(0, 0, 10), (0, 1, 10), (0, 2, 5)]
     assert list(other.check().column("gender")) == list(table.column("gender"))

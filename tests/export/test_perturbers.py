@@ -63,7 +63,7 @@ def test_it_shows_what_the_method_shows(method, tmp_path, rng):
         np.testing.assert_allclose(found, expected, atol=1e-5)
         outputs.append(found)
     # Without labels both see the classes themselves; sent to a worker, too.
-    opened = pickle.loads(pickle.dumps(open_onnx(tmp_path / "p.onnx")))  # noqa: S301
+    opened = pickle.loads(pickle.dumps(open_onnx(tmp_path / "p.onnx")))
     assert (opened.seed, opened.shown_) == (method.seed, method.shown_)
     found, expected = (
         each.transform(images, hide="gender", at_random=True, seed=3) for each in (opened, method)

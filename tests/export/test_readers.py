@@ -6,14 +6,14 @@ import pytest
 pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxruntime", reason="needs the extra export")
 
-from sfumato.data.info import TableInfo  # noqa: E402
-from sfumato.errors import InputError  # noqa: E402
-from sfumato.export.exporting import export_model  # noqa: E402
-from sfumato.export.model import OnnxModel  # noqa: E402
-from sfumato.export.running import open_onnx  # noqa: E402
-from sfumato.readers.describe import WEIGHTS  # noqa: E402
-from sfumato.readers.tasks import AGE_MODELS, AgeTask, ClassTask  # noqa: E402
-from sfumato.readers.templates import TemplateReader  # noqa: E402
+from sfumato.data.info import TableInfo
+from sfumato.errors import InputError
+from sfumato.export.exporting import export_model
+from sfumato.export.model import OnnxModel
+from sfumato.export.running import open_onnx
+from sfumato.readers.describe import WEIGHTS
+from sfumato.readers.tasks import AGE_MODELS, AgeTask, ClassTask
+from sfumato.readers.templates import TemplateReader
 
 AGES = (20, 21, 25, 40, 60)
 N_LOGITS = {"ce": 5, "or": 8, "coral": 4, "corn": 4}

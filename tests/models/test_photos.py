@@ -310,7 +310,7 @@ def test_a_protector_can_be_sent_to_a_worker(brighten):
         check=None,
         options={},
     )
-    assert pickle.loads(pickle.dumps(protector)).hide == HIDE  # noqa: S301
+    assert pickle.loads(pickle.dumps(protector)).hide == HIDE
 
 
 def test_what_to_show_may_be_drawn(protect, photo_of, tmp_path):

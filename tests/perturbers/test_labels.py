@@ -21,7 +21,7 @@ from sfumato.readers.tasks import ClassTask, Reading  # noqa: E402
 class Reader:
     """Red is male, green is the age, blue decides between asian and white."""
 
-    crops = {"size": 8}  # noqa: RUF012
+    crops = {"size": 8}
 
     def read(self, images):
         assert images.shape[1:] == (8, 8, 3) and images.dtype == np.uint8
@@ -85,7 +85,7 @@ def test_an_unknown_labeller_is_refused(kind):
 
 def test_a_method_is_not_asked_what_the_reader_knows():
     class Blind(Perturber):
-        labeller, attributes_ = "reader", {"gender": ["female", "male"]}  # noqa: RUF012
+        labeller, attributes_ = "reader", {"gender": ["female", "male"]}
 
     x = pictures((0.9, 0.1, 0.1), (0.1, 0.1, 0.1))
     assert Blind()._read(x)["gender"].tolist() == [1, 0]

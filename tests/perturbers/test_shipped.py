@@ -9,18 +9,18 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra deep")
 pytest.importorskip("dlib", reason="needs the extra faces")
 
-from sfumato.audit.pictures import attribute_figures, look, pairing_figures  # noqa: E402
-from sfumato.faces.crops import crop_face  # noqa: E402
-from sfumato.faces.detect import make_detector  # noqa: E402
-from sfumato.faces.encoders import make_encoder  # noqa: E402
-from sfumato.faces.photos import read_photo  # noqa: E402
-from sfumato.models.pictures import (  # noqa: E402
+from sfumato.audit.pictures import attribute_figures, look, pairing_figures
+from sfumato.faces.crops import crop_face
+from sfumato.faces.detect import make_detector
+from sfumato.faces.encoders import make_encoder
+from sfumato.faces.photos import read_photo
+from sfumato.models.pictures import (
     WEIGHTS,
     shipped_perturber,
     shipped_perturbers,
 )
-from sfumato.perturbers.choice import ATTRIBUTES  # noqa: E402
-from sfumato.readers.describe import shipped_reader  # noqa: E402
+from sfumato.perturbers.choice import ATTRIBUTES
+from sfumato.readers.describe import shipped_reader
 
 ROWS = 160
 # Readers that are to misread gender, and in which share of the cases at least.

@@ -93,7 +93,7 @@ def test_an_encoder_without_a_threshold_is_refused():
 
 def test_a_check_goes_to_workers_unloaded(check):
     check.load()
-    copy = pickle.loads(pickle.dumps(check))  # noqa: S301
+    copy = pickle.loads(pickle.dumps(check))
     before, after = colour(102), colour(153)
     assert copy._loaded is None
     assert copy.compare(before, after, FACE) == check.compare(before, after, FACE)

@@ -8,7 +8,7 @@ _PUBLIC = {
     "verify": "sfumato.audit.verification",
 }
 
-__all__ = list(_PUBLIC)  # noqa: PLE0605  (names resolve on first use)
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name):

@@ -1,0 +1,1 @@
+"""Jobs over millions of rows, part by part."""

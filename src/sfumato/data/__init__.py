@@ -1,0 +1,1 @@
+"""Face tables, names and labels, importers, splits, pairs, sampling and simulation."""

@@ -1,0 +1,1 @@
+"""Erasers: embedding to embedding, one method a file."""

@@ -1,0 +1,1 @@
+"""Photos to faces: read, detect, align, crop, encode."""

@@ -145,7 +145,7 @@ class DlibDetector(_PaddedDetector):
 
     @functools.cached_property
     def version(self):
-        """dlib's version and the landmark model's checksum."""
+        """Version of dlib and the landmark model's checksum."""
         return f"{self._dlib.__version__}+{file_version(self._path)}"
 
     def _find(self, image):

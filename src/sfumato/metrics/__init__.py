@@ -1,0 +1,1 @@
+"""Verification, identification, leakage, fairness and picture metrics; NumPy and SciPy alone."""

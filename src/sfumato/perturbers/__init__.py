@@ -1,0 +1,1 @@
+"""Perturbers: image to image, one method a file."""

@@ -245,8 +245,7 @@ def _write_samples(net, batch, layout, n_samples, path):
 
 @torch.no_grad()
 def _validate(average, nets, batch, layout):
-    """Return what D, or the adversaries, read on pictures of the average, and how like the
-    originals they are."""
+    """Return what D or the adversaries read on the average's pictures, and their likeness."""
     changed = average(batch.x, label_planes(batch.then, layout))
     logits = nets.discriminator(changed)[1]
     if nets.adversaries:

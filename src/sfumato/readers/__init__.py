@@ -1,0 +1,1 @@
+"""Readers: what reads an attribute of a face."""

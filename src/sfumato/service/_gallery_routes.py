@@ -54,7 +54,7 @@ SERVED = Depends(_served)
 
 @GALLERIES.get("", responses=answers())
 def served_galleries(request: Request, caller: str = allowed("gallery-compare")):
-    """The names of the galleries that are served."""
+    """List the names of the galleries that are served."""
     return {"galleries": list(galleries.names_of(request.app.state.settings.models.galleries))}
 
 
@@ -62,7 +62,7 @@ def served_galleries(request: Request, caller: str = allowed("gallery-compare"))
 async def gallery_summary(
     request: Request, caller: str = allowed("gallery-compare"), gallery: str = SERVED
 ):
-    """What a gallery holds, and what its templates must have been made by."""
+    """Say what a gallery holds, and what its templates must have been made by."""
     return await run(request, galleries.summary, gallery)
 
 
@@ -74,7 +74,7 @@ async def list_people(
     first: Annotated[int, Query(ge=0, le=2**31, description="How many to pass over.")] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000, description="At most so many.")] = 1000,
 ):
-    """The people by name, with how many templates each has and since when."""
+    """List the people by name, with how many templates each has and since when."""
     return await run(request, galleries.people, gallery, first, limit)
 
 

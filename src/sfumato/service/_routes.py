@@ -137,7 +137,7 @@ async def protect_photo(
         bool, Query(description="Answer with JSON: the photo, and what machines say of it.")
     ] = False,
 ):
-    """A photo whose faces are changed so that machines misread what is hidden."""
+    """Return a photo whose faces are changed so that machines misread what is hidden."""
     photo, ending = await _photo(request), f".{form}"
     kept = tuple(filter(None, keep.split(",")))
     options = (parse_hide(hide), kept, face, at_random, strength)
@@ -207,7 +207,7 @@ def audit_state(request: Request, name: str, caller: str = allowed("audit")):
     tags=["audit"],
 )
 def audit_report(request: Request, name: str, caller: str = allowed("audit")):
-    """The report, one HTML page that needs no other file."""
+    """Return the report, one HTML page that needs no other file."""
     job = request.app.state.audits.get(caller, name)
     if job.state != "done":
         raise Refused(409, f"the audit is {job.state}.")

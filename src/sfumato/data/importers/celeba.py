@@ -49,7 +49,7 @@ ATTRIBUTES = [
     "Wearing_Necklace",
     "Wearing_Necktie",
     "Young",
-]  # noqa: SIM905
+]
 PARTITIONS = {"0": "train", "1": "valid", "2": "test"}
 SIGN = {"1": True, "-1": False}
 
