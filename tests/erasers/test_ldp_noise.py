@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
+from sfumato.data.keyed_noise import normal, row_keys
 from sfumato.data.planted import planted
-from sfumato.erasers._keyed_noise import normal, row_keys
 from sfumato.erasers.ldp_noise import LocalDpEraser, gaussian_delta, gaussian_sigma
 from sfumato.errors import InputError
 

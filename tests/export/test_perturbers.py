@@ -15,11 +15,11 @@ from sfumato.export.model import OnnxModel  # noqa: E402
 from sfumato.export.running import open_onnx  # noqa: E402
 from sfumato.models.pictures import save_perturber  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder  # noqa: E402
-from sfumato.perturbers._san_output import arrays_of  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
 from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 from sfumato.perturbers.san_ensemble import SanEnsemble  # noqa: E402
+from sfumato.perturbers.san_output import arrays_of  # noqa: E402
 
 SAN = {"widths": [4, 4, 8, 8], "classifier_widths": [4, 8]}
 

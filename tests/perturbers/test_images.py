@@ -5,7 +5,7 @@ import pytest
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import Stack
-from sfumato.perturbers._images import Pictures, check_images, resized
+from sfumato.perturbers.images import Pictures, check_images, resized
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 

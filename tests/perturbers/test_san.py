@@ -24,9 +24,9 @@ from sfumato.perturbers._san_game import (  # noqa: E402
     pretraining_step,
     san_step,
 )
-from sfumato.perturbers._san_output import coloured  # noqa: E402
 from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 from sfumato.perturbers.san import SanPerturber  # noqa: E402
+from sfumato.perturbers.san_output import coloured  # noqa: E402
 
 SMALL = {"size": 16, "widths": (4, 4, 16, 16), "classifier_widths": (8, 8, 16)}
 RECIPE = PerturberRecipe(n_iterations=140, batch_size=8, learning_rate=0.03, n_rounds=2)
@@ -347,7 +347,7 @@ def test_at_random_draws_classes_only(trained):
 
 
 def test_prototypes_of_groups():
-    from sfumato.perturbers._images import Pictures
+    from sfumato.perturbers.images import Pictures
 
     x, _, _ = draw(9, 8)
     codes, groups = np.array([0, 1] * 4), np.array([0] * 2 + [1] * 6)

@@ -102,7 +102,7 @@ def test_a_draw_depends_on_the_picture_alone(grouped):
 def test_a_cold_gibbs_takes_the_san_that_confounds_most(trained):
     x, labels = draw(1, 30)
     each = each_output(trained, x, labels)
-    from sfumato.perturbers._san_output import class_probabilities
+    from sfumato.perturbers.san_output import class_probabilities
 
     other = (labels["gender"] == "female") * 1
     sure = np.stack([

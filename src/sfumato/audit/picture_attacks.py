@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter, median_filter
 
 from sfumato.audit.pictures import to_bytes
 from sfumato.metrics.verification import eer
-from sfumato.perturbers._images import Pictures, check_images
+from sfumato.perturbers.images import Pictures, check_images
 from sfumato.validation import need
 
 
@@ -120,7 +120,7 @@ class Inversion:
     def restore(self, images):
         """Return what the network takes for the originals, shape and range as given."""
         torch = need("torch", "deep")
-        from sfumato.perturbers._images import resized
+        from sfumato.perturbers.images import resized
 
         images = check_images(images)
         small = resized(images, self.size, self.size)

@@ -9,7 +9,7 @@ from sfumato.faces.crops import ZOOM, crop_landmarks
 from sfumato.faces.detect import Face
 from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.metrics.verification import eer, tmr_at_fmr
-from sfumato.perturbers._images import check_images
+from sfumato.perturbers.images import check_images
 
 #: The positive class of each attribute of two classes; scores say how likely it is.
 POSITIVE = {"gender": ("female", "male"), "race": ("black", "white")}

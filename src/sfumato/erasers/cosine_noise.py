@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato._fitted import COUNT, Array
+from sfumato.data.keyed_noise import normal, row_keys
 from sfumato.data.rows import unit_rows
-from sfumato.erasers._keyed_noise import normal, row_keys
 from sfumato.errors import InputError
 
 CHUNK = 4096

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato._fitted import COUNT, Array
-from sfumato.erasers._keyed_noise import permutations, row_keys
+from sfumato.data.keyed_noise import permutations, row_keys
 from sfumato.errors import InputError
 
 

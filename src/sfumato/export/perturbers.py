@@ -14,7 +14,7 @@ from sfumato.models.registry import PERTURBERS, method_name
 from sfumato.models.storage import fingerprint_of
 from sfumato.nets.pixels import luminance
 from sfumato.nets.privacynet import label_planes
-from sfumato.perturbers._san_output import coloured
+from sfumato.perturbers.san_output import coloured
 
 LANDMARKS = ("controllable", "face-mixing")
 
@@ -147,7 +147,7 @@ class _LabelledNet(nn.Module):
 class _Sans(nn.Module):
     """SANs in sequence, or side by side and averaged.
 
-    The twin of :func:`sfumato.perturbers._san_output.shown`; ``reader`` tells the group whose
+    The twin of :func:`sfumato.perturbers.san_output.shown`; ``reader`` tells the group whose
     prototypes a picture takes.
     """
 

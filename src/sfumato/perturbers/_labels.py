@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from sfumato.perturbers._images import resized
 from sfumato.perturbers.choice import age_group, class_numbers
+from sfumato.perturbers.images import resized
 from sfumato.readers.describe import shipped_reader
 
 READER = "pixels"

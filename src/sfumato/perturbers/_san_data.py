@@ -8,8 +8,8 @@ import numpy as np
 
 from sfumato._constraints import Constraint, Instance, Interval, Optional, check_parameters
 from sfumato.errors import InputError
-from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.choice import class_numbers, known_labels
+from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.validation import check_choice, need
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from sfumato.losses.san import gender_loss, matching_loss, pixel_loss
 from sfumato.nets.pixels import luminance
-from sfumato.perturbers._san_output import coloured
+from sfumato.perturbers.san_output import coloured
 from sfumato.training.update import update
 
 

@@ -10,8 +10,8 @@ from sfumato.losses.adversarial import cross_entropy
 from sfumato.nets.pixels import luminance
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder
 from sfumato.perturbers._san_game import SanBatch, SanNets, SanWeights, pretraining_step, san_step
-from sfumato.perturbers._san_output import shown
 from sfumato.perturbers._sheets import save_sheet
+from sfumato.perturbers.san_output import shown
 from sfumato.training.iterations import Record, run
 from sfumato.training.loop import make_fabric
 from sfumato.training.update import update

@@ -8,8 +8,8 @@ from sfumato.losses.gan import attribute_loss
 from sfumato.nets.attributes import AttributeNet
 from sfumato.nets.privacynet import label_layout, read_labels
 from sfumato.perturbers._draws import Draws
-from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.choice import classes_and_codes
+from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks

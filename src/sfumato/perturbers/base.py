@@ -16,8 +16,8 @@ from sfumato._constraints import (
     declared_constraints,
 )
 from sfumato.errors import InputError
-from sfumato.perturbers._images import resized
 from sfumato.perturbers.choice import check_choice_of, class_numbers, target_codes
+from sfumato.perturbers.images import resized
 from sfumato.validation import check_images
 
 BATCH = 32

@@ -20,9 +20,9 @@ from sfumato.perturbers._face_code import (
     pictures_and_shapes,
     read_classes,
 )
-from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.base import LABELLER, Perturber
 from sfumato.perturbers.choice import classes_and_codes
+from sfumato.perturbers.images import Pictures
 from sfumato.validation import need
 
 # Components of the code with less variance than this share of the largest are numerical noise.
@@ -147,7 +147,7 @@ class ControllableFacePrivacy(Perturber):
         Parameters
         ----------
         images : array-like
-            Faces as :class:`~sfumato.perturbers._images.Pictures` takes them.
+            Faces as :class:`~sfumato.perturbers.images.Pictures` takes them.
         labels : dict of str to array-like of str of shape (n_images,)
             The attributes to hide or to keep, of two classes or more.
         progress : callable, optional

@@ -119,8 +119,8 @@ class FlowSan(Perturber):
         """
         check_parameters(self)
         pictures, codes, classes = checked(images, labels, self.size)
-        from sfumato.perturbers._san_output import arrays_of
         from sfumato.perturbers._san_training import fit_pair, follow
+        from sfumato.perturbers.san_output import arrays_of
 
         sans = each_san(SanPerturber, self.size, self.san, self.seed, self.n_steps)
         recipe = recipe or released_recipe(len(codes))
@@ -145,13 +145,13 @@ class FlowSan(Perturber):
         return self
 
     def _codes(self, x):
-        from sfumato.perturbers._san_output import class_probabilities
+        from sfumato.perturbers.san_output import class_probabilities
 
         classifiers = [classifier for _, classifier in self._networks()]
         return {"gender": class_probabilities(classifiers, x).argmax(axis=1)}
 
     def _perturb(self, x, now, then, hidden):
-        from sfumato.perturbers._san_output import as_tensors, shown
+        from sfumato.perturbers.san_output import as_tensors, shown
 
         now, then = now["gender"], then["gender"]
         for net, _ in self._networks()[: self._n_applied()]:
@@ -166,6 +166,6 @@ class FlowSan(Perturber):
 
     def _build(self):
         """Return autoencoder and classifier of each SAN."""
-        from sfumato.perturbers._san_output import pairs
+        from sfumato.perturbers.san_output import pairs
 
         return pairs(self, SanPerturber(**(self.san or {})).widths)

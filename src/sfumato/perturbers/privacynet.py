@@ -24,9 +24,9 @@ from sfumato._constraints import (
     check_parameters,
 )
 from sfumato._fitted import COUNT, Arrays, Value
-from sfumato.perturbers._images import Pictures
 from sfumato.perturbers.base import LABELLER, Perturber
 from sfumato.perturbers.choice import classes_and_codes
+from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.validation import need
 
@@ -152,7 +152,7 @@ class PrivacyNetPerturber(Perturber):
         Parameters
         ----------
         images : array-like
-            As :class:`sfumato.perturbers._images.Pictures` takes them.
+            As :class:`sfumato.perturbers.images.Pictures` takes them.
         labels : dict of str to array-like of str of shape (n_images,)
             Classes of each attribute, of :data:`sfumato.perturbers.choice.ATTRIBUTES` in their
             order there, of others in alphabetical order.

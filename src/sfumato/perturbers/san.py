@@ -141,7 +141,7 @@ class SanPerturber(Perturber):
         Parameters
         ----------
         images : array-like
-            As for :class:`~sfumato.perturbers._images.Pictures`.
+            As for :class:`~sfumato.perturbers.images.Pictures`.
         labels : dict of str to array-like of shape (n_images,)
             With ``gender``, of two classes.
         matcher : torch.nn.Module, optional
@@ -170,8 +170,8 @@ class SanPerturber(Perturber):
         check_parameters(self)
         pictures, codes, classes = checked(images, labels, self.size)
         from sfumato.nets.san import AuxiliaryNet
-        from sfumato.perturbers._san_output import arrays_of
         from sfumato.perturbers._san_training import fit_auxiliary, fit_pair, fit_san
+        from sfumato.perturbers.san_output import arrays_of
 
         recipe = recipe or released_recipe(len(codes))
         faces = SanFaces.of(pictures, codes, np.zeros_like(codes))
@@ -192,18 +192,18 @@ class SanPerturber(Perturber):
         return self
 
     def _codes(self, x):
-        from sfumato.perturbers._san_output import class_probabilities
+        from sfumato.perturbers.san_output import class_probabilities
 
         return {"gender": class_probabilities([self._networks()[1]], x).argmax(axis=1)}
 
     def _perturb(self, x, now, then, hidden):
-        from sfumato.perturbers._san_output import as_tensors, shown
+        from sfumato.perturbers.san_output import as_tensors, shown
 
         now, then = now["gender"], then["gender"]
         return shown(self._networks()[0], x, *as_tensors(self.prototypes_, 0 * now, now, then))
 
     def _build(self):
         """Return autoencoder and classifier."""
-        from sfumato.perturbers._san_output import networks
+        from sfumato.perturbers.san_output import networks
 
         return networks(self.net_, self.classifier_, self.widths, self.size_)

@@ -7,8 +7,8 @@ import numpy as np
 
 from sfumato._constraints import POSITIVE, POSITIVE_INT, StrOptions, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
+from sfumato.data.keyed_noise import row_keys, uniform
 from sfumato.data.labels import class_codes
-from sfumato.erasers._keyed_noise import row_keys, uniform
 from sfumato.errors import InputError
 from sfumato.perturbers._san_data import (
     ALSO_SHOWN,
@@ -147,8 +147,8 @@ class SanEnsemble(Perturber):
         """
         check_parameters(self)
         pictures, codes, classes = checked(images, labels, self.size)
-        from sfumato.perturbers._san_output import arrays_of
         from sfumato.perturbers._san_training import fit_auxiliary, fit_pair
+        from sfumato.perturbers.san_output import arrays_of
 
         sans = each_san(SanPerturber, self.size, self.san, self.seed, self.n_sans)
         names, groups = _groups(labels, codes, classes)
@@ -178,12 +178,12 @@ class SanEnsemble(Perturber):
         return self
 
     def _codes(self, x):
-        from sfumato.perturbers._san_output import class_probabilities
+        from sfumato.perturbers.san_output import class_probabilities
 
         return {"gender": class_probabilities(self._networks()[1], x).argmax(axis=1)}
 
     def _perturb(self, x, now, then, hidden):
-        from sfumato.perturbers._san_output import as_tensors, class_probabilities, picked, shown
+        from sfumato.perturbers.san_output import as_tensors, class_probabilities, picked, shown
 
         nets, classifiers, reader = self._networks()
         now, then = now["gender"], then["gender"]
@@ -207,7 +207,7 @@ class SanEnsemble(Perturber):
     def _build(self):
         """Return autoencoders, their classifiers, and the groups' reader or None."""
         from sfumato.nets.san import auxiliary_net
-        from sfumato.perturbers._san_output import pairs, state_of
+        from sfumato.perturbers.san_output import pairs, state_of
 
         both = pairs(self, SanPerturber(**(self.san or {})).widths)
         reader = None

@@ -5,7 +5,7 @@ import numpy as np
 from sfumato.errors import InputError
 from sfumato.models.pictures import load_perturber, save_perturber
 from sfumato.models.registry import perturber_class
-from sfumato.perturbers._images import Pictures
+from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.reproduce.pictures import Learnt
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sfumato.erasers._keyed_noise import normal, permutations, row_keys, uniform
+from sfumato.data.keyed_noise import normal, permutations, row_keys, uniform
 
 
 def test_splitmix_by_hand():
