@@ -120,6 +120,17 @@ def alone_in(folder: str | Path) -> Iterator[None]:
             os.close(handle)
 
 
+def encoding_of(start: bytes) -> str:
+    """Return the encoding that the byte order mark at the start of a text names, else UTF-8.
+
+    Examples
+    --------
+    >>> encoding_of(b"image_id,gender"), encoding_of("a".encode("utf-16"))
+    ('utf-8', 'utf-16')
+    """
+    return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+
+
 def read_text(path: str | Path) -> str:
     """Return the text of a file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
@@ -132,7 +143,7 @@ def read_text(path: str | Path) -> str:
         raw = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
+    encoding = encoding_of(raw)
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:

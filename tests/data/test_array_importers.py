@@ -1,10 +1,14 @@
 """Embeddings in .npz and .csv files go in whole, bad rows come out with their reason."""
 
+import io
+import zipfile
+
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sfumato.data.importers import import_faces
+from sfumato.data.importers import import_arrays, import_csv, import_faces
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 
@@ -158,3 +162,55 @@ def test_csv_not_utf8(tmp_path):
     (tmp_path / "e.csv").write_bytes(b"image_id,n\xe4me\n")
     with pytest.raises(InputError, match="not UTF-8"):
         import_faces("csv", tmp_path / "e.csv", tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_csv_encodings(tmp_path, encoding):
+    text = "image_id,identity,embedding_0\nä,Ädä,1\nb,Bob,2\n"
+    (tmp_path / "t.csv").write_text(text, encoding=encoding)
+    import_csv(tmp_path / "t.csv", tmp_path / "t.parquet")
+    table = FaceTable(tmp_path / "t.parquet")
+    assert table.column("image_id").tolist() == ["ä", "b"]
+    assert table.column("identity").tolist() == ["Ädä", "Bob"]
+
+
+def test_csv_words_for_missing_values(tmp_path):
+    rows = "a,NA,1,yes,1\nb, ,NaN,null,1\nc,n/a,,no,1\nNA,x,2,no,1\n"
+    (tmp_path / "t.csv").write_text("image_id,identity,age,hat,embedding_0\n" + rows)
+    done = import_csv(tmp_path / "t.csv", tmp_path / "t.parquet")
+    table = FaceTable(tmp_path / "t.parquet")
+    assert table.column("identity").tolist() == [None, None, None]
+    assert table.column("hat").tolist() == ["yes", None, "no"]
+    assert table.schema.field("age").type == pa.int64()
+    (reject,) = pq.read_table(done.rejects).to_pylist()
+    assert reject == {"image_id": None, "path": "row 3", "reason": "image_id is missing"}
+
+
+def test_arrays_names_are_one_text(tmp_path):
+    X = np.ones((4, 2))
+    ids, people = np.array([0, 1, 1, 3.0]), np.array([7, np.nan, 7.5, 8])
+    np.savez(tmp_path / "t.npz", embedding=X, image_id=ids, identity=people)
+    done = import_arrays(tmp_path / "t.npz", tmp_path / "t.parquet")
+    table = FaceTable(tmp_path / "t.parquet")
+    assert table.column("image_id").tolist() == ["0", "1", "3"] and done.n_rejects == 1
+    assert table.column("identity").tolist() == ["7", None, "8"]
+
+
+@pytest.mark.parametrize("fault", ["flipped", "cut", "short"])
+def test_arrays_damaged_archive(tmp_path, fault):
+    path = tmp_path / "t.npz"
+    np.savez(path, embedding=np.ones((50, 8)), gender=np.array(["m", "f"] * 25))
+    content = bytearray(path.read_bytes())
+    if fault == "flipped":
+        content[300] ^= 1
+    if fault == "cut":
+        content[40:400] = b""
+    path.write_bytes(content)
+    if fault == "short":
+        header = io.BytesIO()
+        np.lib.format.write_array(header, np.ones((50, 8)))
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("embedding.npy", header.getvalue()[:-8])
+    with pytest.raises(InputError, match="t.npz: damaged, make or copy it again"):
+        import_arrays(path, tmp_path / "t.parquet")
+    assert not (tmp_path / "t.parquet").exists()

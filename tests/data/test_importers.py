@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sfumato.data.importers import IMPORTERS, import_faces
+from sfumato.data.importers import IMPORTERS, import_faces, import_lfw
 from sfumato.data.importers.celeba import ATTRIBUTES
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
@@ -278,3 +278,14 @@ def test_unknown_layouts_and_options_list_the_known(tmp_path):
 def test_shared_tables_open_as_face_tables(shared, name):
     table = FaceTable(shared(f"data/{name}.parquet")).check()
     assert table.n_rows > 200 and table.label_columns and table.info.source is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_with_a_byte_order_mark_are_read(tmp_path, encoding):
+    folder = tmp_path / "lfw" / "Ann"
+    folder.mkdir(parents=True)
+    (folder / "Ann_0001.jpg").write_bytes(JPEG)
+    (tmp_path / "lfw" / "female_names.txt").write_text("Ann_0001.jpg\n", encoding=encoding)
+    (tmp_path / "lfw" / "male_names.txt").write_text("", encoding=encoding)
+    import_lfw(tmp_path, tmp_path / "t.parquet")
+    assert FaceTable(tmp_path / "t.parquet").column("gender").tolist() == ["female"]

@@ -392,3 +392,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024)
         check=True,
     )
     assert float(done.stdout) < 180
+
+
+@pytest.mark.parametrize("name, layout", [("a.csv", "csv"), ("a.npz", "arrays")])
+def test_files_to_import_are_named_as_such(tmp_path, name, layout):
+    (tmp_path / name).write_bytes(b"image_id,embedding_0")
+    with pytest.raises(InputError, match=f"no face table; make one: sfumato data import {layout}"):
+        FaceTable(tmp_path / name)

@@ -7,6 +7,7 @@ column of strings, booleans or numbers is a label. Other writers' types are read
 """
 
 import hashlib
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -242,6 +243,11 @@ class FaceTable:
 
 
 def _schema_and_rows(path):
+    layout = {".npz": "arrays", ".csv": "csv"}.get(os.path.splitext(path)[1])
+    if layout is not None:
+        raise InputError(
+            f"{path}: no face table; make one: sfumato data import {layout} {path} -o OUTPUT."
+        )
     try:
         with open_parquet(path) as file:
             return file.schema_arrow, file.metadata.num_rows

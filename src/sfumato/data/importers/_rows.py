@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sfumato.data.canonical import text_column
 from sfumato.data.columns import embedding_array
 from sfumato.data.importers._writing import Rejects
 
@@ -59,13 +60,17 @@ class Rows:
         )
 
     def batch(self, ids, X, columns, start):
-        """Return the good rows of one block, whose first row has the number ``start``."""
+        """Return the good rows of one block, whose first row has the number ``start``.
+
+        ``ids`` are texts, None where missing.
+        """
         with np.errstate(over="ignore"):
             X = X.astype(np.float32)
         reasons = self._bad_embeddings(X)
         labels = {}
         for name, column in columns.items():
-            labels[name], failed = cast(column, self.types[name])
+            text = self.types[name] == pa.string()
+            labels[name], failed = cast(text_column(column) if text else column, self.types[name])
             for row in np.flatnonzero(failed):
                 reasons[row] = f"{name}: {column[int(row)].as_py()!r} is no {self.types[name]}"
         good = np.zeros(len(X), dtype=bool)
@@ -75,7 +80,7 @@ class Rows:
             else:
                 self.rejects.add(name, f"row {start + number}", reason)
         kept = {name: values.filter(pa.array(good)) for name, values in labels.items()}
-        image_id = pa.array([str(name) for name in ids[good]], pa.string())
+        image_id = pa.array(ids[good].tolist(), pa.string())
         return pa.RecordBatch.from_pydict(
             {"image_id": image_id, **kept, "embedding": embedding_array(X[good])}
         )

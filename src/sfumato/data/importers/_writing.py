@@ -167,8 +167,8 @@ def import_photos(
     has_identity : bool, default=True
         Whether the layout knows who is on a photo.
     copy_images : bool, default=False
-        Copy the files' bytes into the table. By default only the path is stored, so that
-        no face is duplicated unasked; the photos must then stay where they are.
+        Copy the files' bytes into the table. By default only the absolute path is stored, so
+        that no face is duplicated unasked; the photos must then stay where they are.
     force : bool, default=False
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``; the total is not known and None.

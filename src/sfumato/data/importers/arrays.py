@@ -1,6 +1,9 @@
 """Importer of embeddings in a NumPy archive."""
 
+import contextlib
 import zipfile
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pyarrow as pa
 from sfumato.data.importers._rows import Rows
 from sfumato.data.importers._writing import write_import
 from sfumato.data.info import TableInfo
+from sfumato.data.labels import as_text
 from sfumato.data.tables import ROW_GROUP
 from sfumato.errors import InputError
 
@@ -51,7 +55,23 @@ def import_arrays(
     Imported
     """
     path = Path(path)
-    arrays = _read_labels(path)
+    info = TableInfo(path.stem, encoder, encoder_version, None, metric, normalisation)
+    with _sound(path, OSError):
+        arrays = _read_labels(path)
+    with _sound(path):
+        return _import(path, arrays, output, info, force, progress)
+
+
+@contextlib.contextmanager
+def _sound(path, *more):
+    """Turn what a damaged archive raises into one line."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, *more) as error:
+        raise InputError(f"{path}: damaged, make or copy it again ({error}).") from error
+
+
+def _import(path, arrays, output, info, force, progress):
     with zipfile.ZipFile(path) as archive, archive.open("embedding.npy") as member:
         shape, dtype = _embedding_header(member, path)
         for name, values in arrays.items():
@@ -60,12 +80,12 @@ def import_arrays(
                     f"{path}: array {name} has shape {values.shape}, "
                     f"embedding has {shape[0]} rows."
                 )
-        info = TableInfo(path.stem, encoder, encoder_version, shape[1], metric, normalisation)
+        info = replace(info, dimension=shape[1])
         ids = arrays.pop("image_id", None)
         types = {name: pa.array(values[:0]).type for name, values in arrays.items()}
         if "identity" in types:
             types["identity"] = pa.string()
-        rows = Rows(types, shape[1], normalisation)
+        rows = Rows(types, shape[1], info.normalisation)
         ids = np.arange(shape[0]) if ids is None else ids
         batches = _batches(member, dtype, ids, arrays, rows, progress)
         return write_import(output, batches, rows.rejects, rows.schema, info, force=force)
@@ -76,9 +96,11 @@ def _batches(member, dtype, ids, arrays, rows, progress):
         part = slice(start, min(start + ROW_GROUP, len(ids)))
         n_rows = part.stop - start
         raw = member.read(n_rows * rows.dimension * dtype.itemsize)
+        if len(raw) < n_rows * rows.dimension * dtype.itemsize:
+            raise EOFError("array embedding is cut short")
         X = np.frombuffer(raw, dtype=dtype).reshape(n_rows, rows.dimension)
         columns = {name: pa.array(values[part]) for name, values in arrays.items()}
-        yield rows.batch(ids[part].astype(str), X, columns, start)
+        yield rows.batch(as_text(ids[part]), X, columns, start)
         if progress:
             progress(part.stop, len(ids), "rows")
 
@@ -94,6 +116,7 @@ def _read_labels(path):
             raise InputError(
                 f"{path}: has no array embedding; it has {', '.join(archive.files) or 'none'}."
             )
+        archive.zip.open("embedding.npy").close()
         arrays = {}
         for name in archive.files:
             if name in ("embedding", "image"):

@@ -1,12 +1,12 @@
 """Importer of CelebA in its official text files."""
 
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
 from sfumato.data.importers._writing import Photo, Reject, find_file, import_photos, need_folder
 from sfumato.errors import InputError
+from sfumato.files import read_text
 
 ATTRIBUTES = [
     "5_o_Clock_Shadow",
@@ -125,8 +125,7 @@ def _column(name):
 
 def _attribute_names(path):
     """Read the names in the second line; the first holds the number of photos."""
-    with open(path, encoding="utf-8") as lines:
-        names = next(islice(lines, 1, None), "").split()
+    names = "".join(read_text(path).splitlines()[1:2]).split()
     if not names:
         raise InputError(f"{path}, line 2: must hold the attribute names, it is empty.")
     for name in names:
@@ -144,45 +143,43 @@ def _pairs(path):
     if path is None:
         return None
     pairs = {}
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            parts = line.split()
-            if len(parts) not in (0, 2):
-                raise InputError(f"{path}, line {number}: must read 'photo.jpg value'.")
-            if parts:
-                pairs[parts[0]] = parts[1]
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        parts = line.split()
+        if len(parts) not in (0, 2):
+            raise InputError(f"{path}, line {number}: must read 'photo.jpg value'.")
+        if parts:
+            pairs[parts[0]] = parts[1]
     return pairs
 
 
 def _photos(root, listed, names, identities, partitions):
-    with open(listed, encoding="utf-8") as lines:
-        for number, line in enumerate(islice(lines, 2, None), 3):
-            photo, *values = line.split() or [""]
-            if not photo:
-                continue
-            stem = Path(photo).stem
-            wrong = [value for value in values if value not in SIGN]
-            reason = None
-            if len(values) != len(names):
-                reason = f"has {len(values)} attributes instead of {len(names)}"
-            elif wrong:
-                reason = f"has the attribute value {wrong[0]!r}, not 1 or -1"
-            elif identities is not None and photo not in identities:
-                reason = "has no identity in identity_CelebA.txt"
-            elif partitions is not None and partitions.get(photo) not in PARTITIONS:
-                reason = "has no partition 0, 1 or 2 in list_eval_partition.txt"
-            if reason:
-                yield Reject(stem, photo, f"line {number} {reason}")
-                continue
-            labels: dict[str, bool | str] = {
-                _column(n): SIGN[v] for n, v in zip(names, values, strict=True)
-            }
-            if "gender" in labels:
-                labels["gender"] = "male" if labels["gender"] else "female"
-            if partitions is not None:
-                labels["partition"] = PARTITIONS[partitions[photo]]
-            identity = None if identities is None else identities[photo]
-            yield Photo(stem, _existing(root, photo), identity, labels)
+    for number, line in enumerate(read_text(listed).splitlines()[2:], 3):
+        photo, *values = line.split() or [""]
+        if not photo:
+            continue
+        stem = Path(photo).stem
+        wrong = [value for value in values if value not in SIGN]
+        reason = None
+        if len(values) != len(names):
+            reason = f"has {len(values)} attributes instead of {len(names)}"
+        elif wrong:
+            reason = f"has the attribute value {wrong[0]!r}, not 1 or -1"
+        elif identities is not None and photo not in identities:
+            reason = "has no identity in identity_CelebA.txt"
+        elif partitions is not None and partitions.get(photo) not in PARTITIONS:
+            reason = "has no partition 0, 1 or 2 in list_eval_partition.txt"
+        if reason:
+            yield Reject(stem, photo, f"line {number} {reason}")
+            continue
+        labels: dict[str, bool | str] = {
+            _column(n): SIGN[v] for n, v in zip(names, values, strict=True)
+        }
+        if "gender" in labels:
+            labels["gender"] = "male" if labels["gender"] else "female"
+        if partitions is not None:
+            labels["partition"] = PARTITIONS[partitions[photo]]
+        identity = None if identities is None else identities[photo]
+        yield Photo(stem, _existing(root, photo), identity, labels)
 
 
 def _existing(root, photo):

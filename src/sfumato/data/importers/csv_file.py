@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from sfumato.data.canonical import text_column
 from sfumato.data.importers._rows import Rows, cast, infer
 from sfumato.data.importers._writing import Rejects, write_import
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
+from sfumato.files import encoding_of
 
 
 def import_csv(
@@ -30,9 +32,10 @@ def import_csv(
     Parameters
     ----------
     path : str or Path
-        UTF-8 with a header. Columns that begin with ``prefix`` and end in a number are the
-        features, in the order of these numbers; ``image_id`` is required, ``identity``
-        optional, every other column a label. An empty field is a missing value.
+        UTF-8, or UTF-16 with a byte order mark, with a header. Columns that begin with
+        ``prefix`` and end in a number are the features, in the order of these numbers;
+        ``image_id`` is required, ``identity`` optional, every other column a label. Blank
+        fields, NA and the like are missing, see :mod:`sfumato.data.labels`.
     output : str or Path
         Table to write. Rows with another number of fields, a feature that is no finite
         number, a label that does not fit its column's type (integer, number, true/false or
@@ -53,7 +56,10 @@ def import_csv(
     rejects = Rejects()
     with _open(path, names, rejects) as reader:
         first = next(reader, None)
-        types = {name: infer(name, None if first is None else first[name]) for name in labels}
+        types = {
+            name: infer(name, None if first is None else text_column(first[name]))
+            for name in labels
+        }
         rows = Rows(types, len(features), normalisation, rejects)
         batches = _batches(reader, first, features, rows, progress)
         return write_import(output, batches, rejects, rows.schema, info, force=force)
@@ -67,7 +73,7 @@ def _open(path, names, rejects):
 
     return pacsv.open_csv(
         path,
-        read_options=pacsv.ReadOptions(block_size=8 << 20),
+        read_options=pacsv.ReadOptions(block_size=8 << 20, encoding=_encoding(path)),
         parse_options=pacsv.ParseOptions(invalid_row_handler=wrong_length),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -82,8 +88,9 @@ def _batches(reader, batch, features, rows, progress):
     while batch is not None:
         columns = [cast(batch[name], pa.float64())[0] for name in features]
         X = np.column_stack([values.to_numpy(zero_copy_only=False) for values in columns])
-        ids = batch["image_id"].to_numpy(zero_copy_only=False)
-        yield rows.batch(ids, X, {name: batch[name] for name in rows.types}, start)
+        ids = text_column(batch["image_id"]).to_numpy(zero_copy_only=False)
+        labels = {name: text_column(batch[name]) for name in rows.types}
+        yield rows.batch(ids, X, labels, start)
         start += batch.num_rows
         if progress:
             progress(start, None, "rows")
@@ -94,7 +101,7 @@ def _csv_columns(path, prefix):
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding=_encoding(path), newline="") as file:
             names = next(csv.reader(file), [])
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text; save it as UTF-8.") from error
@@ -111,3 +118,9 @@ def _csv_columns(path, prefix):
     if len(set(names)) < len(names):
         raise InputError(f"{path}: names a column twice.")
     return names, sorted(numbers, key=lambda name: numbers[name])
+
+
+def _encoding(path):
+    # Such a file may be larger than memory, so that it is not read_text's.
+    with open(path, "rb") as file:
+        return encoding_of(file.read(4))

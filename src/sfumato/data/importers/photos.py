@@ -14,6 +14,7 @@ from sfumato.data.importers._writing import (
     walk_images,
 )
 from sfumato.errors import InputError
+from sfumato.files import read_text
 
 LFW_NAME = re.compile(r"(?P<person>.+)_\d{4}")
 UTK_NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_[^_]+")
@@ -110,7 +111,7 @@ def _lfw_genders(root):
         path = find_file(root, f"{gender}_names.txt", "..")
         if path is None:
             continue
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_text(path).splitlines():
             name = Path(line.strip()).stem
             if name:
                 genders[name] = None if genders.get(name, gender) != gender else gender
@@ -240,13 +241,12 @@ def _diveface_photos(root, lists):
         group, gender = name.split("_")
         labels = {"gender": gender.lower(), "race": DIVEFACE_GROUPS[group]}
         below = f"{name}/" if (root / name).is_dir() else ""
-        with open(path, encoding="utf-8") as lines:
-            for line in lines:
-                entry = line.strip()
-                if not entry:
-                    continue
-                person, _, photo = entry.partition("/")
-                if not photo or ".." in Path(entry).parts or not person:
-                    yield Reject(entry, entry, f"{path.name}: is not person/photo.jpg")
-                else:
-                    yield Photo(entry, below + entry, person, labels)
+        for line in read_text(path).splitlines():
+            entry = line.strip()
+            if not entry:
+                continue
+            person, _, photo = entry.partition("/")
+            if not photo or ".." in Path(entry).parts or not person:
+                yield Reject(entry, entry, f"{path.name}: is not person/photo.jpg")
+            else:
+                yield Photo(entry, below + entry, person, labels)
