@@ -6,12 +6,15 @@ Training reads each face many times; decoding every time would starve it.
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE, similarity, warp
@@ -28,12 +31,14 @@ TASK = 16
 ZOOM = 0.72
 
 
-def crop_matrix(landmarks, size=128, zoom=ZOOM):
+def crop_matrix(landmarks: Any, size: int = 128, zoom: Any = ZOOM) -> Any:
     """Return the transform of :func:`crop_face`, from photo to crop coordinates, (2, 3)."""
     return similarity(landmarks, crop_landmarks(size, zoom))
 
 
-def crop_face(image, landmarks, size=128, zoom=ZOOM):
+def crop_face(
+    image: NDArray[np.uint8], landmarks: ArrayLike, size: int = 128, zoom: float = ZOOM
+) -> NDArray[np.uint8]:
     """Return the upright face with hair and chin.
 
     Parameters
@@ -53,7 +58,7 @@ def crop_face(image, landmarks, size=128, zoom=ZOOM):
     return warp(image, crop_matrix(landmarks, size, zoom), size)
 
 
-def crop_landmarks(size=128, zoom=ZOOM):
+def crop_landmarks(size: int = 128, zoom: Any = ZOOM) -> Any:
     """Return where :func:`crop_face` puts the five landmarks, an array of shape (5, 2)."""
     middle = (size - 1) / 2
     return (ARCFACE * (size / 112) - middle) * zoom + middle
@@ -71,11 +76,11 @@ class Cropper:
 
     name = "crop"
 
-    def __init__(self, size, zoom):
+    def __init__(self, size: int, zoom: float | None) -> None:
         self.size, self.zoom = size, zoom
         self.version = f"{size} px, zoom {zoom}"
 
-    def encode(self, image, face):
+    def encode(self, image: Any, face: Any) -> Any:
         """Return a uint8 crop of shape (size, size, 3)."""
         if self.zoom is not None:
             return crop_face(image, face.landmarks, self.size, self.zoom)
@@ -90,7 +95,7 @@ class WholePhoto:
 
     name = "whole"
 
-    def detect(self, image):
+    def detect(self, image: Any) -> list[Any]:
         """Return one face."""
         height, width = image.shape[:2]
         return [Face((0, 0, width, height), 1.0, np.zeros((5, 2)), self.name)]
@@ -118,7 +123,7 @@ class Crops:
         If the folder is not one of crops.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         if not (folder / ABOUT).is_file():
             raise InputError(f"{folder}: no folder of crops; make it with crop_faces.")
@@ -144,7 +149,7 @@ class Stack:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, parts):
+    def __init__(self, parts: Sequence[NDArray[Any]]) -> None:
         self.parts = list(parts)
         self._ends = np.cumsum([0, *map(len, self.parts)])
         self.shape = (int(self._ends[-1]), *self.parts[0].shape[1:])
@@ -173,7 +178,7 @@ class Subset:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images, rows):
+    def __init__(self, images: Any, rows: NDArray[Any]) -> None:
         self.images, self.rows = images, rows
         self.shape = (len(rows), *images.shape[1:])
 
@@ -186,17 +191,17 @@ class Subset:
 
 
 def crop_faces(
-    source,
-    folder,
+    source: str | Path,
+    folder: str | Path,
     *,
-    size=128,
-    zoom=ZOOM,
-    detector="dlib",
-    max_pixels=MAX_PIXELS,
-    pad=PAD,
-    workers=None,
-    progress=None,
-):
+    size: int = 128,
+    zoom: float | None = ZOOM,
+    detector: str = "dlib",
+    max_pixels: Any = MAX_PIXELS,
+    pad: Any = PAD,
+    workers: int | None = None,
+    progress: Any = None,
+) -> Crops:
     """Cut the largest face out of every photo, once, for training.
 
     Parameters
