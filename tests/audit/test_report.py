@@ -70,3 +70,13 @@ def test_the_verdict_claims_no_more_than_the_interval(kind, starts):
     X, y, identity = planted(kind, 300, seed=1)
     result = audit(X, y, identity=identity, attribute="gender", **FAST)
     assert verdict(result).startswith(starts)
+
+
+def test_counts_too_small_for_an_alarm_are_notes(tmp_path):
+    X, y, identity = planted("linear", 150)
+    X[7], identity[-1] = X[-1], 0
+    result = audit(X, y, identity=identity, attribute="gender", **FAST)
+    result.save(tmp_path / "report.html")
+    (note,) = (text for text in result.structure["notes"] if "near-identical" in text)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Notes on the rows" in text and note in text

@@ -204,3 +204,15 @@ def test_refuses_a_list_without_genuine_pairs(people):
     pairs = every_pair(np.arange(8))
     with pytest.raises(InputError, match="hold no genuine pair"):
         match_pairs(X[:8], pairs)
+
+
+def test_protected_rows_in_another_order_are_noticed(people, rng):
+    X, identity = people
+    P = X @ rng.normal(size=(16, 12)).astype(np.float32)
+    right = verify(X, identity=identity, protected=P, n_resamples=0, fmr=0.01)
+    wrong = verify(
+        X, identity=identity, protected=P[rng.permutation(120)], n_resamples=0, fmr=0.01
+    )
+    assert right[PP]["eer"]["value"] < 0.2 and right[PP]["notes"] == []
+    assert wrong[PP]["eer"]["value"] > 0.35
+    assert "do not belong to the raw rows beside them" in wrong[PP]["notes"][-1]

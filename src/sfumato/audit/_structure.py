@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sfumato.audit._duplicates import Rows, find_near_identical, is_constant
 from sfumato.audit._pairing import compare_order
 from sfumato.metrics.comparators import comparator
+from sfumato.validation import check_embeddings
 
 #: Shares from which counts are alarms; a share s moves a balanced accuracy by about s / 2.
 NEAR_SHARE, MISPLACED_SHARE, CONTRADICTORY_SHARE = 0.03, 0.04, 0.05
@@ -55,6 +56,20 @@ def examine(
     _judge_labels(found, attribute)
     _judge_names(found)
     return found
+
+
+def order_doubts(
+    X: Any, protected: Any, metric: str, protected_metric: str, *, seed: int = 0
+) -> list[str]:
+    """Return what speaks against protected rows standing beside their own raw rows.
+
+    Parameters are those of :func:`~sfumato.audit._pairing.compare_order`.
+    """
+    X, protected = check_embeddings(X), check_embeddings(protected, "protected")
+    found: dict[str, Any] = {"alarms": [], "notes": []}
+    order = compare_order(X, protected, metric, protected_metric, seed=seed)
+    _judge_order(found, "rows", order)
+    return [text.removesuffix(".") for text in found["alarms"] + found["notes"]]
 
 
 def _near(train, tested, side, metric, seed):

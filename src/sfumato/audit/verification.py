@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato.audit.matching import OO, match_all, match_pairs
+from sfumato.audit._structure import order_doubts
+from sfumato.audit.matching import OO, PP, match_all, match_pairs
 from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
@@ -60,7 +61,8 @@ def verify(
         that the pairs cannot give is null and explained in ``notes``. With ``protected``
         there is one such dict a matching: ``original-original``, ``protected-protected``,
         ``original-protected``, ``protected-original``; and ``n_missing``. The last two
-        are absent if the numbers of features or the metrics differ.
+        are absent if the numbers of features or the metrics differ. Notes of
+        ``protected-protected`` say if protected rows do not fit the raw rows beside them.
 
     Raises
     ------
@@ -89,6 +91,9 @@ def verify(
         raise InputError("verification needs pairs or identity; the table has no identity.")
     else:
         matchings = match_all(X, identity, protected, **options)
+    if protected is not None:
+        doubts = order_doubts(X, protected, metric, protected_metric or metric, seed=seed)
+        matchings[PP].result["notes"].extend(doubts)
     reports = {name: m.result | {"n_missing": n_missing} for name, m in matchings.items()}
     return reports[OO] if protected is None else reports | {"n_missing": n_missing}
 
