@@ -221,6 +221,9 @@ class TestPerturber:
                 method.transform(images, **arguments)
         with pytest.raises(InputError, match=r"in \[0, 1\]"):
             method.transform(images * 255, hide="gender")
+        for seed in (-1, "three", [0, -1]):
+            with pytest.raises(InputError, match="seed must be integers >= 0, got"):
+                method.transform(images, hide="gender", seed=seed)
         with pytest.raises(Exception, match="not fitted"):
             perturber_class(name)().transform(images, hide="gender")
         with pytest.raises(InputError, match="one label an image"):

@@ -83,6 +83,24 @@ def test_an_unknown_labeller_is_refused(kind):
         kind(labeller="mine").fit(x, {"gender": ["female", "male"]})
 
 
+def test_a_picture_that_comes_out_nan_is_no_result():
+    class Broken(Perturber):
+        attributes_, size_, seed = {"gender": ["female", "male"]}, 8, 0
+
+        def fit(self):
+            self.weights_ = 1
+            return self
+
+        def _codes(self, x):
+            return {"gender": np.zeros(len(x), dtype=int)}
+
+        def _perturb(self, x, now, then, hidden):
+            return torch.where(torch.arange(len(x))[:, None, None, None] == 1, torch.nan, x)
+
+    with pytest.raises(InputError, match="Broken made image 1 NaN; lower its strength"):
+        Broken().fit().transform(np.zeros((3, 3, 8, 8), np.float32), hide="gender")
+
+
 def test_a_method_is_not_asked_what_the_reader_knows():
     class Blind(Perturber):
         labeller, attributes_ = "reader", {"gender": ["female", "male"]}

@@ -8,7 +8,7 @@ References
    image-to-image translation", CVPR 2018: where the paper took both from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ SLOPE = 0.01
 N_RESIDUAL = 6
 
 
-def label_layout(attributes: dict[str, Sequence[str]]) -> tuple[dict[str, Any], int]:
+def label_layout(attributes: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], int]:
     """Return to each attribute the place of its first plane and its number of classes.
 
     Two classes take one plane (0 or 1), more take one each.

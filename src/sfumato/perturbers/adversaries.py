@@ -1,5 +1,6 @@
 """Networks that read attributes off pictures, trained for a generator to fool."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -7,9 +8,10 @@ import torch
 from sfumato.losses.gan import attribute_loss
 from sfumato.nets.attributes import AttributeNet
 from sfumato.nets.privacynet import label_layout, read_labels
+from sfumato.outcomes import Progress
 from sfumato.perturbers._draws import Draws
-from sfumato.perturbers.choice import classes_and_codes
-from sfumato.perturbers.images import Pictures
+from sfumato.perturbers.choice import Labels, classes_and_codes
+from sfumato.perturbers.images import Images, Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
@@ -21,8 +23,16 @@ N_SHOWN = 500
 
 
 def train_adversaries(
-    images, labels, *, size, width=24, recipe=None, seed=0, folder=None, progress=None
-):
+    images: Images,
+    labels: Labels,
+    *,
+    size: int,
+    width: int = 24,
+    recipe: PerturberRecipe | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> list[AttributeNet]:
     """Return one plain and one residual network that read the attributes off altered pictures.
 
     Parameters
@@ -107,7 +117,7 @@ def _train(net, pictures, codes, layout, recipe, seed, folder, progress):
     return net.cpu().eval()
 
 
-def make_altered():
+def make_altered() -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a function that alters pictures in [-1, 1], drawing from torch's generator.
 
     Turned, moved, lit otherwise, blurred, noisy; gradients pass.

@@ -1,10 +1,11 @@
 """What all perturbers share: checks, sizes, and which class a picture is to show."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,7 +17,7 @@ from sfumato._constraints import (
     declared_constraints,
 )
 from sfumato.errors import InputError
-from sfumato.perturbers.choice import check_choice_of, class_numbers, target_codes
+from sfumato.perturbers.choice import Hide, Labels, check_choice_of, class_numbers, target_codes
 from sfumato.perturbers.images import resized
 from sfumato.validation import check_images
 
@@ -64,7 +65,16 @@ class Perturber(BaseEstimator):
             for name, classes in self.attributes_.items()
         }
 
-    def transform(self, images, *, hide, keep=(), labels=None, at_random=False, seed=None):
+    def transform(
+        self,
+        images: ArrayLike,
+        *,
+        hide: Hide,
+        keep: str | Iterable[str] = (),
+        labels: Labels | None = None,
+        at_random: bool = False,
+        seed: int | Sequence[int] | None = None,
+    ) -> NDArray[np.float32]:
         """Return pictures on which machines misread the hidden attributes.
 
         Parameters
@@ -94,14 +104,15 @@ class Perturber(BaseEstimator):
         Raises
         ------
         InputError
-            For bad images, attributes, classes or labels.
+            For bad parameters, images, attributes, classes, labels or seed, or where an image
+            comes out with a NaN.
         """
         check_is_fitted(self)
         check_parameters(self)
         images = check_images(images)
         wanted = check_choice_of(self.shown_, hide, keep)
         given = self._given(labels, len(images))
-        rng = np.random.default_rng(self.seed if seed is None else seed)
+        rng = _generator(self.seed if seed is None else seed)
         draws = {
             name: int(seed)
             for name, seed in zip(wanted, rng.integers(2**32, size=len(wanted)), strict=True)
@@ -110,7 +121,13 @@ class Perturber(BaseEstimator):
         for start in range(0, len(images), BATCH):
             rows = slice(start, start + BATCH)
             parts.append(self._part(images[rows], rows, wanted, given, draws, at_random))
-        return np.concatenate(parts)
+        found = np.concatenate(parts)
+        if not np.isfinite(found).all():
+            row = int(np.flatnonzero(~np.isfinite(found).all(axis=(1, 2, 3)))[0])
+            raise InputError(
+                f"{type(self).__name__} made image {row} NaN; lower its strength or fit it anew."
+            )
+        return found
 
     def _part(self, images, rows, wanted, given, draws, at_random):
         small = resized(images, self.size_, self.size_)
@@ -154,7 +171,14 @@ class Perturber(BaseEstimator):
         return found
 
 
-def with_strength(perturber, strength):
+def _generator(seed):
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"seed must be integers >= 0, got {seed!r}.") from error
+
+
+def with_strength(perturber: Perturber, strength: float) -> Perturber:
     """Return a perturber that changes pictures more or less; the given one stays as it is.
 
     Parameters

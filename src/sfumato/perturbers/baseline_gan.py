@@ -1,7 +1,15 @@
 """The control of PrivacyNet's paper: the same game without a matcher [1]_, Sect. 4."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
+from sfumato.perturbers.choice import Labels
+from sfumato.perturbers.images import Images
 from sfumato.perturbers.privacynet import PrivacyNetPerturber
+from sfumato.perturbers.recipes import PerturberRecipe
 
 
 class BaselineGan(PrivacyNetPerturber):
@@ -21,16 +29,16 @@ class BaselineGan(PrivacyNetPerturber):
 
     def fit(
         self,
-        images,
-        labels,
+        images: Images,
+        labels: Labels,
         *,
-        matcher=None,
-        wanted=None,
-        adversaries=(),
-        recipe=None,
-        folder=None,
-        progress=None,
-    ):
+        matcher: Callable | None = None,
+        wanted: Callable | None = None,
+        adversaries: Sequence = (),
+        recipe: PerturberRecipe | None = None,
+        folder: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
         """Train the generator; see :meth:`PrivacyNetPerturber.fit`, but it takes no matcher."""
         if matcher is not None or wanted is not None:
             raise InputError("baseline-gan takes no matcher; use privacynet.")

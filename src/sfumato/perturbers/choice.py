@@ -4,9 +4,10 @@ The one home of these checks; it knows no method.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.labels import as_classes, as_text
 from sfumato.errors import InputError
@@ -18,9 +19,13 @@ ATTRIBUTES = {
     "age": ("young", "middle", "old"),
 }
 AGE_ENDS_YEARS = (30, 45)
+#: To each attribute one label an image.
+Labels = Mapping[str, Sequence | NDArray]
+#: Attributes to hide, or to each the class to show, None where free.
+Hide = str | Iterable[str] | Mapping[str, str | None]
 
 
-def age_group(years):
+def age_group(years: ArrayLike) -> NDArray[np.str_]:
     """Return "young" (up to 30), "middle" (31 to 45) or "old" of ages, PrivacyNet's Eq. 9.
 
     Parameters
@@ -42,7 +47,7 @@ def age_group(years):
     return np.array(ATTRIBUTES["age"])[np.searchsorted(AGE_ENDS_YEARS, years, side="left")]
 
 
-def known_labels(values, name, n_images):
+def known_labels(values: Sequence | NDArray, name: str, n_images: int) -> NDArray[np.str_]:
     """Return the labels of one attribute as strings.
 
     Parameters
@@ -75,7 +80,9 @@ def _check_length(values, name, n_images):
         raise InputError(f"{name} must have one label an image, {n_images}, got {len(values)}.")
 
 
-def class_numbers(values, classes, name, n_images):
+def class_numbers(
+    values: Sequence | NDArray, classes: Sequence[str], name: str, n_images: int
+) -> NDArray[np.int64]:
     """Return the numbers of classes; an unknown one is refused with its row.
 
     Parameters
@@ -100,7 +107,9 @@ def class_numbers(values, classes, name, n_images):
     return np.array([number[value] for value in values], dtype=np.int64)
 
 
-def classes_and_codes(labels, n_images):
+def classes_and_codes(
+    labels: Labels, n_images: int
+) -> tuple[dict[str, list[str]], dict[str, NDArray[np.int64]]]:
     """Return the classes of each attribute, and the class of every image as a number.
 
     Parameters
@@ -140,7 +149,9 @@ def classes_and_codes(labels, n_images):
     return attributes, codes
 
 
-def check_choice_of(attributes, hide, keep=()):
+def check_choice_of(
+    attributes: Mapping[str, Sequence[str]], hide: Hide, keep: str | Iterable[str] = ()
+) -> dict[str, str | None]:
     """Return what to hide as a dict from attribute to the class to show, None where free.
 
     Parameters
@@ -176,7 +187,14 @@ def check_choice_of(attributes, hide, keep=()):
     return wanted
 
 
-def target_codes(codes, n_classes, rng, *, shown=None, at_random=False):
+def target_codes(
+    codes: NDArray[np.integer],
+    n_classes: int,
+    rng: np.random.Generator,
+    *,
+    shown: int | None = None,
+    at_random: bool = False,
+) -> NDArray[np.integer]:
     """Return the class that each picture is to show.
 
     Parameters
@@ -202,7 +220,9 @@ def target_codes(codes, n_classes, rng, *, shown=None, at_random=False):
     return (codes + rng.integers(1, n_classes, size=len(codes))) % n_classes
 
 
-def every_choice(attributes=None):
+def every_choice(
+    attributes: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, dict[str, str | None]]:
     """Return all ways to hide, by their names in the papers: 15 for the usual attributes.
 
     Parameters

@@ -1,6 +1,6 @@
 """Controllable face privacy: move a face along the subspaces of its attributes."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.linalg import polar
@@ -11,6 +11,7 @@ from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import warp_faces
+from sfumato.outcomes import Progress
 from sfumato.perturbers._face_code import (
     CODE_PARAMETERS,
     FaceCode,
@@ -21,8 +22,8 @@ from sfumato.perturbers._face_code import (
     read_classes,
 )
 from sfumato.perturbers.base import LABELLER, Perturber
-from sfumato.perturbers.choice import classes_and_codes
-from sfumato.perturbers.images import Pictures
+from sfumato.perturbers.choice import Labels, classes_and_codes
+from sfumato.perturbers.images import Images, Pictures
 from sfumato.validation import need
 
 # Components of the code with less variance than this share of the largest are numerical noise.
@@ -141,7 +142,13 @@ class ControllableFacePrivacy(Perturber):
         self.labeller = labeller
         self.seed = seed
 
-    def fit(self, images, labels, *, progress=None):
+    def fit(
+        self,
+        images: Images,
+        labels: Labels,
+        *,
+        progress: Progress | None = None,
+    ) -> Self:
         """Learn the code and the attributes' subspaces.
 
         Parameters

@@ -1,7 +1,7 @@
 """Face mixing: each face is morphed with a face of the class that it is to show."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from sfumato._constraints import POSITIVE_INT, Interval, StrOptions, check_param
 from sfumato._fitted import COUNT, Arrays, Value
 from sfumato.faces.crops import ZOOM
 from sfumato.faces.landmarks import face_mask, warp_faces
+from sfumato.outcomes import Progress
 from sfumato.perturbers._face_code import (
     BATCH,
     CODE_PARAMETERS,
@@ -20,8 +21,8 @@ from sfumato.perturbers._face_code import (
     read_classes,
 )
 from sfumato.perturbers.base import Perturber
-from sfumato.perturbers.choice import classes_and_codes
-from sfumato.perturbers.images import Pictures
+from sfumato.perturbers.choice import Labels, classes_and_codes
+from sfumato.perturbers.images import Images, Pictures
 from sfumato.validation import need
 
 #: Components by which the present class is read where no labels are given.
@@ -124,7 +125,13 @@ class FaceMixing(Perturber):
         self.max_faces = max_faces
         self.seed = seed
 
-    def fit(self, images, labels, *, progress=None):
+    def fit(
+        self,
+        images: Images,
+        labels: Labels,
+        *,
+        progress: Progress | None = None,
+    ) -> Self:
         """Choose or average the candidates of each class.
 
         Parameters

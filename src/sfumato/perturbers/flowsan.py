@@ -1,13 +1,15 @@
 """FlowSAN: semi-adversarial networks one after another, each hiding what the last one left."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from sfumato._constraints import POSITIVE_INT, Optional, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 from sfumato.perturbers._san_data import (
     ALSO_SHOWN,
     SEVERAL,
@@ -20,6 +22,9 @@ from sfumato.perturbers._san_data import (
     telling,
 )
 from sfumato.perturbers.base import Perturber
+from sfumato.perturbers.choice import Labels
+from sfumato.perturbers.images import Images
+from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.perturbers.san import SanPerturber
 
 
@@ -101,7 +106,16 @@ class FlowSan(Perturber):
         self.san = san
         self.seed = seed
 
-    def fit(self, images, labels, *, matcher=None, recipe=None, folder=None, progress=None):
+    def fit(
+        self,
+        images: Images,
+        labels: Labels,
+        *,
+        matcher: Callable | None = None,
+        recipe: PerturberRecipe | None = None,
+        folder: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
         """Learn from faces with their gender.
 
         Parameters

@@ -1,10 +1,14 @@
 """Pictures as the perturbers take them: checked, scaled, read in batches."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import Stack, Subset
 from sfumato.validation import check_images, need
+
+#: What perturbers are fitted on, see :class:`Pictures`.
+Images = ArrayLike | Stack | Subset
 
 
 def resized(images, height, width):

@@ -12,8 +12,10 @@ with labels V_0 and V_t the labels to show,
 """
 
 import math
+from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Self
 
 from sfumato._constraints import (
     NOT_NEGATIVE,
@@ -24,9 +26,10 @@ from sfumato._constraints import (
     check_parameters,
 )
 from sfumato._fitted import COUNT, Arrays, Value
+from sfumato.outcomes import Progress
 from sfumato.perturbers.base import LABELLER, Perturber
-from sfumato.perturbers.choice import classes_and_codes
-from sfumato.perturbers.images import Pictures
+from sfumato.perturbers.choice import Labels, classes_and_codes
+from sfumato.perturbers.images import Images, Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.validation import need
 
@@ -137,16 +140,16 @@ class PrivacyNetPerturber(Perturber):
 
     def fit(
         self,
-        images,
-        labels,
+        images: Images,
+        labels: Labels,
         *,
-        matcher=None,
-        wanted=None,
-        adversaries=(),
-        recipe=None,
-        folder=None,
-        progress=None,
-    ):
+        matcher: Callable | None = None,
+        wanted: Callable | None = None,
+        adversaries: Sequence = (),
+        recipe: PerturberRecipe | None = None,
+        folder: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
         """Train the generator; needs the extra ``deep``.
 
         Parameters

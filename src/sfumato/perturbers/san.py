@@ -1,14 +1,20 @@
 """Semi-adversarial networks: an autoencoder that hides gender and keeps the face matchable."""
 
+from collections.abc import Callable
 from numbers import Real
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 
 from sfumato._constraints import NOT_NEGATIVE, POSITIVE_INT, Each, Interval, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
+from sfumato.outcomes import Progress
 from sfumato.perturbers._san_data import ALSO_SHOWN, SIZE, SanFaces, checked, released_recipe
 from sfumato.perturbers.base import Perturber
+from sfumato.perturbers.choice import Labels
+from sfumato.perturbers.images import Images
+from sfumato.perturbers.recipes import PerturberRecipe
 
 
 class SanPerturber(Perturber):
@@ -127,15 +133,15 @@ class SanPerturber(Perturber):
 
     def fit(
         self,
-        images,
-        labels,
+        images: Images,
+        labels: Labels,
         *,
-        matcher=None,
-        classifier=None,
-        recipe=None,
-        folder=None,
-        progress=None,
-    ):
+        matcher: Callable | None = None,
+        classifier: Callable | None = None,
+        recipe: PerturberRecipe | None = None,
+        folder: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
         """Learn from faces with their gender.
 
         Parameters

@@ -1,7 +1,8 @@
 """An ensemble of semi-adversarial networks: one of several outputs, or their mean."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.data.keyed_noise import row_keys, uniform
 from sfumato.data.labels import class_codes
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 from sfumato.perturbers._san_data import (
     ALSO_SHOWN,
     SEVERAL,
@@ -22,7 +24,9 @@ from sfumato.perturbers._san_data import (
     telling,
 )
 from sfumato.perturbers.base import Perturber
-from sfumato.perturbers.choice import known_labels
+from sfumato.perturbers.choice import Labels, known_labels
+from sfumato.perturbers.images import Images
+from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.perturbers.san import SanPerturber
 from sfumato.validation import check_choice
 
@@ -126,7 +130,16 @@ class SanEnsemble(Perturber):
         self.san = san
         self.seed = seed
 
-    def fit(self, images, labels, *, matcher=None, recipe=None, folder=None, progress=None):
+    def fit(
+        self,
+        images: Images,
+        labels: Labels,
+        *,
+        matcher: Callable | None = None,
+        recipe: PerturberRecipe | None = None,
+        folder: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
         """Learn from faces with their gender and, if known, age and race.
 
         Parameters

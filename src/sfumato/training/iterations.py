@@ -1,11 +1,11 @@
 """Train a network for a number of batches, to the end; knows no method."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
+from sfumato.outcomes import Progress
 from sfumato.training.networks import Schedule, train_networks
 
 
@@ -25,9 +25,9 @@ class Record:
 
     name: str
     folder: str | Path | None = None
-    progress: Callable | None = None
+    progress: Progress | None = None
 
-    def report(self, n_done, n_total, what):
+    def report(self, n_done: int, n_total: int | None, what: str) -> None:
         """Tell of a batch."""
         if self.progress is not None:
             self.progress(n_done, n_total, f"{self.name}, {what}" if what else self.name)
