@@ -157,8 +157,8 @@ class PrivacyNetPerturber(Perturber):
         images : array-like
             As :class:`sfumato.perturbers.images.Pictures` takes them.
         labels : dict of str to array-like of str of shape (n_images,)
-            Classes of each attribute, of :data:`sfumato.perturbers.choice.ATTRIBUTES` in their
-            order there, of others in alphabetical order.
+            The classes are those that occur: of :data:`sfumato.perturbers.choice.ATTRIBUTES` in
+            their order there, of others in alphabetical order.
         matcher : Module, optional
             Templates of unit length from pictures (n_images, 3, size, size) in [0, 1], such as
             :class:`sfumato.nets.matcher.CropMatcher`; default: none, as in the paper's

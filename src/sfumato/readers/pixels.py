@@ -1,18 +1,23 @@
 """A reader of several attributes on the pixels of a face: one convolutional network."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
 from sfumato.errors import InputError
-from sfumato.faces.crops import ZOOM
+from sfumato.faces.crops import ZOOM, Stack, Subset
 from sfumato.nets.backbones import make_backbone
 from sfumato.nets.multitask import MultiTaskNet
 from sfumato.nets.pixels import to_planes
+from sfumato.outcomes import Progress
 from sfumato.readers._training import Rows, logits_of, outputs, train_reader
+from sfumato.readers.recipes import Architecture, ReaderRecipe
 from sfumato.readers.tasks import make_task, reading_of
 from sfumato.validation import check_choice, need
 
@@ -149,20 +154,20 @@ class PixelReader:
 
 
 def train_pixels(
-    images,
-    labels,
-    validation,
-    architecture,
-    recipe,
+    images: NDArray[np.uint8] | Stack | Subset,
+    labels: Mapping[str, Sequence | NDArray],
+    validation: ArrayLike,
+    architecture: Architecture,
+    recipe: ReaderRecipe,
     *,
-    augmentation="faces",
-    age_model="coral",
-    weighted=False,
-    guide=None,
-    start=None,
-    folder=None,
-    progress=None,
-):
+    augmentation: str = "faces",
+    age_model: str = "coral",
+    weighted: bool = False,
+    guide: Sequence | NDArray | None = None,
+    start: PixelReader | None = None,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[PixelReader, list[dict[str, float]]]:
     """Train a network on pixels.
 
     Parameters

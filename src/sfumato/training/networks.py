@@ -7,17 +7,20 @@ batch draws its rows and its random numbers from the seed, the epoch and the bat
 import json
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sfumato._constraints import POSITIVE_INT, SEED, Interval, Optional, check_values
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
+from sfumato.outcomes import Progress
 from sfumato.training._checkpoints import load_state, save_state
 from sfumato.validation import check_choice
 
@@ -58,7 +61,7 @@ class Schedule:
 
 
 @dataclass
-class Progress:
+class Standing:
     """Where a training stands; all of it is in the checkpoint."""
 
     epoch: int = 0
@@ -70,18 +73,18 @@ class Progress:
 
 
 def train_networks(
-    step,
-    validate,
-    parts,
-    n_samples,
-    schedule,
+    step: Callable[[NDArray[np.int64], float], dict[str, float]],
+    validate: Callable[[], dict[str, float]],
+    parts: Mapping[str, Any],
+    n_samples: int,
+    schedule: Schedule,
     *,
-    folder=None,
-    settings=None,
-    progress=None,
-    keep="best",
-    fabric=None,
-):
+    folder: str | Path | None = None,
+    settings: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+    keep: Literal["best", "last"] = "best",
+    fabric: Any = None,
+) -> list[dict[str, float]]:
     """Call ``step`` on shuffled batches, epoch after epoch; keep the best or the last weights.
 
     Parameters
@@ -208,7 +211,7 @@ class _Run:
     def load(self):
         """Return where an earlier run stood, and give the parts their weights of then."""
         if self.folder is None or not (self.folder / CHECKPOINT).is_file():
-            return Progress()
+            return Standing()
         found = load_state(self.folder / CHECKPOINT)
         if found["settings"] != self.settings:
             changed = sorted(
@@ -222,7 +225,7 @@ class _Run:
             )
         for name, part in self.parts.items():
             part.load_state_dict(found["parts"][name])
-        return Progress(**found["progress"])
+        return Standing(**found["progress"])
 
     def save(self, state):
         """Write the checkpoint, the log and the curves."""
