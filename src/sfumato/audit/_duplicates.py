@@ -30,7 +30,7 @@ N_PAIRS = 60_000
 N_ALIGNED = 300
 #: At most so many templates of a side are looked up among all others.
 N_LOOKED_UP = 1500
-N_CELLS = 6e8
+N_CELLS = 3e8
 QUERIES, GALLERY = 256, 16_384
 
 
@@ -93,8 +93,8 @@ def find_near_identical(rows: Rows, metric: str, *, seed: int = 0) -> dict[str, 
     Returns
     -------
     dict
-        ``n_looked_up``, ``n_near``, ``n_people`` (of those templates), ``n_contradicting`` (the
-        nearest has another label), ``limit`` (a distance); the first three also under
+        ``n_looked_up``, ``n_near``, ``n_people`` (of those templates), ``n_contradicting`` (one
+        of them has another label), ``limit`` (a distance); the first three also under
         ``across``: test templates and their near-identical ones in development.
     """
     rng = np.random.default_rng(seed)
@@ -154,21 +154,21 @@ def _looked_up(side, cost, rng):
 
 def _near(rows, queries, metric, limit):
     """Return which queries have a near one of another name, of another label, on another side."""
-    compared = comparator(metric)
-    nearest = np.full(len(queries), np.inf)
-    label = rows.label[queries]
-    partner = label.copy()
-    across = np.zeros(len(queries), dtype=bool)
+    compared, least = comparator(metric), _score(limit, metric)
+    near, contradicting, across = (np.zeros(len(queries), dtype=bool) for _ in range(3))
     for start in range(0, len(rows.X), GALLERY):
-        part = slice(start, start + GALLERY)
-        found = distance(compared.matrix(rows.X[queries], rows.X[part]), metric)
-        other_side = rows.side[queries][:, None] != rows.side[part]
-        across |= (other_side & (found <= limit)).any(axis=1)
-        other = other_side | (rows.identity[queries][:, None] != rows.identity[part])
-        found = np.where(other, found, np.inf)
-        best = found.argmin(axis=1)
-        value = found[np.arange(len(queries)), best]
-        closer = value < nearest
-        nearest[closer], partner[closer] = value[closer], rows.label[part][best[closer]]
-    near = nearest <= limit
-    return near, near & (partner != label), across
+        scores = compared.matrix(rows.X[queries], rows.X[start : start + GALLERY])
+        query, other = np.nonzero(scores >= least)
+        a, b = queries[query], other + start
+        apart = rows.side[a] != rows.side[b]
+        across[query[apart]] = True
+        other_person = apart | (rows.identity[a] != rows.identity[b])
+        near[query[other_person]] = True
+        contradicting[query[other_person & (rows.label[a] != rows.label[b])]] = True
+    return near, contradicting, across
+
+
+def _score(limit, metric):
+    if metric == "euclidean":
+        return -limit
+    return 1 - limit if metric == "agreement" else 1 - limit**2 / 2
