@@ -1,8 +1,14 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from sfumato.audit import protocol
+from sfumato.audit._alarms import raise_alarms
 from sfumato.audit.attackers import NAMES, attackers
 from sfumato.audit.protocol import audit
+from sfumato.audit.result import Leakage
 from sfumato.audit.views import attack_views, span
 from sfumato.data.planted import planted
 from sfumato.data.splits import split_identities
@@ -14,6 +20,12 @@ EUCLIDEAN = {"metric": "euclidean"}
 FAST = ["logistic regression", "quadratic discriminant", "similarity", "kNN"]
 
 
+@pytest.fixture(autouse=True)
+def few_resamples_of_the_matching(monkeypatch):
+    """These tests look at attackers; the matching's intervals have tests of their own."""
+    monkeypatch.setattr(protocol, "MATCHING_RESAMPLES", 10)
+
+
 def attacked(kind, names=None, seed=0, n_identities=500, **options):
     X, y, identity = planted(kind, n_identities, seed=seed)
     return audit(
@@ -22,46 +34,54 @@ def attacked(kind, names=None, seed=0, n_identities=500, **options):
 
 
 # Every planted leak, and an attacker of the suite that must find it.
+# Means lie between 0.66 and 0.85; 150 test people give a deviation of 0.02 to 0.03.
 @pytest.mark.parametrize(
-    ("kind", "finder", "least"),
+    ("kind", "finder"),
     [
-        ("linear", "logistic regression", 0.75),
-        ("linear", "linear SVM", 0.75),
-        ("variance", "quadratic discriminant", 0.75),
-        ("xor", "quadratic discriminant", 0.75),
-        ("xor", "RBF SVM", 0.7),
-        ("xor", "MLP", 0.65),
-        ("clusters", "kNN", 0.7),
-        ("clusters", "RBF SVM", 0.7),
-        ("clusters", "random forest", 0.6),
+        ("linear", "logistic regression"),
+        ("linear", "linear SVM"),
+        ("variance", "quadratic discriminant"),
+        ("xor", "quadratic discriminant"),
+        ("xor", "RBF SVM"),
+        ("xor", "MLP"),
+        ("clusters", "kNN"),
+        ("clusters", "RBF SVM"),
+        ("clusters", "random forest"),
     ],
 )
-def test_the_right_attacker_finds_a_planted_leak(kind, finder, least):
-    result = attacked(kind, [finder])
-    assert result.before.headline.balanced_accuracy > least
-    assert result.before.headline.ci95[0] > 0.5
+def test_the_right_attacker_finds_a_planted_leak(kind, finder):
+    headline = attacked(kind, [finder]).before.headline
+    assert headline.balanced_accuracy > 0.55
+    assert headline.ci95[0] > 0.5
 
 
-@pytest.mark.parametrize("kind", ["linear", "variance", "xor", "clusters", "subgroup"])
-def test_the_headline_finds_every_planted_leak(kind):
-    n_identities = 1200 if kind == "subgroup" else 500
-    names = [*FAST, "RBF SVM", "gradient boosting"]
-    headline = attacked(kind, names, n_identities=n_identities).before.headline
+@pytest.mark.parametrize(
+    ("kind", "more", "n_identities"),
+    [
+        ("linear", "RBF SVM", 500),
+        ("variance", "RBF SVM", 500),
+        ("xor", "RBF SVM", 500),
+        ("clusters", "RBF SVM", 500),
+        ("subgroup", "gradient boosting", 1200),
+    ],
+)
+def test_the_headline_finds_every_planted_leak(kind, more, n_identities):
+    headline = attacked(kind, [*FAST, more], n_identities=n_identities).before.headline
     assert headline.ci95[0] > 0.5, headline
 
 
 def test_on_clean_tables_the_interval_covers_chance():
-    # A 95 % interval misses in 2 of 40 on average; 7 or more has a probability below 0.4 %.
+    # A 95 % interval misses in 2 of 40 on average; 11 or more has a probability below 1e-5.
     missed = 0
     for seed in range(40):
-        low, high = attacked("none", FAST[:3], seed, n_identities=150).before.headline.ci95
+        low, high = attacked("none", FAST[:2], seed, n_identities=150).before.headline.ci95
         missed += not low <= 0.5 <= high
-    assert missed <= 6
+    assert missed <= 10
 
 
 def test_leace_stops_the_linear_attacker_and_not_the_quadratic():
     X, y, identity = planted("linear", 1500)
-    X[y == 1, 3] *= 3
+    X[y == 1, 3:6] *= 3
     fit, held_out = split_identities(identity)
     protected = LeaceEraser().fit(X[fit], y[fit]).transform(X[held_out])
     result = audit(
@@ -74,9 +94,11 @@ def test_leace_stops_the_linear_attacker_and_not_the_quadratic():
         **EUCLIDEAN,
     )
     linear, quadratic = result.after.attacks.values()
+    # Over 6 seeds: 0.841 +- 0.019 before, 0.534 +- 0.021 after; quadratic 0.816 +- 0.029 at
+    # the interval's lower end; reduction 0.20 +- 0.05.
     assert result.before.attacks["logistic regression"].balanced_accuracy > 0.7
-    assert linear.balanced_accuracy < 0.58
-    assert quadratic.ci95[0] > 0.6
+    assert linear.balanced_accuracy < 0.64
+    assert quadratic.ci95[0] > 0.65
     assert result.after.strongest == "quadratic discriminant"
     assert result.reduction["value"] < 0.7
     assert set(result.matching) == {
@@ -104,7 +126,7 @@ def test_the_headline_is_picked_on_validation_people():
 
 def test_another_data_set_for_the_test():
     X, y, identity = planted("linear", 300, seed=1)
-    Z, z, who = planted("none", 150, seed=2)
+    Z, z, who = planted("none", 400, seed=2)
     result = audit(
         X,
         y,
@@ -114,9 +136,10 @@ def test_another_data_set_for_the_test():
         n_resamples=300,
         **EUCLIDEAN,
     )
+    # Over 8 seeds: 0.833 +- 0.013 of the first, 0.498 +- 0.023 of the other.
     assert result.before.headline.validation > 0.7
-    assert abs(result.before.headline.balanced_accuracy - 0.5) < 0.1
-    assert result.split["test"]["n_people"] == 150
+    assert abs(result.before.headline.balanced_accuracy - 0.5) < 0.15
+    assert result.split["test"]["n_people"] == 400
 
 
 def test_the_whole_suite_runs_and_reports_itself():
@@ -130,17 +153,20 @@ def test_the_whole_suite_runs_and_reports_itself():
 
 def test_progress_counts_to_the_end():
     seen = []
-    attacked("linear", FAST, n_identities=60, progress=lambda *step: seen.append(step))
+    attacked("linear", FAST, n_identities=110, progress=lambda *step: seen.append(step))
     assert [step[0] for step in seen] == [0, 1, 2, 3] and seen[0][1] == 4
 
 
 def test_rows_without_the_label_are_left_out():
-    X, y, identity = planted("linear", 100)
+    X, y, identity = planted("linear", 110)
+    kept = np.arange(len(y)) % 7 > 0
+    options = {"attackers": FAST, "n_resamples": 50}
+    expected = audit(X[kept], y[kept], identity=identity[kept], **options)
     y = y.astype(object)
-    y[::7] = None
-    X[::7] = 1e6
-    result = audit(X, y, identity=identity, attackers=FAST, n_resamples=50)
-    assert result.before.headline.balanced_accuracy > 0.7
+    y[~kept] = None
+    X[~kept] = 1e6
+    result = audit(X, y, identity=identity, **options)
+    assert result.before.to_dict() == expected.before.to_dict()
 
 
 class TestAlarms:
@@ -151,7 +177,7 @@ class TestAlarms:
         assert attacked("linear", FAST).alarms == []
 
     def test_few_people(self):
-        text = self.alarms("linear", FAST, n_identities=60)
+        text = self.alarms("linear", FAST, n_identities=110)
         assert "test people: a 95% interval over identities needs at least 40" in text
         assert "test people, fewer than 30: its figures are unstable" in text
 
@@ -162,10 +188,21 @@ class TestAlarms:
         text = " ".join(result.alarms)
         assert "kNN on protected embeddings is at exactly chance (0.500): a failed fit" in text
 
+    def raised(self, after=None, **figures):
+        """Return the alarms about one attacker with these figures, on enough people."""
+        before = attacked("linear", FAST[:1]).before
+        changed = Leakage({FAST[0]: replace(before.headline, **figures)}, FAST[0])
+        judge = SimpleNamespace(
+            n_identities=80, classes=np.arange(2), identities_per_class=np.array([40, 40])
+        )
+        return raise_alarms(changed, before if after else None, 0.5, judge, True)
+
     def test_cannot_fit_its_own_training_data(self):
-        # The labels' parity over two directions: a linear attacker cannot fit it.
-        text = self.alarms("xor", ["logistic regression"], n_identities=3000)
-        assert "logistic regression on raw embeddings cannot fit even its own training" in text
+        assert self.raised(training=0.531) == []
+        (text,) = self.raised(training=0.529)
+        assert text.startswith(
+            "logistic regression on raw embeddings cannot fit even its own training data (0.529"
+        )
 
     def test_no_identities(self):
         X, y, _ = planted("linear", 300)
@@ -173,9 +210,9 @@ class TestAlarms:
         assert "No identities were given" in result.alarms[0] and result.matching is None
 
     def test_nothing_to_erase(self):
-        X, y, identity = planted("none", 300)
-        result = audit(X, y, identity=identity, protected=X, attackers=FAST, n_resamples=100)
-        assert any("nothing was there to erase" in alarm for alarm in result.alarms)
+        assert self.raised(after=True, ci95=[0.501, 0.6]) == []
+        (text,) = self.raised(after=True, ci95=[0.5, 0.6])
+        assert "nothing was there to erase" in text
 
 
 @pytest.mark.parametrize(
@@ -221,7 +258,8 @@ def test_a_leak_in_the_length_alone_is_found(rng):
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     X *= np.exp(0.3 * y + 0.1 * rng.normal(size=900))[:, None]
     result = audit(X, y, identity=identity, attackers=["kNN"], n_resamples=100)
-    assert result.before.headline.balanced_accuracy > 0.85
+    # Over 8 seeds: 0.908 +- 0.026.
+    assert result.before.headline.balanced_accuracy > 0.75
 
 
 def test_span_keeps_every_distance(rng):

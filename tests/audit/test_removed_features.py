@@ -13,7 +13,7 @@ from sfumato.errors import InputError
 
 
 def test_a_leak_spread_over_all_features_survives_removal_and_not_the_eraser():
-    X, y, identity = planted("linear", n_identities=700, n_features=40, seed=1)
+    X, y, identity = planted("linear", n_identities=1400, n_features=40, seed=1)
     fitted, audited = split_identities(identity)
     eraser = LeaceEraser().fit(X[fitted], y[fitted])
     found = accuracy_without_features(
@@ -27,10 +27,11 @@ def test_a_leak_spread_over_all_features_survives_removal_and_not_the_eraser():
     )
     assert found.chance == 0.5
     assert found.before.n_left.tolist() == [40, 20, 4]
-    assert found.before.mean[0] > 0.8
-    assert found.before.mean[1] > 0.7
-    assert (np.diff(found.before.mean) < 0).all()
-    assert (np.abs(found.after.mean - 0.5) < 0.1).all()
+    # 420 test people give a deviation of 0.02; the means are about 0.80 and 0.73 before.
+    assert found.before.mean[0] > 0.7
+    assert found.before.mean[1] > 0.6
+    assert np.diff(found.before.mean).max() < 0
+    assert np.abs(found.after.mean - 0.5).max() < 0.12
     # All features give the same whatever their order; few depend on which are left.
     assert found.before.deviation[0] < 0.005
     assert found.before.deviation[2] > 0.01
@@ -42,11 +43,13 @@ def test_one_telling_feature_is_kept_as_often_as_the_share_says():
     X, y = rng.normal(size=(400, 10)), rng.integers(0, 2, 400)
     X[:, 3] = 20 * y
     found = accuracy_without_features(
-        X, y, classifier=LogisticRegression(), removed=[0.5], n_repeats=24, test_share=0.5
+        X, y, classifier=LogisticRegression(), removed=[0.5], n_repeats=60, test_share=0.5
     )
     accuracy = found.before.accuracy[0]
-    assert ((accuracy == 1) | (accuracy < 0.65)).all()
-    assert 5 < (accuracy == 1).sum() < 19
+    # Of the others' features nothing can be read: 0.5 with a deviation of 0.035.
+    assert ((accuracy == 1) | (accuracy < 0.75)).all()
+    # 30 of 60 with a deviation of 3.9.
+    assert 10 < (accuracy == 1).sum() < 50
     expected = np.std(accuracy, ddof=1)
     assert found.before.deviation == pytest.approx([expected])
     assert found.before.mean == pytest.approx([accuracy.mean()])
@@ -59,8 +62,9 @@ def test_no_person_is_on_both_sides():
     rows = {"classifier": KNeighborsClassifier(1), "removed": [0], "test_share": 0.4}
     apart = accuracy_without_features(X, y, identity=identity, **rows)
     mixed = accuracy_without_features(X, y, **rows)
-    assert mixed.before.mean[0] > 0.95
-    assert apart.before.mean[0] < 0.65
+    # 1, and 0.5 with a deviation of 0.05.
+    assert mixed.before.mean[0] > 0.9
+    assert apart.before.mean[0] < 0.75
 
 
 def test_balanced_accuracy_after_training_on_balanced_classes():
@@ -146,7 +150,7 @@ def test_a_constant_classifier_is_at_chance():
         ({"y": [0, 1]}, "y must have one entry a row, 300, got 2"),
         ({"identity": [0]}, "identity must have one entry a row, 300, got 1"),
         ({"protected": [[1.0]]}, "protected must have one entry a row, 300, got 1"),
-        ({"test_share": 0.001}, "class '0' has 1 test people, at least 6"),
+        ({"test_share": 0.001}, r"class '\d' has \d test people, at least 6"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(change, message):

