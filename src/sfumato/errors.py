@@ -6,6 +6,11 @@ from typing import Any
 class SfumatoError(Exception):
     """Base of every error that sfumato raises on purpose."""
 
+    @property
+    def reason(self) -> str:
+        """The message in a line, without the full stop, as a reject's reason."""
+        return " ".join(str(self).split()).rstrip(".")
+
 
 class InputError(SfumatoError, ValueError):
     """The user's input breaks a rule; the message names argument, rule and value."""

@@ -31,7 +31,7 @@ def reject_of(error: BaseException) -> Reject:
     """
     from sfumato.errors import SfumatoError
 
-    text = " ".join(str(error).split())[:300].rstrip(".")
     if isinstance(error, SfumatoError):
-        return Reject(text)
+        return Reject(error.reason[:300])
+    text = " ".join(str(error).split())[:300].rstrip(".")
     return Reject(f"failed with {type(error).__name__}: {text}" if text else type(error).__name__)

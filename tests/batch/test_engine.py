@@ -28,6 +28,7 @@ from sfumato.faces.sources import open_source
 from sfumato.faces.workers import CRASHED
 from sfumato.models.storage import SavedModel, save_model
 from sfumato.models.tables import protect_table
+from sfumato.outcomes import Reject
 
 # Daft leaves its worker processes and their pipes to the garbage collector.
 pytestmark = [
@@ -149,11 +150,11 @@ class Sizes(PhotoJob):
 
     def rows(self, task, outcomes):
         named = list(zip(task.ids, outcomes, strict=True))
-        good = [{"image_id": name, "size": n} for name, n in named if not isinstance(n, str)]
+        good = [{"image_id": name, "size": n} for name, n in named if not isinstance(n, Reject)]
         bad = [
-            {"image_id": name, "path": None, "reason": n}
+            {"image_id": name, "path": None, "reason": n.reason}
             for name, n in named
-            if isinstance(n, str)
+            if isinstance(n, Reject)
         ]
         return pa.RecordBatch.from_pylist(good, schema=SCHEMA), bad
 
@@ -161,7 +162,7 @@ class Sizes(PhotoJob):
 def size_of(photo):
     if "crash" in photo:
         os._exit(9)
-    return os.path.getsize(photo) or "empty"
+    return os.path.getsize(photo) or Reject("empty")
 
 
 def test_a_photo_that_kills_its_process_is_a_reject(tmp_path):
@@ -175,7 +176,7 @@ def test_a_photo_that_kills_its_process_is_a_reject(tmp_path):
     assert dict(zip(found["image_id"], found["size"], strict=True)) == {
         "a.jpg": 3, "d.jpg": 5, "e.jpg": 7,
     }  # fmt: skip
-    assert summary["reasons"] == {"empty": 1, CRASHED: 1} and summary["n_rows_in"] == 5
+    assert summary["reasons"] == {"empty": 1, CRASHED.reason: 1} and summary["n_rows_in"] == 5
 
 
 def test_other_settings_and_foreign_folders_are_refused(table, model, tmp_path):

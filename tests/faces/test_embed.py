@@ -286,7 +286,7 @@ def test_crashing_photos_are_rejected_and_the_order_kept(tmp_path, png, fragile)
         encoder=fragile.Encoder(),
         workers=2,
     )
-    assert summary.reasons == {CRASHED: 3}
+    assert summary.reasons == {CRASHED.reason: 3}
     assert [row["image_id"] for row in rows(summary.rejects_path)] == ["p3", "p50", "p51"]
     good = [i for i in range(100) if i not in (3, 50, 51)]
     assert [row["embedding"] for row in rows(tmp_path / "out.parquet")] == [
@@ -311,7 +311,7 @@ def test_workers_that_cannot_start_say_so(tmp_path, png, fragile, capfd):
     [
         ({"source": "missing"}, "no such folder or file"),
         ({"source": "empty"}, "no photo in it"),
-        ({"source": "list.bin"}, "give a folder, a face table"),
+        ({"source": "list.bin"}, "unknown content; give a folder, a photo"),
         ({"source": "twice.txt"}, r"line 2: a.png is already in line 1"),
         ({"source": "void.txt"}, "names no photo"),
         ({"source": "plain.parquet"}, "has no column image"),
@@ -329,7 +329,7 @@ def test_workers_that_cannot_start_say_so(tmp_path, png, fragile, capfd):
 def test_bad_input(folder, tmp_path, fakes, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    (tmp_path / "list.bin").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "list.bin").write_bytes(b"\x80\x81\x00\xff")
     (tmp_path / "twice.txt").write_text("a.png\na.png\n")
     (tmp_path / "void.txt").write_text("\n \n")
     write_table(

@@ -6,6 +6,7 @@ from sfumato.batch.jobs import PhotoJob, rejects_of
 from sfumato.data.info import TableInfo
 from sfumato.faces.embed import settings_of
 from sfumato.faces.workers import FaceEmbedder
+from sfumato.outcomes import Reject
 from sfumato.readers.describe import Located, faces_of, flat_face, input_of, row_schema
 
 
@@ -38,7 +39,7 @@ class DescribeJob(PhotoJob):
     def rows(self, task, outcomes):
         """Return a task's faces and rejects; ids end in ``#0``, ``#1``, ... from the largest."""
         named = zip(task.ids, outcomes, strict=True)
-        good = [(name, rows) for name, rows in named if not isinstance(rows, str)]
+        good = [(name, rows) for name, rows in named if not isinstance(rows, Reject)]
         faces = [flat_face(face) for face in faces_of(good, self.reader)]
         for face in faces:
             face["image_id"] = f"{face['image_id']}#{face.pop('face')}"

@@ -7,11 +7,12 @@ which erasers and readers need, takes longer than a hundred photos.
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from sfumato.batch.parts import part_batches, photo_parts
 from sfumato.faces.embed import Layout, info_of, settings_of
 from sfumato.faces.workers import FaceEmbedder, WorkerPool, embed_in_order, limit_threads
+from sfumato.outcomes import Reject
 
 TASK = 16
 
@@ -32,10 +33,15 @@ class PhotoJob:
         Columns whose sums go into the summary.
     """
 
-    counts: ClassVar[tuple[str, ...]] = ()
+    counts: tuple[str, ...] = field(default=(), init=False)
     source: Any
     embedder: Any
     _isolate: bool = field(default=False, init=False, repr=False)
+
+    @property
+    def unread(self):
+        """What of the source is no photo, or was not looked at."""
+        return self.source.unread
 
     def parts(self, part_rows):
         """Return the parts."""
@@ -91,9 +97,9 @@ class EmbedJob(PhotoJob):
 
 
 def rejects_of(task, outcomes):
-    """Return the rejects of a task: the photos whose outcome is a reason."""
+    """Return the rejects of a task: the photos whose outcome is one."""
     return [
-        {"image_id": name, "path": path, "reason": said}
-        for name, path, said in zip(task.ids, task.paths, outcomes, strict=True)
-        if isinstance(said, str)
+        {"image_id": name, "path": path, "reason": outcome.reason}
+        for name, path, outcome in zip(task.ids, task.paths, outcomes, strict=True)
+        if isinstance(outcome, Reject)
     ]

@@ -69,7 +69,8 @@ def describe(
         _print_faces(found)
     lines = [f"{reject['image_id']}: {reject['reason']}" for reject in found.rejects]
     warn_some(lines, "photos without a description")
-    if found.rejects:
+    warn(*found.unread.lines())
+    if found.rejects or found.unread.missed:
         raise typer.Exit(DONE_WITH_REJECTS)
 
 

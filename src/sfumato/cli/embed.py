@@ -56,10 +56,11 @@ def embed(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if json:
-        print_json(asdict(summary))
+        print_json(asdict(summary) | {"unread": summary.unread.to_dict()})
     else:
         _print_summary(summary)
-    if summary.n_rejects:
+    warn(*summary.unread.lines())
+    if summary.n_rejects or summary.unread.missed:
         raise typer.Exit(DONE_WITH_REJECTS)
 
 

@@ -23,6 +23,7 @@ from sfumato.faces.parts import REJECTS
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
 from sfumato.faces.workers import FaceEmbedder, embed_in_order, n_cores
+from sfumato.outcomes import Reject
 from sfumato.validation import need
 
 IMAGES, ROWS, ABOUT = "images.npy", "rows.parquet", "crops.json"
@@ -264,12 +265,12 @@ def _write(photos, embedder, folder, size, workers, progress):
     for task, outcomes in embed_in_order(embedder, photos.batches(TASK), n_workers=workers):
         good = []
         for name, path, outcome in zip(task.ids, task.paths, outcomes, strict=True):
-            good.append(not isinstance(outcome, str))
+            good.append(not isinstance(outcome, Reject))
             if good[-1]:
                 images[n_kept] = outcome[0]
                 n_kept += 1
             else:
-                rejects.append({"image_id": name, "path": path, "reason": outcome})
+                rejects.append({"image_id": name, "path": path, "reason": outcome.reason})
         labels = dict(zip(task.labels.schema.names, task.labels.columns, strict=True))
         columns.append(pa.table({"image_id": task.ids} | labels).filter(pa.array(good)))
         n_seen += len(outcomes)

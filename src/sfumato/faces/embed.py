@@ -16,10 +16,12 @@ from sfumato.data.tables import IMAGE, ROW_GROUP, embedding_array, write_table
 from sfumato.errors import InputError
 from sfumato.faces.detect import PAD, make_detector
 from sfumato.faces.encoders import make_encoder
+from sfumato.faces.folders import Unread
 from sfumato.faces.parts import REJECTS, Parts
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
 from sfumato.faces.workers import FaceEmbedder, embed_in_order, n_cores
+from sfumato.outcomes import Reject
 
 TASK = 16
 TASKS_PER_CHUNK = 16
@@ -28,7 +30,10 @@ IMAGE_ROWS = 2_000
 
 @dataclass(frozen=True)
 class EmbedSummary:
-    """What a run did; ``rejects_path`` is None and ``reasons`` empty without rejects."""
+    """What a run did; ``rejects_path`` is None and ``reasons`` empty without rejects.
+
+    ``unread`` says what of the source is no photo, or was not looked at.
+    """
 
     n_photos: int
     n_templates: int
@@ -37,6 +42,7 @@ class EmbedSummary:
     rejects_path: str | None
     seconds: float
     reasons: dict[str, int] = field(default_factory=dict)
+    unread: Unread = field(default_factory=Unread)
 
 
 def embed(
@@ -127,6 +133,7 @@ def embed(
         rejects_path=str(rejects_path) if rejects.num_rows else None,
         seconds=time.perf_counter() - started,
         reasons=dict(Counter(rejects.column("reason").to_pylist()).most_common()),
+        unread=photos.unread,
     )
 
 
@@ -235,7 +242,7 @@ class Layout:
 
     def rows(self, task, outcomes):
         """Return record batches of templates and of rejects."""
-        good = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, str)]
+        good = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Reject)]
         at = [i for i in good for _ in outcomes[i]]
         ids = [name for i in good for name in self._names(task.ids[i], len(outcomes[i]))]
         arrays = [pa.array(ids, pa.string()), *task.labels.take(pa.array(at, pa.int64()))]
@@ -247,9 +254,9 @@ class Layout:
         )
         arrays.append(embedding_array(X))
         bad = [
-            {"image_id": task.ids[i], "path": task.paths[i], "reason": outcome}
+            {"image_id": task.ids[i], "path": task.paths[i], "reason": outcome.reason}
             for i, outcome in enumerate(outcomes)
-            if isinstance(outcome, str)
+            if isinstance(outcome, Reject)
         ]
         rejects = pa.RecordBatch.from_pylist(bad, schema=REJECTS)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema), rejects

@@ -2,41 +2,85 @@
 
 import contextlib
 import io
-import threading
-import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sfumato.errors import InputError
+from sfumato.faces import _deep
+from sfumato.faces._jpegs import completed
+from sfumato.faces._opening import (
+    MAX_PIXELS,
+    NotKnownError,
+    PhotoError,
+    check_size,
+    content_of,
+    damage,
+    name_of,
+    open_photo,
+    what_it_is,
+)
+from sfumato.faces.kinds import HEAD, kind_of
 from sfumato.validation import need
 
-MAX_PIXELS = 100_000_000
-ENDINGS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
-    *(".ppm", ".pgm", ".pnm", ".jp2", ".j2k", ".avif"),
-)
-# Only what decodes in Pillow itself: its EPS reader, for one, would start Ghostscript.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
-_OPENING = threading.Lock()
+__all__ = [
+    "MAX_PIXELS",
+    "Photo",
+    "PhotoError",
+    "has_alpha",
+    "load_photo",
+    "open_photo",
+    "read_photo",
+    "upright",
+]
+
+WIDTH, HEIGHT, REDUCED, ORIENTATION, SAMPLES, DNG = 256, 257, 254, 274, 339, 50_706
+FLOATING = 3
 
 
-class PhotoError(InputError):
-    """A photo that cannot be read; ``reason`` says why without the file's name."""
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A decoded photo, upright and in colour.
 
-    def __init__(self, name, reason):
-        super().__init__(f"{name}: {reason}.")
-        self.name = name
-        self.reason = reason
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width, 3), uint8
+        RGB.
+    deep : ndarray of shape (height, width, 3), uint16, optional
+        The same at 16 bits, where the file has as many and nothing is transparent.
+    white : int
+        Of ``deep``: the value of white.
+    notes : tuple of str
+        What of the file was not taken as it is, such as the other frames of an animation.
+    kind : str
+        Pillow's name of the format.
+    """
 
-    def __reduce__(self):
-        return type(self), (self.name, self.reason)
+    pixels: NDArray[np.uint8]
+    deep: NDArray[np.uint16] | None = None
+    white: int = _deep.WHITE_16
+    notes: tuple[str, ...] = ()
+    kind: str = ""
 
 
-def read_photo(source, *, max_pixels=MAX_PIXELS, name=None):
+def read_photo(
+    source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, name: str | None = None
+) -> NDArray[np.uint8]:
+    """Return a photo's pixels, as :func:`load_photo` reads them: (height, width, 3), RGB."""
+    return load_photo(source, max_pixels=max_pixels, name=name).pixels
+
+
+def load_photo(
+    source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, name: str | None = None
+) -> Photo:
     """Return a photo upright and in colour.
 
-    The EXIF orientation is applied, transparent parts become black, 16-bit greys are scaled
-    to 8 bits, and of an animation the first frame is taken.
+    The EXIF orientation is applied, transparent parts become black (if all is transparent, the
+    colours below are taken), and of an animation the first frame is taken. Pixels of 16 bits are
+    kept beside their 8-bit form; floating-point ones are taken where their range is plain. A
+    JPEG of which only the end mark is missing is complete.
 
     Parameters
     ----------
@@ -47,92 +91,26 @@ def read_photo(source, *, max_pixels=MAX_PIXELS, name=None):
     name : str, optional
         What messages call the photo; its path by default.
 
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
-        RGB.
-
     Raises
     ------
     PhotoError
         An InputError: no such file, empty, no image, broken, truncated or too large.
     """
-    with open_photo(source, max_pixels=max_pixels, name=name) as (image, name):
-        try:
-            return _to_rgb(upright(image), name)
-        except PhotoError:
-            raise
-        # A damaged file makes Pillow's readers raise nearly anything.
-        except Exception as error:
-            raise PhotoError(name, _damage(image.format, error)) from error
-
-
-@contextlib.contextmanager
-def open_photo(source, *, max_pixels=MAX_PIXELS, name=None):
-    """Give ``(image, name)``: a Pillow image that is not decoded yet, and what to call it.
-
-    Parameters and errors are those of :func:`read_photo`.
-    """
-    raw = isinstance(source, bytes | bytearray | memoryview)
-    name = name or ("photo" if raw else str(source))
-    image_module = need("PIL.Image", "faces")
-    with warnings.catch_warnings():
-        # Pillow warns of odd metadata, which does not touch the pixels.
-        warnings.simplefilter("ignore")
-        with _opened(image_module, source, raw, name) as image:
-            n_pixels = image.width * image.height
-            if n_pixels > max_pixels:
-                raise PhotoError(
-                    name,
-                    f"{image.width} x {image.height} pixels are more than the limit of "
-                    f"{max_pixels} (max_pixels)",
-                )
-            yield image, name
-
-
-@contextlib.contextmanager
-def _opened(image_module, source, raw, name):
-    image_module.init()
-    formats = [name for name in FORMATS if name in image_module.OPEN]
-    stream = io.BytesIO(source) if raw else _open(source, name)
-    with stream:
-        if not stream.read(1):
-            raise PhotoError(name, "the file is empty")
-        stream.seek(0)
-        with _without_pillow_limit(image_module):
-            try:
-                image = image_module.open(stream, formats=formats)
-            except image_module.UnidentifiedImageError as error:
-                known = "JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000 or AVIF"
-                raise PhotoError(name, f"not an image ({known})") from error
-            except Exception as error:
-                raise PhotoError(name, _damage("image", error)) from error
-        with image:
-            yield image
-
-
-def _open(path, name):
+    name = name or name_of(source)
     try:
-        return open(path, "rb")
-    except OSError as error:
-        raise PhotoError(name, f"cannot be opened ({error.strerror or error})") from error
-
-
-@contextlib.contextmanager
-def _without_pillow_limit(image_module):
-    # Pillow's own limit is a global that also refuses what max_pixels allows.
-    with _OPENING:
-        limit, image_module.MAX_IMAGE_PIXELS = image_module.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            image_module.MAX_IMAGE_PIXELS = limit
-
-
-def _damage(kind, error):
-    if "truncated" in str(error) or isinstance(error, EOFError):
-        return f"the {kind} file is truncated"
-    return f"the {kind} file is damaged ({' '.join(str(error).split()) or type(error).__name__})"
+        with open_photo(source, max_pixels=max_pixels, name=name) as (image, name):
+            try:
+                return _decoded(image, source, name)
+            except PhotoError:
+                raise
+            # A damaged file makes Pillow's readers raise nearly anything.
+            except Exception as error:
+                raise PhotoError(name, damage(image.format, error)) from error
+    except NotKnownError:
+        found = _float_tiff(source, max_pixels, name)
+        if found is None:
+            raise
+        return found
 
 
 def upright(image):
@@ -149,23 +127,117 @@ def has_alpha(image):
     return image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info
 
 
-def _to_rgb(image, name):
-    if image.mode.startswith("I"):
-        return _grey_16_bit(np.asarray(image), name)
+def _decoded(image, source, name):
+    """Return the Photo of an opened image."""
+    kind, notes = image.format, []
+    if kind == "TIFF" and (DNG in image.tag_v2 or image.tag_v2.get(REDUCED) == 1):
+        raise PhotoError(name, what_it_is("camera RAW"))
+    # A JPEG's further pictures are depth and gain maps, and previews.
+    n_frames = getattr(image, "n_frames", 1) if kind not in ("JPEG", "MPO", "HEIF") else 1
+    if n_frames > 1:
+        what = "pages" if kind == "TIFF" else "frames of its animation"
+        notes.append(f"the first of {n_frames} {what} is used")
+    deep = _deep_colours(image, source, name)
+    # Of a PNG, asking for EXIF decodes it.
+    orientation = 1 if deep is None else _orientation(image)
+    image = _loaded(image, source, name, notes)
+    if deep is None and not image.mode.startswith("I"):
+        return Photo(_to_rgb(image, name, notes), notes=tuple(notes), kind=kind)
+    deep = _grey(np.asarray(image), name) if deep is None else _deep.turn(deep, orientation)
+    white, note = _deep.white_level(deep)
+    notes += [note] if note else []
+    deep = _deep.in_colour(deep)
+    return Photo(_deep.to_8_bits(deep, white), deep, white, tuple(notes), kind)
+
+
+def _orientation(image):
+    with contextlib.suppress(Exception):
+        return int(image.getexif().get(ORIENTATION, 1))
+    return 1
+
+
+def _loaded(image, source, name, notes):
+    """Return an image decoded and upright; that of a JPEG without its end mark, too."""
+    try:
+        return upright(image)
+    except OSError as error:
+        if image.format not in ("JPEG", "MPO") or "truncated" not in str(error):
+            raise
+    found, n_rows = completed(need("PIL.Image", "faces"), content_of(source, name))
+    if n_rows < found.height:
+        raise PhotoError(
+            name, f"the JPEG file is truncated: its picture ends in row {n_rows} of {found.height}"
+        )
+    notes.append("the file's end mark is missing, its picture is complete")
+    return upright(found)
+
+
+def _deep_colours(image, source, name):
+    """Return 16-bit colours as they are stored; None where there are none, or transparency."""
+    if image.mode != "RGB" or has_alpha(image) or not image.tile:
+        return None
+    # Pillow itself keeps only 8 of the bits that its raw mode names, "RGB;16B".
+    rawmode = image.tile[0][3]
+    rawmode = rawmode if isinstance(rawmode, str) else (rawmode or [""])[0]
+    if image.format not in ("PNG", "TIFF") or ";16" not in str(rawmode):
+        return None
+    pixels = _deep.decode(content_of(source, name))
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
+        return None
+    return pixels if pixels.shape[1::-1] == image.size else None
+
+
+def _to_rgb(image, name, notes):
     if image.mode == "F":
-        raise PhotoError(name, "floating-point pixels have no fixed range; save it as 8 bits")
-    if has_alpha(image):
-        rgba = np.array(image.convert("RGBA"))
-        if (rgba[..., 3] == 255).all():
-            return np.ascontiguousarray(rgba[..., :3])
-        alpha = rgba[..., 3:].astype(np.uint16)
-        return ((rgba[..., :3] * alpha + 127) // 255).astype(np.uint8)
-    return np.array(image.convert("RGB"))
+        return _floats(np.asarray(image), name, notes)
+    if not has_alpha(image):
+        return np.array(image.convert("RGB"))
+    rgba = np.array(image.convert("RGBA"))
+    colours, alpha = rgba[..., :3], rgba[..., 3:].astype(np.uint16)
+    if not alpha.any() and colours.any():
+        notes.append("every pixel is transparent, so the colours below are used")
+        alpha[:] = 255
+    if (alpha == 255).all():
+        return np.ascontiguousarray(colours)
+    return ((colours * alpha + 127) // 255).astype(np.uint8)
 
 
-def _grey_16_bit(grey, name):
-    if grey.min() < 0 or grey.max() > 65_535:
-        raise PhotoError(name, "32-bit pixels have no fixed range; save it as 8 bits")
-    # 65535 = 255 * 257, so this rounds v * 255 / 65535.
-    grey = ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+def _floats(values, name, notes):
+    try:
+        pixels, note = _deep.float_pixels(values)
+    except ValueError as error:
+        raise PhotoError(name, str(error)) from error
+    notes.append(note)
+    return _deep.in_colour(pixels)
+
+
+def _grey(grey, name):
+    if grey.min() < 0 or grey.max() > _deep.WHITE_16:
+        raise PhotoError(
+            name,
+            f"its 32-bit pixels go from {grey.min()} to {grey.max()}, beyond 16 bits; save it as "
+            "8 bits",
+        )
+    return grey.astype(np.uint16)
+
+
+def _float_tiff(source, max_pixels, name):
+    """Return the Photo of a TIFF of floating-point colours, which Pillow does not know."""
+    content = content_of(source, name)
+    if kind_of(content[:HEAD]) != "TIFF":
+        return None
+    tags: Any = {}
+    with contextlib.suppress(Exception):
+        tags = need("PIL.TiffImagePlugin", "faces").ImageFileDirectory_v2(content[:8])
+        stream = io.BytesIO(content)
+        stream.seek(tags.next)
+        tags.load(stream)
+    if {WIDTH, HEIGHT, SAMPLES} - set(tags) or set(tags[SAMPLES]) != {FLOATING}:
+        return None
+    check_size(tags[WIDTH], tags[HEIGHT], max_pixels, name)
+    pixels = _deep.decode(content)
+    if pixels is None or pixels.dtype not in (np.float32, np.float64):
+        return None
+    notes: list[str] = []
+    pixels = _deep.turn(pixels, int(tags.get(ORIENTATION, 1)))
+    return Photo(_floats(pixels, name, notes), notes=tuple(notes), kind="TIFF")

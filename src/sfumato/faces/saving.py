@@ -1,12 +1,15 @@
 """Write a changed photo: the pixels as they are, and of the metadata what was asked for."""
 
+import contextlib
 import io
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from sfumato.errors import InputError
+from sfumato.faces._opening import NotKnownError
 from sfumato.faces.photos import MAX_PIXELS, has_alpha, open_photo, upright
 from sfumato.files import atomic_path
 from sfumato.validation import need
@@ -24,6 +27,8 @@ MAKER_NOTE, INTEROPERABILITY, WIDTH, HEIGHT = 0x927C, 0xA005, 0xA002, 0xA003
 # how the old file was laid out, or hold previews.
 DESCRIPTIVE = (*(0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x8298),)
 JPEG_START = b"\xff\xd8\xff"
+#: Where the chunks of a PNG go on after its first, IHDR.
+AFTER_HEADER = 33
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +76,11 @@ def read_extras(source, *, keep_metadata=False, max_pixels=MAX_PIXELS):
     Extras
         The colour profile of an RGB photo is always kept: it says what the pixels mean.
     """
-    with open_photo(source, max_pixels=max_pixels) as (image, _):
+    with contextlib.ExitStack() as stack:
+        try:
+            image, _ = stack.enter_context(open_photo(source, max_pixels=max_pixels))
+        except NotKnownError:  # A floating-point TIFF, read without Pillow.
+            return Extras(left_out=["the metadata of a floating-point TIFF"] * keep_metadata)
         options, left_out = {}, []
         profile = image.info.get("icc_profile") or b""
         if profile[16:20] == b"RGB ":
@@ -91,7 +100,9 @@ def _rgba(image):
     if not has_alpha(image):
         return None
     rgba = np.array(upright(image).convert("RGBA"))
-    return None if (rgba[..., 3] == 255).all() else rgba
+    alpha = rgba[..., 3]
+    # Where all is transparent, the colours below are the photo, as load_photo says.
+    return None if (alpha == 255).all() or not alpha.any() else rgba
 
 
 def _exif(image):
@@ -120,7 +131,7 @@ def _is_picture(value):
     return isinstance(value, bytes) and JPEG_START in value
 
 
-def save_photo(photo, path, *, original=None, extras=None):
+def save_photo(photo, path, *, original=None, extras=None, deep=None):
     """Write a photo, atomically, as the ending says: PNG, WebP (both exact) or JPEG.
 
     Parameters
@@ -133,6 +144,8 @@ def save_photo(photo, path, *, original=None, extras=None):
     extras : Extras, optional
         Where the format can, transparency is kept. What is fully transparent becomes black, as
         nobody sees what a file may hide there.
+    deep : ndarray of shape (height, width, 3), uint16, optional
+        The photo at 16 bits, which a PNG keeps.
 
     Raises
     ------
@@ -140,15 +153,17 @@ def save_photo(photo, path, *, original=None, extras=None):
         For another ending, or a folder that does not exist.
     """
     path = check_ending(path)
-    content = encode_photo(photo, path.suffix, original=original, extras=extras)
+    content = encode_photo(photo, path.suffix, original=original, extras=extras, deep=deep)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
-def encode_photo(photo, ending, *, original=None, extras=None):
+def encode_photo(photo, ending, *, original=None, extras=None, deep=None):
     """Return the bytes that :func:`save_photo` writes; the ending is one of :data:`KINDS`."""
     extras = extras or Extras()
     kind, options = KINDS[ending.lower()]
+    if deep is not None and kind == "PNG":
+        return _deep_png(deep, extras.options)
     if extras.rgba is not None and kind != "JPEG":
         photo = _with_alpha(photo, original, extras.rgba)
     if kind == "WEBP":
@@ -157,6 +172,27 @@ def encode_photo(photo, ending, *, original=None, extras=None):
     image = need("PIL.Image", "faces").fromarray(photo)
     image.save(content, kind, **options, **extras.options)
     return content.getvalue()
+
+
+def _deep_png(deep, options):
+    """Return a PNG of 16-bit colours, which Pillow cannot write, with profile and EXIF."""
+    cv2 = need("cv2", "faces")
+    level = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    done, content = cv2.imencode(".png", np.ascontiguousarray(deep[..., ::-1]), level)
+    if not done:
+        raise InputError("the photo cannot be written at 16 bits; convert it to 8 bits.")
+    content = content.tobytes()
+    chunks = b""
+    if profile := options.get("icc_profile"):
+        chunks += _chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))
+    if exif := options.get("exif"):
+        chunks += _chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    return content[:AFTER_HEADER] + chunks + content[AFTER_HEADER:]
+
+
+def _chunk(kind, body):
+    check = zlib.crc32(kind + body)
+    return len(body).to_bytes(4, "big") + kind + body + check.to_bytes(4, "big")
 
 
 def _with_alpha(photo, original, rgba):

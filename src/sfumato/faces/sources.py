@@ -10,7 +10,9 @@ import pyarrow as pa
 from sfumato.data.files import is_url, plain_path
 from sfumato.data.lance import ENDING, open_table
 from sfumato.errors import InputError
-from sfumato.faces.photos import ENDINGS
+from sfumato.faces.folders import Unread, look_through
+from sfumato.faces.kinds import count_kinds
+from sfumato.files import read_text
 from sfumato.validation import check_choice
 
 
@@ -42,7 +44,7 @@ def open_source(source, *, identity=None):
     Parameters
     ----------
     source : str or Path
-        A folder (searched through, photos by their ending), a face table (``.parquet``, or a
+        A folder (searched through, each file by its content), a face table (``.parquet``, or a
         folder of its parts, without photos beside them) with an image column, a photo, or a
         text file with one photo a line, relative to that file; or the URL of a face table.
     identity : {None, "folder"}, default=None
@@ -56,17 +58,33 @@ def open_source(source, *, identity=None):
     if not source.exists():
         raise InputError(f"{source}: no such folder or file.")
     if source.is_dir():
-        files, ids = _folder_files(source)
-        if files:
-            return FileSource(source, files, ids, identity=identity)
+        names, unread = look_through(source)
+        if names:
+            files = [os.path.join(source, name) for name in names]
+            ids = [_text(name) for name in names]
+            return FileSource(source, files, ids, identity=identity, unread=unread)
         if not any(source.glob("*.parquet")):
-            looked_for = ", ".join(ENDINGS)
-            raise InputError(f"{source}: no photo in it (looked for {looked_for}).")
-    elif source.suffix.lower() in ENDINGS:
-        return FileSource(source, [source], [source.name], identity=identity)
-    elif source.suffix.lower() != ".parquet":
-        return FileSource(source, *_listed_files(source), identity=identity)
-    return _table_source(source, identity)
+            found = "; ".join(count_kinds(unread.left_out)) or "nothing"
+            raise InputError(f"{source}: no photo in it (found {found}).")
+        return _table_source(source, identity)
+    unread = Unread()
+    if source.suffix.lower() == ".parquet":
+        return _table_source(source, identity)
+    if unread.look_at(str(source), source.name):
+        return FileSource(source, [source], [_text(source.name)], identity=identity, unread=unread)
+    if "Parquet table" in unread.left_out:
+        return _table_source(source, identity)
+    if "text" not in unread.left_out:
+        (kind,) = unread.left_out
+        raise InputError(
+            f"{source}: {kind}; give a folder, a photo, a face table or a text file of paths."
+        )
+    files, ids = _listed_files(source)
+    looked = Unread()
+    for file, name in zip(files, ids, strict=True):
+        looked.look_at(file, name)  # Whatever it is, it is asked for.
+    unread = Unread(notes=looked.notes)
+    return FileSource(source, files, ids, identity=identity, unread=unread, listed=True)
 
 
 def _table_source(source, identity):
@@ -76,10 +94,15 @@ def _table_source(source, identity):
 
 
 class FileSource:
-    """Photo files, in the order of their list."""
+    """Photo files, in the order of their list.
 
-    def __init__(self, path, files, ids, *, identity=None):
+    ``unread`` says what lies beside them or is read in part, ``listed`` whether a text file names
+    them.
+    """
+
+    def __init__(self, path, files, ids, *, identity=None, unread=None, listed=False):
         self.path, self.name = Path(path), Path(path).stem
+        self.unread, self.listed = unread or Unread(), listed
         self._files, self._ids, self._identity = files, ids, identity
         self.n_photos = len(files)
         fields = [("identity", pa.string())] if identity else []
@@ -119,7 +142,7 @@ class TableSource:
     """
 
     def __init__(self, path):
-        self.path = plain_path(path)
+        self.path, self.unread = plain_path(path), Unread()
         self._table = open_table(path).require("image")
         self._table.check()
         self.name = self._table.info.source or Path(self.path).stem
@@ -192,25 +215,8 @@ def _exact(batches, n_rows):
         yield pa.concat_batches(waiting)
 
 
-def _folder_files(folder):
-    found = []
-    for place, _, names in os.walk(folder):
-        relative = Path(place).relative_to(folder)
-        for name in names:
-            # Hidden files are leftovers of file managers, such as ._photo.jpg.
-            if name.lower().endswith(ENDINGS) and not name.startswith("."):
-                found.append((relative / name).as_posix())
-    found.sort()
-    return [os.path.join(folder, name) for name in found], [_text(name) for name in found]
-
-
 def _listed_files(path):
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(
-            f"{path}: give a folder, a face table (.parquet) or a text file of paths."
-        ) from error
+    lines = read_text(path).splitlines()
     names: list[str] = []
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):

@@ -12,9 +12,11 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 
 from sfumato.errors import SfumatoError
-from sfumato.faces.photos import PhotoError, read_photo
+from sfumato.faces.photos import read_photo
+from sfumato.outcomes import Reject, reject_of
 
-CRASHED = "the reading process crashed on this photo"
+CRASHED = Reject("the reading process crashed on this photo")
+NO_IMAGE = Reject("the row has no image")
 
 
 class FaceEmbedder:
@@ -25,32 +27,27 @@ class FaceEmbedder:
         self.all_faces, self.max_pixels = all_faces, max_pixels
 
     def __call__(self, photo):
-        """Return embeddings of shape (n_faces, dimension), largest face first, or a reason.
+        """Return embeddings of shape (n_faces, dimension), largest face first, or a Reject.
 
         Parameters
         ----------
         photo : str, bytes or None
-
-        Returns
-        -------
-        ndarray or str
-            A string says in plain words why there is no embedding.
         """
         if photo is None:
-            return "the row has no image"
+            return NO_IMAGE
         try:
             image = read_photo(photo, max_pixels=self.max_pixels)
             faces = self.detector.detect(image)
             if not faces:
-                return "no face found"
+                return Reject("no face found")
             chosen = faces if self.all_faces else faces[:1]
             X = np.stack([self.encoder.encode(image, face) for face in chosen])
-        except PhotoError as error:
-            return error.reason
         # One photo's failure must not end the other million.
         except Exception as error:
-            return f"failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return X if np.isfinite(X).all() else "the encoder gave a NaN or infinite value"
+            return reject_of(error)
+        if not np.isfinite(X).all():
+            return Reject("the encoder gave a NaN or infinite value")
+        return X
 
 
 # Set in every worker process, once, by _prepare_worker.
@@ -80,7 +77,7 @@ def embed_in_order(embedder, tasks, *, n_workers=1, pool=None):
 
     Yields
     ------
-    task, list of (ndarray or str)
+    task, list of (ndarray or Reject)
         One outcome a photo, as :class:`FaceEmbedder` returns it.
     """
     if pool is not None:

@@ -10,9 +10,11 @@ from sfumato.errors import InputError
 from sfumato.faces.crops import Cropper
 from sfumato.faces.detect import BOX, PAD, make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
+from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
 from sfumato.faces.workers import FaceEmbedder, embed_in_order, n_cores
+from sfumato.outcomes import Reject
 from sfumato.readers.storage import load_reader
 from sfumato.readers.tasks import AgeTask
 
@@ -39,11 +41,14 @@ class Description:
         ``image_id`` and ``reason`` of photos without a description.
     reader : dict
         What the reader was trained on, and how well it reads.
+    unread : Unread
+        What of the source is no photo, or was not looked at.
     """
 
     faces: list = field(default_factory=list)
     rejects: list = field(default_factory=list)
     reader: dict = field(default_factory=dict)
+    unread: Unread = field(default_factory=Unread)
 
     def to_dict(self):
         """Return the JSON form."""
@@ -51,6 +56,7 @@ class Description:
             "note": LAWFUL,
             "faces": self.faces,
             "rejects": self.rejects,
+            "unread": self.unread.to_dict(),
             "reader": {k: v for k, v in self.reader.items() if k != "measured"},
         }
 
@@ -139,14 +145,16 @@ def describe(
         detector, Located(input_of(reader, encoder)), all_faces=not largest, max_pixels=max_pixels
     )
     n_workers = min(workers or n_cores(), -(-photos.n_photos // TASK))
-    found = Description(reader=reader.about)
+    found = Description(reader=reader.about, unread=photos.unread)
     n_done = 0
     for task, outcomes in embed_in_order(embedder, photos.batches(TASK), n_workers=n_workers):
         named = list(zip(task.ids, outcomes, strict=True))
         found.rejects.extend(
-            {"image_id": name, "reason": said} for name, said in named if isinstance(said, str)
+            {"image_id": name, "reason": rows.reason}
+            for name, rows in named
+            if isinstance(rows, Reject)
         )
-        good = [(name, rows) for name, rows in named if not isinstance(rows, str)]
+        good = [(name, rows) for name, rows in named if not isinstance(rows, Reject)]
         found.faces.extend(faces_of(good, reader))
         n_done += len(outcomes)
         if progress is not None:
