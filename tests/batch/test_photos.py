@@ -20,6 +20,7 @@ from sfumato.faces.photos import read_photo  # noqa: E402
 from sfumato.faces.sources import open_source  # noqa: E402
 from sfumato.models import registry  # noqa: E402
 from sfumato.models.photos import protect_photos  # noqa: E402
+from sfumato.perturbers.editing import Wish  # noqa: E402
 
 # Daft leaves its worker processes and their pipes to the garbage collector.
 pytestmark = [
@@ -51,10 +52,9 @@ def folder(photo_of, tmp_path):
     return folder
 
 
-def job_of(source, perturber, brighten, **options):
-    return PerturbJob(
-        open_source(source), perturber, brighten.RedDetector(), hide=["gender"], **options
-    )
+def job_of(source, perturber, brighten, hide=("gender",), keep=(), **options):
+    wish = Wish.of(perturber, hide, keep=keep)
+    return PerturbJob(open_source(source), perturber, brighten.RedDetector(), wish, **options)
 
 
 def test_photos_are_those_that_protect_writes(folder, perturber, brighten, tmp_path):
@@ -145,8 +145,8 @@ def test_photos_are_gone_on_with(folder, perturber, brighten, tmp_path):
     kept = {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
     assert len(kept) == 2
     (tmp_path / "trap").unlink()
-    other = job_of(folder, perturber, brighten, at_random=True)
-    with pytest.raises(InputError, match="at_random False instead of True"):
+    other = job_of(folder, perturber, brighten, max_pixels=99)
+    with pytest.raises(InputError, match="max_pixels 100000000 instead of 99"):
         run_job(other, out, part_rows=3, workers=1)
     summary = run_job(job, out, part_rows=3, workers=1)
     # Seven photos: two without a face, one is empty; the small face is there twice.

@@ -23,8 +23,10 @@ def call(brighten, monkeypatch, tmp_path):
     monkeypatch.setattr(photos, "make_detector", lambda spec, pad: brighten.RedDetector())
     save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "model")
 
-    def run(*arguments, perturber=tmp_path / "model"):
+    def run(*arguments, perturber=tmp_path / "model", checked=False):
         arguments = ["protect", *map(str, arguments), "--detector", "mtcnn", "--workers", "1"]
+        # A face of red squares shows no reader anything.
+        arguments += [] if checked else ["--no-check"]
         if perturber is not None:
             arguments += ["--perturber", str(perturber)]
         done = CliRunner().invoke(app, arguments)
@@ -46,7 +48,8 @@ def photo(photo_of, tmp_path):
 def test_protect_a_photo(call, photo, tmp_path):
     done = call(photo, "--hide", "gender=male,age=old", "--face", "0", "-o", tmp_path / "b.png")
     assert done.exit_code == 0
-    assert "b.png: gender=male, age=old hidden in 1 face of 1 photo." in done.stdout
+    assert "b.png: 1 face changed; not checked; --check asks unseen readers." in done.stdout
+    assert "hidden" not in done.stdout
     # One class further for gender, two for age: three steps of 51; red was 200.
     before, after = read_photo(photo), read_photo(tmp_path / "b.png")
     np.testing.assert_array_equal(after[100, 80], [255, 173, 173])
@@ -171,16 +174,19 @@ def test_check_of_a_real_face(call, shared, tmp_path, brighten, monkeypatch):
     model = tmp_path / "model"
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
     arguments = ["protect", tmp_path / "f.webp", "--hide", "gender", "--perturber", model]
-    arguments += ["-o", tmp_path / "g.png", "--check", "--json", "--workers", "1"]
+    arguments += ["-o", tmp_path / "g.png", "--json", "--workers", "1"]
     done = CliRunner().invoke(app, list(map(str, arguments)))
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert "AI Act" in done.stderr
-    (face,) = json.loads(done.stdout)["photos"][0]["faces"]
+    found = json.loads(done.stdout)
+    (face,) = found["photos"][0]["faces"]
     check = face["check"]
     assert {"gender", "age_years"} <= set(check["readings"]["dlib"])
     # Light alone hides neither gender nor person.
     said = check["readings"]["dlib"]["gender"]
     assert said["before"]["label"] == said["after"]["label"]
+    assert face["verdict"]["hide"]["gender"]["still"] == ["dlib", "pixels"]
+    assert not found["complete"] and found["verdict"]["hide"]["gender"]["n_failed"] == 1
     assert check["match"]["accepted"] and check["match"]["fmr"] == 1e-3
     assert 0.5 < check["ssim"] < 1 and 10 < check["psnr_db"] < 30
 

@@ -10,7 +10,9 @@ import pytest
 from sfumato.errors import InputError
 from sfumato.faces.photos import read_photo
 from sfumato.faces.workers import CRASHED
-from sfumato.models.photos import PhotoProtector, protect_photos
+from sfumato.models.photos import protect_photos
+from sfumato.models.protector import ContentProtector
+from sfumato.perturbers.editing import Wish
 
 Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
 
@@ -59,7 +61,7 @@ def test_png_is_exact_outside_the_faces(protect, two, tmp_path):
     np.testing.assert_array_equal(result[rest], two[rest])
     assert (result[100, 80] == two[100, 80] + 51).all()
     assert (result[145, 245] == two[145, 245] + 51).all()
-    assert done.complete and done.rejects == [] and done.hide == HIDE
+    assert done.complete and done.rejects == [] and done.wish.hide == HIDE
     assert [(f["face"], f["crop"]) for f in done.photos[0]["faces"]] == [(0, 128), (1, 128)]
     assert done.photos[0]["image_id"] == "a.png"
     assert done.photos[0]["output"] == str(tmp_path / "b.png")
@@ -260,7 +262,7 @@ def test_two_workers_give_what_one_gives(protect, folder, two, tmp_path, brighte
         save(two, folder / f"{name}.png")
     one = protect(folder, tmp_path / "one", light).to_dict()
     many = protect(folder, tmp_path / "many", light, workers=2).to_dict()
-    assert CRASHED not in [reject["reason"] for reject in many["rejects"]]
+    assert CRASHED.reason not in [reject["reason"] for reject in many["rejects"]]
     for found, name in ((one, "one"), (many, "many")):
         for photo in found["photos"]:
             photo["output"] = Path(photo["output"]).relative_to(tmp_path / name)
@@ -277,11 +279,12 @@ def test_the_check_sees_what_was_written(protect, two, tmp_path):
             pass
 
         def compare(self, before, after, face):
-            return {"after": int(after[100, 80, 0]), "left": face.box[0]}
+            seen = {"after": int(after[100, 80, 0]), "left": face.box[0]}
+            return {"readings": {}, "match": {"accepted": False}, "seen": seen}
 
     source = save(two, tmp_path / "a.png")
     done = protect(source, tmp_path / "b.png", check=Check())
-    found = [face["check"] for face in done.photos[0]["faces"]]
+    found = [face["check"]["seen"] for face in done.photos[0]["faces"]]
     assert found == [{"after": 251, "left": 40}, {"after": 251, "left": 220}]
 
 
@@ -301,16 +304,9 @@ def test_kept_metadata_and_what_is_left_out(protect, two, tmp_path):
 
 
 def test_a_protector_can_be_sent_to_a_worker(brighten):
-    protector = PhotoProtector(
-        brighten.RedDetector(),
-        brighten.BrightenPerturber().fit(),
-        hide=HIDE,
-        keep=(),
-        face=None,
-        check=None,
-        options={},
-    )
-    assert pickle.loads(pickle.dumps(protector)).hide == HIDE
+    perturber = brighten.BrightenPerturber().fit()
+    protector = ContentProtector(brighten.RedDetector(), perturber, Wish.of(perturber, HIDE))
+    assert pickle.loads(pickle.dumps(protector)).wish.hide == HIDE
 
 
 def test_what_to_show_may_be_drawn(protect, photo_of, tmp_path):

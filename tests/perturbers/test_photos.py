@@ -9,13 +9,14 @@ from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE
 from sfumato.faces.crops import crop_face, crop_matrix
 from sfumato.faces.detect import Face
+from sfumato.faces.photos import Photo
+from sfumato.perturbers.editing import Wish, edit_photo
 from sfumato.perturbers.photos import (
     Place,
     add_change,
     choose_faces,
     crop_size,
     fade,
-    protect_faces,
 )
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra faces")
@@ -30,6 +31,12 @@ def landmarks(scale=1.0, angle=0.0, shift=(0.0, 0.0)):
 
 def face_at(points):
     return Face((0, 0, 99, 99), 1.0, points)
+
+
+def edit(image, faces, perturber, hide):
+    """Return the pixels after a change of faces, and these."""
+    edited = edit_photo(Photo(image), faces, perturber, Wish.of(perturber, hide))
+    return edited.photo.pixels, edited.changed
 
 
 def covered(points, shape):
@@ -69,8 +76,8 @@ def test_nothing_else_changes_and_the_face_does(brighten, angle):
     before = image.copy()
     points = landmarks(0.7, angle, (150, 120))
     perturber = brighten.BrightenPerturber().fit()
-    photo, sizes = protect_faces(image, [face_at(points)], perturber, hide=HIDE)
-    assert sizes == [128]
+    photo, changed = edit(image, [face_at(points)], perturber, HIDE)
+    assert [face.crop for face in changed] == [128]
     np.testing.assert_array_equal(image, before)
     inside = covered(points, image.shape[:2])
     assert 0.1 < inside.mean() < 0.2
@@ -86,7 +93,7 @@ def test_no_seam(brighten, angle):
     image = np.full((300, 300, 3), 90, np.uint8)
     points = landmarks(0.8, angle, (150, 150))
     perturber = brighten.BrightenPerturber().fit()
-    photo, _ = protect_faces(image, [face_at(points)], perturber, hide=HIDE)
+    photo, _ = edit(image, [face_at(points)], perturber, HIDE)
     change = (photo[..., 0].astype(float) - 90) / 51
     steps = np.hypot(*np.gradient(change))
     inside = covered(points, change.shape)
@@ -121,7 +128,7 @@ def test_a_face_at_the_edge_of_the_photo(brighten, shift):
     image = np.full((200, 200, 3), 90, np.uint8)
     points = landmarks(0.6, 0.2, shift)
     perturber = brighten.BrightenPerturber().fit()
-    photo, _ = protect_faces(image, [face_at(points)], perturber, hide=HIDE)
+    photo, _ = edit(image, [face_at(points)], perturber, HIDE)
     inside = covered(points, (200, 200))
     np.testing.assert_array_equal(photo[~inside], 90)
     assert photo.max() > 90
@@ -150,7 +157,7 @@ def test_neighbours_share_what_their_crops_share(brighten, distance):
     image = np.full((200, 300, 3), 90, np.uint8)
     faces = [face_at(landmarks(0.6, 0, (100 + shift, 100))) for shift in (0, distance)]
     perturber = brighten.BrightenPerturber().fit()
-    photo, _ = protect_faces(image, faces, perturber, hide=HIDE)
+    photo, _ = edit(image, faces, perturber, HIDE)
     change = photo[..., 0].astype(float) - 90
     assert 51 <= change.max() <= 52
     # Both middles have it in full, and so has the way between them if they are near.
@@ -159,7 +166,7 @@ def test_neighbours_share_what_their_crops_share(brighten, distance):
         np.testing.assert_allclose(change[100, 100 : 100 + distance + 1], 51, atol=1)
     # The steepest step of one fade, 51 * 1.5 / (93 / 8) = 6.6, twice where both fade at once.
     assert np.abs(np.diff(change, axis=1)).max() <= 2 * 6.6 + 1
-    swapped, _ = protect_faces(image, faces[::-1], perturber, hide=HIDE)
+    swapped, _ = edit(image, faces[::-1], perturber, HIDE)
     assert np.abs(swapped.astype(int) - photo).max() <= 1
 
 
@@ -169,7 +176,7 @@ def test_free_classes_differ_from_face_to_face_and_repeat(brighten):
     points = landmarks(0.3, 0, (40, 40))
 
     def shown(image):
-        photo, _ = protect_faces(image, [face_at(points)], perturber, hide="age")
+        photo, _ = edit(image, [face_at(points)], perturber, "age")
         return int(photo[40, 40, 0]) - int(image[40, 40, 0])
 
     images = rng.integers(0, 180, (12, 80, 80, 3)).astype(np.uint8)

@@ -1,6 +1,6 @@
 """The batch jobs that protect: templates by an eraser, photos by a perturber."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,13 +14,17 @@ from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, FaceTable
 from sfumato.errors import InputError
 from sfumato.faces.embed import settings_of
+from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.workers import limit_threads
 from sfumato.models.protector import ContentProtector
 from sfumato.models.registry import PERTURBERS, method_name
 from sfumato.models.storage import SavedModel, fingerprint_of
 from sfumato.models.tables import Protection
-from sfumato.perturbers.choice import check_choice_of
+from sfumato.outcomes import Reject
+from sfumato.perturbers.verdict import succeeded
+
+COUNTS, CHECKED_COUNTS = ("n_faces", "n_left"), ("n_succeeded", "n_failed")
 
 
 @dataclass
@@ -50,7 +54,7 @@ class ProtectJob:
             "model": self.model.fingerprint,
         }
 
-    counts = ()
+    counts, unread = (), Unread()
 
     def parts(self, part_rows):
         """Return the parts."""
@@ -85,34 +89,30 @@ class ProtectJob:
 
 
 class PerturbJob(PhotoJob):
-    """Photos to photos whose faces machines misread, with counts of the faces.
+    """Photos to photos whose faces are changed, with counts of the faces.
 
     Rows have the ``image_id``, what else the source says of the photo but for labels of hidden
-    attributes, the ``image``, and how many faces were perturbed (``n_faces``) and how many were
-    too small and stay as they were (``n_left``).
+    attributes, the ``image``, how many faces were changed (``n_faces``) and how many stay as they
+    were (``n_left``); with a check also on how many of the changed ones all that was wished for
+    succeeded (``n_succeeded``), and on how many not, or nobody can tell (``n_failed``).
 
     Parameters
     ----------
     source : FileSource or TableSource
     perturber : Perturber
     detector : Detector
-    hide, keep, at_random, max_pixels
-        As for :func:`sfumato.models.photos.protect_photos`.
+    wish : Wish
+    check : FaceCheck, optional
+    max_pixels : int
     """
 
-    counts = ("n_faces", "n_left")
-
-    def __init__(
-        self, source, perturber, detector, *, hide, keep=(), at_random=False, max_pixels=MAX_PIXELS
-    ):
-        wanted = check_choice_of(perturber.shown_, hide, keep)
-        asked = {"hide": wanted, "keep": list(keep)}
-        options = {"at_random": at_random, "max_pixels": max_pixels, "keep_metadata": False}
-        protector = ContentProtector(
-            detector, perturber, face=None, check=None, options=options, **asked
+    def __init__(self, source, perturber, detector, wish, *, check=None, max_pixels=MAX_PIXELS):
+        options = {"max_pixels": max_pixels}
+        super().__init__(
+            source, ContentProtector(detector, perturber, wish, check=check, options=options)
         )
-        super().__init__(source, protector)
-        self._labels = _harmless(source.schema, (*wanted, *self.counts))
+        self.counts = COUNTS if check is None else COUNTS + CHECKED_COUNTS
+        self._labels = _harmless(source.schema, (*wish.hide, *COUNTS, *CHECKED_COUNTS))
         counts = [(name, pa.int32()) for name in self.counts]
         self.schema = pa.schema(
             [("image_id", pa.string()), *self._labels, ("image", IMAGE), *counts]
@@ -123,37 +123,48 @@ class PerturbJob(PhotoJob):
             "version": __version__,
             "fingerprint": getattr(perturber, "fingerprint", None)
             or fingerprint_of(perturber, method),
-            "attributes": list(wanted),
+            "attributes": list(wish.hide),
         }
         self.info = TableInfo(source=source.name, transformations=(step,))
         self.settings = {
             "job": "protect photos",
             **settings_of(source, detector=detector),
             "perturber": [method, step["fingerprint"], perturber.seed],
-            **asked,
+            **asdict(wish),
+            "check": check is not None,
             **options,
         }
 
     def rows(self, task, outcomes):
         """Return a task's photos and rejects."""
-        good = [n for n, said in enumerate(outcomes) if not isinstance(said, str)]
+        good = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Reject)]
         done = [outcomes[n] for n in good]
         labels = task.labels.take(pa.array(good, pa.int64()))
         images = [
-            {"bytes": said["content"], "path": _named(task.ids[n], said["ending"])}
-            for n, said in zip(good, done, strict=True)
+            {"bytes": photo.content, "path": _named(task.ids[n], photo.ending)}
+            for n, photo in zip(good, done, strict=True)
         ]
+        counts = [_counted(photo.entry) for photo in done]
         arrays = [
             pa.array([task.ids[n] for n in good], pa.string()),
             *(labels.column(field.name) for field in self._labels),
             pa.array(images, IMAGE),
-            *(
-                pa.array([len(said[name]) for said in done], pa.int32())
-                for name in ("faces", "skipped")
-            ),
+            *(pa.array([count[name] for count in counts], pa.int32()) for name in self.counts),
         ]
         bad = rejects_of(task, outcomes)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema), bad
+
+
+def _counted(entry):
+    """Return a photo's counts."""
+    n_good = sum(succeeded(face["verdict"]) for face in entry["faces"] if "verdict" in face)
+    n_faces = len(entry["faces"])
+    return {
+        "n_faces": n_faces,
+        "n_left": len(entry["skipped"]),
+        "n_succeeded": n_good,
+        "n_failed": n_faces - n_good,
+    }
 
 
 def _harmless(schema, names):

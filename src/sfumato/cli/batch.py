@@ -1,7 +1,7 @@
 """``sfumato batch``: millions of templates or photos, on all cores or on a cluster."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -81,6 +81,13 @@ def protect(
         float | None,
         typer.Option(help="Photos: how much to change, above 0; by default as saved."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Photos: ask unseen readers and an unseen matcher about every face; slower.",
+        ),
+    ] = False,
     detector: Annotated[str, typer.Option(help="Photos: dlib, mtcnn or yunet:PATH.")] = "dlib",
     max_pixels: MaxPixels = 100_000_000,
     part_rows: Annotated[
@@ -108,7 +115,8 @@ def protect(
     from sfumato.perturbers.base import Perturber
 
     opened = open_model(model)
-    asked = {"hide": hide, "keep": keep, "at_random": at_random, "strength": strength}
+    asked: dict[str, Any] = {"hide": hide, "keep": keep, "at_random": at_random}
+    asked |= {"strength": strength, "check": check}
     if isinstance(opened, SavedModel):
         refuse_photo_options(asked, source)
         job, rows = _template_job(opened, source), TEMPLATE_ROWS
@@ -135,11 +143,13 @@ def _template_job(model, source):
     return ProtectJob(model, open_table(source))
 
 
-def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random, strength):
+def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random, strength, check):
     from sfumato.batch.protecting import PerturbJob
     from sfumato.faces.sources import open_source
     from sfumato.models.photos import photo_detector
     from sfumato.perturbers.base import with_strength
+    from sfumato.perturbers.editing import Wish
+    from sfumato.readers.check import FaceCheck
 
     if hide is None:
         raise InputError("give --hide, such as --hide gender,age, for photos.")
@@ -149,9 +159,8 @@ def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, at_random
         open_source(source),
         perturber,
         photo_detector(detector),
-        hide=read_hide(hide),
-        keep=read_keep(keep),
-        at_random=at_random,
+        Wish.of(perturber, read_hide(hide), keep=read_keep(keep), at_random=at_random),
+        check=FaceCheck() if check else None,
         max_pixels=max_pixels,
     )
 
@@ -250,22 +259,34 @@ def _run(job, output, part_rows, runner, address, workers, force, json):
             overwrite=force,
             progress=progress,
         )
+    unread = job.unread
+    summary["unread"] = unread.to_dict()
     if json:
         print_json(summary)
     else:
         _print_summary(summary)
-    if summary["n_rejects"] or summary.get("n_left"):
+    warn(*unread.lines())
+    bad = [summary.get(name) for name in ("n_rejects", "n_left", "n_failed")]
+    if any(bad) or unread.missed:
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
 def _print_summary(summary):
-    faces = f", {summary['n_faces']:,} faces perturbed" if "n_faces" in summary else ""
+    faces = ""
+    if "n_faces" in summary:
+        checked = "not checked; --check asks unseen readers"
+        if "n_succeeded" in summary:
+            checked = (
+                f"by unseen readers the wish is granted on {summary['n_succeeded']:,}, not on "
+                f"{summary['n_failed']:,}"
+            )
+        faces = f", {summary['n_faces']:,} faces changed ({checked})"
     say(
         f"{summary['output']}: {summary['n_rows']:,} rows of {summary['n_rows_in']:,} in "
         f"{summary['n_parts']:,} parts{faces}, {summary['seconds']:.1f} s."
     )
     if summary.get("n_left"):
-        warn(f"{summary['n_left']:,} faces were too small and stay as they were (n_left).")
+        warn(f"{summary['n_left']:,} faces stay as they were, too small or by chance (n_left).")
     if summary["n_rejects"]:
         warn(f"{summary['n_rejects']:,} rejected, see {summary['output']}/_rejects:")
     warn_reasons(summary["reasons"])

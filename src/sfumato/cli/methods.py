@@ -115,8 +115,10 @@ def protect(
     strength: float | None = typer.Option(
         None, help="Photos: how much to change, above 0; by default as the perturber was saved."
     ),
-    check: bool = typer.Option(
-        False, "--check", help="Photos: ask unseen readers and an unseen matcher."
+    check: bool | None = typer.Option(
+        None,
+        "--check/--no-check",
+        help="Photos: ask unseen readers and an unseen matcher; asked by default.",
     ),
     keep_metadata: bool = typer.Option(
         False, "--keep-metadata", help="Photos: keep EXIF, but no thumbnail or maker's note."
@@ -134,11 +136,12 @@ def protect(
 
     Photos: sfumato protect PHOTO|FOLDER --hide gender,age -o PHOTO|FOLDER
 
-    Every face that is found is perturbed; pixels away from faces stay as they are (exactly, in a
-    PNG), metadata go. A face that the detector misses stays readable: look at the result. So does
-    one below 40 pixels' width, which is named. Exit code 1 says that a photo was not written or a
-    face was left. Readers trained on such pictures may still read them: audit before you rely on
-    it.
+    Every face that is found is changed; pixels away from faces stay as they are (exactly, in a
+    PNG), metadata go. Readers that the change was not made against say whether it hides what it
+    should. A face that the detector misses stays readable: look at the result. So does one below
+    40 pixels' width, which is named. Exit code 1 says that a photo was not written, a face was
+    left, or a reader still reads what was to be hidden. Readers trained on such pictures may read
+    more: audit before you rely on it.
     """
     from sfumato.cli.pictures import protect_pictures, protect_templates
 

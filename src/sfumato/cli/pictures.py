@@ -1,20 +1,21 @@
 """The two forms of ``sfumato protect``: templates and photos."""
 
 import typer
-from rich.table import Table
 
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
-    errors,
+    SHOWN,
     print_json,
     progress_bar,
     reading_text,
-    results,
+    say,
+    show,
+    text_table,
     track,
+    warn,
+    warn_some,
 )
 from sfumato.errors import InputError
-
-SHOWN = 50
 
 
 def protect_templates(model, table, output, photo_options, *, force, as_json):
@@ -27,9 +28,9 @@ def protect_templates(model, table, output, photo_options, *, force, as_json):
     if as_json:
         print_json(summary)
     else:
-        results.print(
-            f"{output}: {summary['n_rows']:,} protected embeddings; photos and "
-            "the erased labels are left out."
+        say(
+            f"{output}: {summary['n_rows']:,} protected embeddings; photos and the erased labels "
+            "are left out."
         )
 
 
@@ -55,7 +56,7 @@ def protect_pictures(
     as_json,
     **others,
 ):
-    """Perturb the faces of a photo or a folder, and say what was done."""
+    """Change the faces of a photo or a folder, and say what was done and what came of it."""
     from sfumato.models.opening import open_model
     from sfumato.models.photos import protect_photos
     from sfumato.models.pictures import shipped_perturber
@@ -71,8 +72,9 @@ def protect_pictures(
     method = shipped_perturber()[0] if perturber is None else open_model(perturber, "perturber")
     if strength is not None:
         method = with_strength(method, strength)
+    check = check is None or check
     if check:
-        errors.print(LAWFUL, style="bold", soft_wrap=True)
+        warn(LAWFUL, style="bold")
     with progress_bar() as bar:
         task = bar.add_task("Protecting")
         done = protect_photos(
@@ -127,77 +129,72 @@ def read_keep(text):
 
 
 def print_done(done, output):
-    """Print how many faces were perturbed, and what a check found."""
-    n_faces = sum(len(photo["faces"]) for photo in done.photos)
-    hidden = ", ".join(name if v is None else f"{name}={v}" for name, v in done.hide.items())
-    results.print(
-        f"{output}: {hidden} hidden in {_count(n_faces, 'face')} of "
-        f"{_count(len(done.photos), 'photo')}.",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    found = [
-        (photo["image_id"], face)
-        for photo in done.photos
-        for face in photo["faces"]
-        if "check" in face
-    ]
-    if found:
+    """Print how many faces were changed, and what a check says of them."""
+    from sfumato.perturbers.verdict import describe_verdict
+
+    n_photos = count(len(done.photos), "photo")
+    if not done.photos:
+        warn(f"{output}: nothing was written.")
+    elif not done.faces:
+        warn(f"{output}: no face was changed; {n_photos} written as before.")
+    else:
+        clauses = ["not checked; --check asks unseen readers"]
+        if done.verdict is not None:
+            clauses = describe_verdict(done.verdict)
+        where = "" if len(done.photos) == 1 else f" in {n_photos}"
+        say(f"{output}: {count(len(done.faces), 'face')} changed{where}; {'; '.join(clauses)}.")
+    if done.checked and done.faces:
+        found = [(photo["image_id"], face) for photo in done.photos for face in photo["faces"]]
         print_check(found[:SHOWN])
-    if len(found) > SHOWN:
-        results.print(f"{len(found)} faces, the first {SHOWN} shown; --json prints all.")
+        if len(found) > SHOWN:
+            say(f"{len(found)} faces, the first {SHOWN} shown; --json prints all.")
 
 
 def print_check(found):
     """Print what unseen machines say of some faces, each ``(image_id, face)``."""
-    view = Table("photo", "face", "unseen", "what", "before", "after")
+    rows: list[tuple] = []
+    ends = []
     for name, face in found:
-        start = (name, str(face["face"]))
-        for reader, readings in face["check"]["readings"].items():
-            for attribute, said in readings.items():
-                view.add_row(
-                    *start,
-                    f"reader {reader}",
-                    attribute,
-                    reading_text(said["before"]),
-                    reading_text(said["after"]),
-                )
-                start = ("", "")
-        match = face["check"]["match"]
-        verdict = "accepted" if match["accepted"] else "refused"
-        view.add_row(
-            *start,
+        rows += _check_rows(name, face["face"], face["check"])
+        ends.append(len(rows) - 1)
+    columns = ("photo", "face", "unseen", "what", "before", "after")
+    show(text_table(columns, rows, sections=ends))
+
+
+def _check_rows(name, number, check):
+    rows = [
+        (f"reader {reader}", attribute, reading_text(said["before"]), reading_text(said["after"]))
+        for reader, readings in check["readings"].items()
+        for attribute, said in readings.items()
+    ]
+    match, ratio = check["match"], check["psnr_db"]
+    verdict = "accepted" if match["accepted"] else "refused"
+    rows.append(
+        (
             f"matcher {match['encoder']}",
             f"one person? FMR {match['fmr']:g}",
             f"from {match['threshold']:g}",
             f"{verdict}, {match['score']:.3f}",
         )
-        ratio = face["check"]["psnr_db"]
-        view.add_row(
-            *("", "", "", "likeness"),
-            "",
-            "the same" if ratio is None else f"SSIM {face['check']['ssim']:.3f}, {ratio:.1f} dB",
-            end_section=True,
-        )
-    results.print(view)
+    )
+    alike = "the same" if ratio is None else f"SSIM {check['ssim']:.3f}, {ratio:.1f} dB"
+    rows.append(("", "likeness", "", alike))
+    return [((name, number) if n == 0 else ("", "")) + row for n, row in enumerate(rows)]
 
 
 def print_left(done):
-    """Say which photos were not written, which faces left, and which metadata."""
+    """Say which photos were not written, which faces left, and what else is not as it was."""
     lines = [f"{reject['image_id']}: {reject['reason']}" for reject in done.rejects]
     for photo in done.photos:
+        name = photo["image_id"]
         for face in photo["skipped"]:
-            lines.append(
-                f"{photo['image_id']}: face {face['face']} stays as it was: {face['reason']}"
-            )
-        for what in photo["left_out"]:
-            lines.append(f"{photo['image_id']}: {what} is left out")
-    for line in lines[:SHOWN]:
-        errors.print(line, markup=False, soft_wrap=True)
-    if len(lines) > SHOWN:
-        errors.print(f"and {len(lines) - SHOWN} more lines; --json prints all")
+            lines.append(f"{name}: face {face['face']} stays as it was: {face['reason']}")
+        lines += [f"{name}: {what} is left out" for what in photo["left_out"]]
+        lines += [f"{name}: {note}" for note in photo["notes"]]
+    warn_some(lines)
+    warn(*done.unread.lines())
 
 
-def _count(n, what):
+def count(n, what):
+    """Return "1 face", "2 faces"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

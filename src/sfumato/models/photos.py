@@ -1,18 +1,21 @@
 """Protect photos: from files to files, on all cores, one photo at a time in each process."""
 
 import contextlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sfumato.errors import InputError
 from sfumato.faces.detect import PAD, DlibDetector, make_detector
+from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.saving import KINDS, check_ending
 from sfumato.faces.sources import FileSource, open_source
 from sfumato.faces.workers import embed_in_order, n_cores
-from sfumato.models.protector import PhotoProtector, check_target
-from sfumato.perturbers.choice import check_choice_of
-from sfumato.validation import check_choice
+from sfumato.models.protector import FileProtector, check_target
+from sfumato.outcomes import Reject
+from sfumato.perturbers.editing import Wish
+from sfumato.perturbers.verdict import count_verdicts
 
 TASK = 2
 #: Longest side at which dlib searches a photo: twice its usual one, as a face that is missed
@@ -26,35 +29,69 @@ class ProtectedPhotos:
 
     Parameters
     ----------
+    wish : Wish
+        What was to be hidden and kept.
     photos : list of dict
         One a written photo: ``image_id``, ``output``, ``faces`` (of each its number ``face``, 0
-        the largest, its ``box``, the pixels of a side of its ``crop``, and the ``check``, if
-        asked for, see :class:`sfumato.readers.check.FaceCheck`), ``skipped`` (``face`` and
-        ``reason`` of faces left as they were) and ``left_out`` (metadata asked for that cannot
-        be kept).
+        the largest, its ``box``, the pixels of a side of its ``crop``, its ``change`` in levels
+        of 255, and, where a check was asked for, the ``check``, see
+        :class:`sfumato.readers.check.FaceCheck`, and the ``verdict``, see
+        :func:`sfumato.perturbers.verdict.judge_face`), ``skipped`` (``face`` and ``reason`` of
+        faces left as they were), ``left_out`` (metadata asked for that cannot be kept) and
+        ``notes`` (what of the photo is not as it was in its file).
     rejects : list of dict
         ``image_id`` and ``reason`` of photos that were not written.
-    hide : dict
-        The class to show of each hidden attribute, None where free.
+    checked : bool
+        Whether unseen readers were asked.
+    unread : Unread
+        What of the folder is not read.
     """
 
-    photos: list = field(default_factory=list)
-    rejects: list = field(default_factory=list)
-    hide: dict = field(default_factory=dict)
+    wish: Wish
+    photos: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
+    checked: bool = False
+    unread: Unread = field(default_factory=Unread)
 
     @property
-    def complete(self):
-        """Whether every photo was written and no asked-for face was left as it was."""
-        return not self.rejects and not any(photo["skipped"] for photo in self.photos)
+    def faces(self) -> list[dict[str, Any]]:
+        """The entries of all changed faces."""
+        return [face for photo in self.photos for face in photo["faces"]]
 
-    def to_dict(self):
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """The verdict on all changed faces, None where no reader was asked.
+
+        As :func:`sfumato.perturbers.verdict.count_verdicts` gives it.
+        """
+        if not self.checked:
+            return None
+        return count_verdicts([face["verdict"] for face in self.faces], self.wish)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every photo was written, every face changed, and every verdict is good."""
+        left = self.rejects or self.unread.missed or any(photo["skipped"] for photo in self.photos)
+        verdict = self.verdict
+        return not left and bool(self.photos) and (verdict is None or verdict["succeeded"])
+
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return asdict(self)
+        return {
+            "photos": self.photos,
+            "rejects": self.rejects,
+            "hide": dict(self.wish.hide),
+            "keep": list(self.wish.keep),
+            "n_faces_changed": len(self.faces),
+            "verdict": self.verdict,
+            "unread": self.unread.to_dict(),
+            "complete": self.complete,
+        }
 
 
 @dataclass
 class PhotoTask:
-    """Photos for one worker: pairs of an input and an output file."""
+    """Photos for one worker: an input, an output and whether to replace it, each."""
 
     ids: list
     photos: list
@@ -128,34 +165,23 @@ def protect_photos(
     misleads machines that were not trained on such pictures; what one reads that was, an audit
     tells.
     """
-    wanted = check_choice_of(perturber.shown_, hide, keep)
-    for name, value in (labels or {}).items():
-        check_choice(name, perturber.attributes_, "labels: attribute")
-        check_choice(value, perturber.attributes_[name], f"labels: {name}")
+    wish = Wish.of(perturber, hide, keep=keep, labels=labels, at_random=at_random, face=face)
     source, output = Path(source), Path(output)
     photos = _open(source)
     named = dict(_targets(source, output, photos, overwrite))
-    options = {
-        "labels": labels or {},
-        "at_random": at_random,
-        "keep_metadata": keep_metadata,
-        "overwrite": overwrite,
-        "max_pixels": max_pixels,
-    }
-    protector = PhotoProtector(
+    if check is not None:
+        check.load()
+    protector = FileProtector(
         photo_detector(detector, pad=pad),
         perturber,
-        hide=wanted,
-        keep=keep,
-        face=face,
+        wish,
         check=check,
-        options=options,
+        options={"keep_metadata": keep_metadata, "max_pixels": max_pixels},
     )
     n_workers = min(workers or n_cores(), -(-photos.n_photos // TASK))
-    done = ProtectedPhotos(hide=wanted)
-    with contextlib.closing(
-        embed_in_order(protector, _tasks(photos, named), n_workers=n_workers)
-    ) as results:
+    done = ProtectedPhotos(wish, checked=check is not None, unread=photos.unread)
+    tasks = _tasks(photos, named, overwrite)
+    with contextlib.closing(embed_in_order(protector, tasks, n_workers=n_workers)) as results:
         for task, outcomes in results:
             _record(done, task, outcomes)
             if progress is not None:
@@ -173,23 +199,23 @@ def photo_detector(detector, *, pad=PAD):
     return make_detector(detector, pad=pad) if isinstance(detector, str) else detector
 
 
-def _tasks(photos, named):
+def _tasks(photos, named, overwrite):
     for batch in photos.batches(TASK):
-        files = [(str(file), str(named[str(file)])) for file in batch.photos]
+        files = [(str(file), str(named[str(file)]), overwrite) for file in batch.photos]
         yield PhotoTask(batch.ids, files)
 
 
 def _record(done, task, outcomes):
-    for name, (_, output), outcome in zip(task.ids, task.photos, outcomes, strict=True):
-        if isinstance(outcome, str):
-            done.rejects.append({"image_id": name, "reason": outcome})
+    for name, (_, output, _), outcome in zip(task.ids, task.photos, outcomes, strict=True):
+        if isinstance(outcome, Reject):
+            done.rejects.append({"image_id": name, "reason": outcome.reason})
         else:
             done.photos.append({"image_id": name, "output": output} | outcome)
 
 
 def _open(source):
-    photos = None if source.suffix.lower() in (".parquet", ".txt") else open_source(source)
-    if not isinstance(photos, FileSource):
+    photos = None if source.suffix.lower() == ".parquet" else open_source(source)
+    if not isinstance(photos, FileSource) or photos.listed:
         raise InputError(f"{source}: give a photo or a folder of photos.")
     return photos
 

@@ -1,117 +1,179 @@
-"""Protect one photo: read it, find its faces, perturb them, write it."""
+"""One way to protect a photo: read it, find its faces, change them, check what is written."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sfumato.errors import InputError
-from sfumato.faces.detect import plain_box
-from sfumato.faces.photos import PhotoError, open_photo, read_photo
-from sfumato.faces.saving import encode_photo, read_extras, save_photo
-from sfumato.perturbers.photos import choose_faces, protect_faces
+from sfumato.faces.photos import MAX_PIXELS, Photo, load_photo, read_photo
+from sfumato.faces.saving import Extras, encode_photo, read_extras
+from sfumato.faces.workers import NO_IMAGE
+from sfumato.files import atomic_path
+from sfumato.outcomes import Reject, reject_of
+from sfumato.perturbers.editing import EditedPhoto, Find, Wish, edit_photo
+from sfumato.perturbers.verdict import judge_face
 
 #: What a photo is written as, by Pillow's name of what it was; all others become PNG.
 ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 
 
-class PhotoProtector:
-    """Read, find, perturb, write and check one photo; picklable if its parts are.
+@dataclass(frozen=True)
+class ProtectedPhoto:
+    """A changed photo, encoded, and what was done to it.
+
+    Parameters
+    ----------
+    content : bytes
+    ending : str
+        Of the format.
+    entry : dict
+        An entry of :class:`~sfumato.models.photos.ProtectedPhotos`, but for its names.
+    """
+
+    content: bytes
+    ending: str
+    entry: dict[str, Any]
+
+
+def protect_photo(
+    source: str | bytes,
+    find: Find,
+    perturber: Any,
+    wish: Wish,
+    *,
+    ending: str | None = None,
+    check: Any = None,
+    keep_metadata: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> ProtectedPhoto:
+    """Return a photo with its faces changed; nothing is written.
+
+    Parameters
+    ----------
+    source : str or bytes
+        A file, or its content.
+    find : callable
+        Gives the faces of pixels, the largest first.
+    perturber : Perturber
+    wish : Wish
+    ending : str, optional
+        Of the format to encode; default: the photo's own, or ".png".
+    check : FaceCheck, optional
+        Judges what is encoded: a JPEG is not quite what went into it.
+    keep_metadata : bool, default=False
+        See :func:`sfumato.faces.saving.read_extras`.
+    max_pixels : int
+
+    Raises
+    ------
+    InputError
+        For a photo that cannot be read, or of which no face can be changed.
+    """
+    photo = load_photo(source, max_pixels=max_pixels)
+    edited = edit_photo(photo, find(photo.pixels), perturber, wish)
+    ending = ending or ENDINGS.get(photo.kind, ".png")
+    extras = read_extras(source, keep_metadata=keep_metadata, max_pixels=max_pixels)
+    content = encode_photo(
+        edited.photo.pixels,
+        ending,
+        original=photo.pixels,
+        extras=extras,
+        deep=edited.photo.deep,
+    )
+    faces = [face.to_dict() for face in edited.changed]
+    if check is not None:
+        written = read_photo(content, max_pixels=max_pixels)
+        for entry, changed in zip(faces, edited.changed, strict=True):
+            entry["check"] = check.compare(photo.pixels, written, changed.face)
+            entry["verdict"] = judge_face(entry["check"], wish)
+    return ProtectedPhoto(content, ending, _entry(edited, faces, ending, extras))
+
+
+def _entry(
+    edited: EditedPhoto, faces: list[dict[str, Any]], ending: str, extras: Extras
+) -> dict[str, Any]:
+    return {
+        "faces": faces,
+        "skipped": [face.to_dict() for face in edited.unchanged],
+        "left_out": list(extras.left_out),
+        "notes": _notes(edited.photo, ending),
+    }
+
+
+def _notes(photo: Photo, ending: str) -> list[str]:
+    """Return what of the photo is not as it was in the file that is written."""
+    notes = list(photo.notes)
+    if photo.deep is not None and ending != ".png":
+        notes.append(f"its 16-bit values are written as 8 bits, as {ending} has no more")
+    return notes
+
+
+class ContentProtector:
+    """Protect one photo after the other, from content to content; picklable if its parts are.
 
     Parameters
     ----------
     detector : Detector
     perturber : Perturber
-    hide, keep, face, check
-        As for :func:`~sfumato.models.photos.protect_photos`.
-    options : dict
-        ``at_random``, ``keep_metadata``, ``overwrite`` and ``max_pixels`` of it, and ``labels``
-        unless the perturber reads them all.
+    wish : Wish
+    check : FaceCheck, optional
+    options : mapping, optional
+        ``keep_metadata`` and ``max_pixels`` of :func:`protect_photo`.
     """
 
-    def __init__(self, detector, perturber, *, hide, keep, face, check, options):
-        self.detector, self.perturber, self.check = detector, perturber, check
-        self.hide, self.keep, self.face = hide, keep, face
-        self.options = options
+    def __init__(
+        self,
+        detector: Any,
+        perturber: Any,
+        wish: Wish,
+        *,
+        check: Any = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.detector, self.perturber, self.wish = detector, perturber, wish
+        self.check, self.options = check, dict(options or {})
 
-    def __call__(self, photo):
-        """Return what :meth:`protect` does, or the reason of the photo's rejection."""
+    def __call__(self, photo: Any) -> Any:
+        """Return what :meth:`protect` does, or a Reject."""
         try:
             return self.protect(photo)
-        except PhotoError as error:
-            return error.reason
-        except InputError as error:
-            return str(error).rstrip(".")
         # One photo's failure must not end the other million.
         except Exception as error:
-            return f"failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            return reject_of(error)
 
-    def protect(self, files):
-        """Write a photo, of ``(input, output)`` files; return what was done, a dict.
+    def protect(self, photo: str | bytes | None) -> ProtectedPhoto | Reject:
+        """Return a photo's protected form; None is what a row without a photo has."""
+        return NO_IMAGE if photo is None else self.protected(photo)
 
-        It is an entry of :class:`~sfumato.models.photos.ProtectedPhotos`.
-        """
-        source, output = files[0], Path(files[1])
-        if self.check is not None:
-            self.check.load()
-        check_target(source, output, self.options["overwrite"])
-        image, photo, chosen, entry = self.perturb(source)
-        extras = self.extras(source)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        save_photo(photo, output, original=image, extras=extras)
-        if self.check is not None:
-            # What was written is judged: a JPEG is not quite what went into it.
-            written = read_photo(output, max_pixels=self.options["max_pixels"])
-            for face, found in zip(entry["faces"], chosen, strict=True):
-                face["check"] = self.check.compare(image, written, found)
-        return entry | {"left_out": extras.left_out}
-
-    def perturb(self, source):
-        """Return a photo's pixels before and after, the changed faces, and what was done."""
-        image = read_photo(source, max_pixels=self.options["max_pixels"])
-        chosen, too_small = choose_faces(self.detector.detect(image), self.face)
-        wanted = {"hide": self.hide, "keep": self.keep, "at_random": self.options["at_random"]}
-        if self.options.get("labels"):
-            # Faces are changed one by one.
-            wanted["labels"] = {name: [value] for name, value in self.options["labels"].items()}
-        faces = [face for _, face in chosen]
-        photo, sizes = protect_faces(image, faces, self.perturber, **wanted)
-        entry = {
-            "faces": [
-                {"face": number, "box": plain_box(face.box), "crop": size}
-                for (number, face), size in zip(chosen, sizes, strict=True)
-            ],
-            "skipped": [{"face": number, "reason": text} for number, text in too_small.items()],
-        }
-        return image, photo, faces, entry
-
-    def extras(self, source):
-        """Return what else of the photo's file goes along, :class:`Extras`."""
-        return read_extras(
-            source,
-            keep_metadata=self.options["keep_metadata"],
-            max_pixels=self.options["max_pixels"],
+    def protected(self, photo: str | bytes, ending: str | None = None) -> ProtectedPhoto:
+        """Return the protected form of a file or its content."""
+        return protect_photo(
+            photo,
+            self.detector.detect,
+            self.perturber,
+            self.wish,
+            ending=ending,
+            check=self.check,
+            **self.options,
         )
 
 
-class ContentProtector(PhotoProtector):
-    """The same from content to content: nothing is written."""
+class FileProtector(ContentProtector):
+    """The same from file to file."""
 
-    def protect(self, photo):
-        """Return a photo's new ``content`` and its ``ending``, and what was done, a dict.
-
-        Parameters
-        ----------
-        photo : str, bytes or None
-            A file, its content, or what a row without a photo has.
-        """
-        if photo is None:
-            return "the row has no image"
-        image, changed, _, entry = self.perturb(photo)
-        with open_photo(photo, max_pixels=self.options["max_pixels"]) as (opened, _):
-            ending = ENDINGS.get(opened.format, ".png")
-        content = encode_photo(changed, ending, original=image, extras=self.extras(photo))
-        return entry | {"content": content, "ending": ending}
+    def protect(self, photo: Any) -> Any:
+        """Write a photo, of ``(input, output, overwrite)``; return its entry, a dict."""
+        source, output, overwrite = photo[0], Path(photo[1]), photo[2]
+        check_target(source, output, overwrite)
+        done = self.protected(source, output.suffix.lower())
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(output) as temporary:
+            temporary.write_bytes(done.content)
+        return done.entry
 
 
-def check_target(source, output, overwrite):
+def check_target(source: str | Path, output: Path, overwrite: bool) -> None:
     """Refuse to write onto the source, or onto another file unless it may be replaced."""
     if output.exists() and output.samefile(source):
         raise InputError(f"{output} is the photo itself; give another name.")

@@ -6,11 +6,10 @@ import numpy as np
 
 from sfumato.perturbers.choice import age_group, class_numbers
 from sfumato.perturbers.images import resized
+from sfumato.perturbers.verdict import NAMES
 from sfumato.readers.describe import shipped_reader
 
 READER = "pixels"
-#: What the reader calls an attribute.
-NAMES = {"gender": "gender", "race": "ethnicity", "age": "age_years"}
 
 
 def read_codes(x, attributes):

@@ -1,12 +1,11 @@
 """Perturb the faces of a whole photo and leave every other pixel as it is."""
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.faces.crops import crop_face, crop_matrix
+from sfumato.faces.crops import crop_matrix
 from sfumato.validation import need
 
 CROP_SIZES = (64, 128, 256, 512)
@@ -99,45 +98,6 @@ class Place:
         return cv2.warpAffine(values, moved, size, flags=how)
 
 
-def protect_faces(image, faces, perturber, **options):
-    """Perturb faces of a photo: add the change of each one's crop where it was cut out.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, 3), uint8
-    faces : sequence of Face
-        Only their landmarks are used.
-    perturber : Perturber
-    **options
-        Of :meth:`~sfumato.perturbers.base.Perturber.transform`, such as ``hide``.
-
-    Returns
-    -------
-    photo : ndarray of shape (height, width, 3), uint8
-        Outside all crops as it was.
-    sizes : list of int
-        Pixels a side of each crop.
-
-    Notes
-    -----
-    The crop has the smallest size of 64, 128, 256 and 512 that loses nothing of the photo; of
-    larger faces the change is computed at 512 and is as fine as that. Where crops overlap, their
-    changes are averaged, so that they do not add up. Classes that are left to chance are drawn
-    from the perturber's seed and the face's pixels, so that they do not depend on the other
-    photos, and that faces do not all get the same one.
-    """
-    places = [Place.of(face.landmarks) for face in faces]
-    photo = image.copy()
-    for place, face in zip(places, faces, strict=True):
-        crop = crop_face(image, face.landmarks, place.size)
-        planes = np.moveaxis(crop, -1, 0)[None].astype(np.float32) / 255
-        seed = [perturber.seed, zlib.crc32(crop.tobytes())]
-        change = perturber.transform(planes, seed=seed, **options) - planes
-        others = [other for other in places if other is not place]
-        add_change(photo, np.moveaxis(change[0], 0, -1) * 255, place, others)
-    return photo, [place.size for place in places]
-
-
 def crop_size(landmarks):
     """Return the smallest of :data:`CROP_SIZES` that is at least the crop's size in the photo."""
     matrix = crop_matrix(landmarks, CROP_SIZES[-1])
@@ -165,29 +125,40 @@ def fade(size):
     return np.outer(edge, edge).astype(np.float32)
 
 
-def add_change(photo, change, place, others=()):
+def add_change(photo, change, place, others=(), *, white=255):
     """Add a crop's change to the photo it was cut from, faded and rounded, in place.
 
     Parameters
     ----------
-    photo : ndarray of shape (height, width, 3), uint8
+    photo : ndarray of shape (height, width, 3), uint8 or uint16
     change : ndarray of shape (size, size, 3), float32
         In [-255, 255]. What of it lies outside the photo is lost.
     place : Place
     others : sequence of Place
         The other faces' crops: where they overlap, each adds its share of the change.
+    white : int, default=255
+        The photo's value of white, which is 255 of the change.
+
+    Returns
+    -------
+    mean, most : float
+        Of the absolute changes of the photo's values under the crop, in levels of 255.
     """
     region = place.region(photo.shape)
     if not photo[region].size:
-        return
+        return 0.0, 0.0
     mask = fade(place.size)
     part = place.to_photo(change * mask[..., None], region)
     near = [other for other in others if _overlap(other.region(photo.shape), region)]
     if near:
         total = sum(other.to_photo(fade(other.size), region) for other in near)
         part /= np.maximum(place.to_photo(mask, region) + total, 1)[..., None]
-    part += photo[region]
-    photo[region] = np.clip(np.rint(part, out=part), 0, 255, out=part)
+    before = photo[region].astype(np.float32)
+    part = np.clip(np.rint(part * (white / 255) + before), 0, white)
+    photo[region] = part
+    moved = np.abs(part - before) * (255 / white)
+    under = place.to_photo(np.ones_like(mask), region) > 0
+    return float(moved[under].mean()) if under.any() else 0.0, float(moved.max())
 
 
 def _overlap(region, other):

@@ -18,15 +18,15 @@ from sfumato.errors import InputError
 from sfumato.faces.detect import make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import read_photo
-from sfumato.faces.saving import encode_photo, read_extras
 from sfumato.faces.workers import limit_threads
 from sfumato.metrics.scores import pair_scores
 from sfumato.models.opening import open_model
 from sfumato.models.pictures import shipped_perturber, shipped_perturbers
+from sfumato.models.protector import protect_photo as protect_one
 from sfumato.models.tables import Protection
 from sfumato.perturbers.base import with_strength
-from sfumato.perturbers.choice import check_choice_of
-from sfumato.perturbers.photos import choose_faces, protect_faces
+from sfumato.perturbers.editing import Wish
+from sfumato.perturbers.verdict import count_verdicts, describe_verdict
 from sfumato.readers.check import THRESHOLDS, FaceCheck
 from sfumato.readers.describe import (
     LAWFUL,
@@ -200,31 +200,31 @@ def protect_photo(photo, hide, keep, face, at_random, strength, ending, check):
     Returns
     -------
     dict
-        ``photo`` (base64), ``faces`` (each its ``face``, ``box`` and, with ``check``, the
-        readings before and after) and ``skipped``.
+        ``photo`` (base64) and what :class:`sfumato.models.photos.ProtectedPhotos` says of one:
+        ``faces``, ``skipped``, ``notes``, ...; with ``check`` the ``verdict`` on all faces and
+        its ``text``, a list of clauses.
     """
     if _loaded.perturber is None:
         raise InputError("this service has no perturber; start it with --perturber FILE.")
     perturber = _loaded.perturber
     if strength is not None:
         perturber = with_strength(perturber, strength)
-    wanted = check_choice_of(perturber.shown_, hide, keep)
-    image, faces = _faces(photo)
-    chosen, too_small = choose_faces(faces, face)
-    options = {"hide": wanted, "keep": keep, "at_random": at_random}
-    changed, _ = protect_faces(image, [f for _, f in chosen], perturber, **options)
-    extras = read_extras(photo, max_pixels=_loaded.models.max_pixels)
-    content = encode_photo(changed, ending, original=image, extras=extras)
-    entries = [{"face": number, "box": plain_box(found.box)} for number, found in chosen]
+    wish = Wish.of(perturber, hide, keep=keep, at_random=at_random, face=face)
+    done = protect_one(
+        photo,
+        _find,
+        perturber,
+        wish,
+        ending=ending,
+        check=_loaded.check if check else None,
+        max_pixels=_loaded.models.max_pixels,
+    )
+    found = {"photo": base64.b64encode(done.content).decode()} | done.entry
     if check:
-        written = read_photo(content, max_pixels=_loaded.models.max_pixels)
-        for entry, (_, found) in zip(entries, chosen, strict=True):
-            entry["check"] = _loaded.check.compare(image, written, found)
-    return {
-        "photo": base64.b64encode(content).decode(),
-        "faces": entries,
-        "skipped": [{"face": number, "reason": text} for number, text in too_small.items()],
-    }
+        verdicts = [face["verdict"] for face in done.entry["faces"]]
+        found["verdict"] = count_verdicts(verdicts, wish)
+        found["verdict"]["text"] = describe_verdict(found["verdict"])
+    return found
 
 
 def audit_bytes(table, attributes, protect, max_rows, slot):
@@ -287,6 +287,11 @@ class InMemory:
 def _faces(photo):
     """Return a photo's pixels and its faces, the largest first."""
     image = read_photo(photo, max_pixels=_loaded.models.max_pixels)
+    return image, _find(image)
+
+
+def _find(image):
+    """Return the faces of a photo's pixels, the largest first; too many are refused."""
     faces = _loaded.detector.detect(image)
     if not faces:
         raise InputError("no face found.")
@@ -295,4 +300,4 @@ def _faces(photo):
             f"{len(faces)} faces are more than the limit of {_loaded.models.max_faces}; cut the "
             "photo."
         )
-    return image, faces
+    return faces
