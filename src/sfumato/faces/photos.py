@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfumato.faces import _deep
+from sfumato.faces import deep as deep_pixels
 from sfumato.faces._jpegs import completed
 from sfumato.faces._opening import (
     MAX_PIXELS,
@@ -60,7 +60,7 @@ class Photo:
 
     pixels: NDArray[np.uint8]
     deep: NDArray[np.uint16] | None = None
-    white: int = _deep.WHITE_16
+    white: int = deep_pixels.WHITE_16
     notes: tuple[str, ...] = ()
     kind: str = ""
 
@@ -143,11 +143,11 @@ def _decoded(image, source, name):
     image = _loaded(image, source, name, notes)
     if deep is None and not image.mode.startswith("I"):
         return Photo(_to_rgb(image, name, notes), notes=tuple(notes), kind=kind)
-    deep = _grey(np.asarray(image), name) if deep is None else _deep.turn(deep, orientation)
-    white, note = _deep.white_level(deep)
+    deep = _grey(np.asarray(image), name) if deep is None else deep_pixels.turn(deep, orientation)
+    white, note = deep_pixels.white_level(deep)
     notes += [note] if note else []
-    deep = _deep.in_colour(deep)
-    return Photo(_deep.to_8_bits(deep, white), deep, white, tuple(notes), kind)
+    deep = deep_pixels.in_colour(deep)
+    return Photo(deep_pixels.to_8_bits(deep, white), deep, white, tuple(notes), kind)
 
 
 def _orientation(image):
@@ -181,7 +181,7 @@ def _deep_colours(image, source, name):
     rawmode = rawmode if isinstance(rawmode, str) else (rawmode or [""])[0]
     if image.format not in ("PNG", "TIFF") or ";16" not in str(rawmode):
         return None
-    pixels = _deep.decode(content_of(source, name))
+    pixels = deep_pixels.decode(content_of(source, name))
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         return None
     return pixels if pixels.shape[1::-1] == image.size else None
@@ -204,15 +204,15 @@ def _to_rgb(image, name, notes):
 
 def _floats(values, name, notes):
     try:
-        pixels, note = _deep.float_pixels(values)
+        pixels, note = deep_pixels.float_pixels(values)
     except ValueError as error:
         raise PhotoError(name, str(error)) from error
     notes.append(note)
-    return _deep.in_colour(pixels)
+    return deep_pixels.in_colour(pixels)
 
 
 def _grey(grey, name):
-    if grey.min() < 0 or grey.max() > _deep.WHITE_16:
+    if grey.min() < 0 or grey.max() > deep_pixels.WHITE_16:
         raise PhotoError(
             name,
             f"its 32-bit pixels go from {grey.min()} to {grey.max()}, beyond 16 bits; save it as "
@@ -235,9 +235,9 @@ def _float_tiff(source, max_pixels, name):
     if {WIDTH, HEIGHT, SAMPLES} - set(tags) or set(tags[SAMPLES]) != {FLOATING}:
         return None
     check_size(tags[WIDTH], tags[HEIGHT], max_pixels, name)
-    pixels = _deep.decode(content)
+    pixels = deep_pixels.decode(content)
     if pixels is None or pixels.dtype not in (np.float32, np.float64):
         return None
     notes: list[str] = []
-    pixels = _deep.turn(pixels, int(tags.get(ORIENTATION, 1)))
+    pixels = deep_pixels.turn(pixels, int(tags.get(ORIENTATION, 1)))
     return Photo(_floats(pixels, name, notes), notes=tuple(notes), kind="TIFF")

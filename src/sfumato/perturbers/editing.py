@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfumato.errors import InputError
-from sfumato.faces._deep import to_8_bits
 from sfumato.faces.crops import crop_face
+from sfumato.faces.deep import to_8_bits
 from sfumato.faces.detect import Face, plain_box
 from sfumato.faces.photos import Photo
 from sfumato.perturbers.choice import check_choice_of
