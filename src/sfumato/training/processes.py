@@ -155,7 +155,8 @@ def _heard(progress):
 
 def _reopened(array):
     """Return how a memory-mapped array is opened in another process; a part of one too."""
-    whole = array._mmap
+    # NumPy makes an empty part a plain array; its stubs do not know the map.
+    whole = array._mmap if isinstance(array, np.memmap) else None  # type: ignore[attr-defined]
     if whole is None or array.filename is None or not array.flags.c_contiguous:
         return _as_array, (np.array(array),)
     start = np.frombuffer(whole, np.uint8).ctypes.data
