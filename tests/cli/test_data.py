@@ -120,10 +120,11 @@ def test_describe_counts_missing_labels_and_numbers(tmp_path):
         identity=["a", "a", None, "b"],
         gender=pa.array(["f", None, "f", "m"]).dictionary_encode(),
         smiling=[True, True, False, None],
-        age=[30.0, 20.0, float("nan"), 40.0],
+        age=[30.5, 19.5, float("nan"), 40.0],
+        race=pa.array([0, 1, 1, None], pa.int8()),
         empty=pa.array([None] * 4, pa.string()),
     )
-    # People: a twice, b once, one row without; ages 20, 30 and 40.
+    # People: a twice, b once, one row without; ages 19.5, 30.5 and 40.
     assert found["identity"] == {
         "n_identities": 2,
         "n_missing": 1,
@@ -134,10 +135,33 @@ def test_describe_counts_missing_labels_and_numbers(tmp_path):
     assert found["labels"] == {
         "gender": {"n_missing": 1, "n_distinct": 2, "values": {"f": 2, "m": 1}},
         "smiling": {"n_missing": 1, "n_distinct": 2, "values": {"true": 2, "false": 1}},
-        "age": {"n_missing": 1, "n_distinct": 3, "min": 20.0, "mean": 30.0, "max": 40.0},
+        "age": {"n_missing": 1, "n_distinct": 3, "min": 19.5, "mean": 30.0, "max": 40.0},
+        "race": {"n_missing": 1, "n_distinct": 2, "values": {"1": 2, "0": 1}},
         "empty": {"n_missing": 4, "n_distinct": 0, "values": {}},
     }
     assert found["space"] is None
+
+
+def test_describe_hints_at_classes_and_names_that_are_nearly_one(tmp_path):
+    columns = {
+        "identity": ["Ann", "ann ", "Bob", "NA", ""],
+        "gender": ["m", "m ", "M", "f", "nan"],
+        "tags": [["a"], [], None, ["b"], ["c"]],
+    }
+    found = described(tmp_path, **columns)
+    assert found["labels"] == {
+        "gender": {"n_missing": 1, "n_distinct": 4, "values": {"M": 1, "f": 1, "m": 1, "m ": 1}}
+    }
+    assert (found["identity"]["n_identities"], found["identity"]["n_missing"]) == (3, 2)
+    what = "differ in blanks or case alone; write them alike if they are one."
+    assert found["hints"] == [
+        f"identity: 'Ann', 'ann ' {what}",
+        f"gender: 'M', 'm', 'm ' {what}",
+    ]
+    assert list(found["others"]) == ["tags"]
+    done = CliRunner().invoke(app, ["data", "describe", str(tmp_path / "t.parquet")])
+    assert "columns that are no labels: tags (list<" in done.stdout
+    assert "'m ' differ in blanks" in done.stderr and "differ" not in done.stdout
 
 
 def test_describe_prints_for_people_and_shows_the_most_frequent(tmp_path):

@@ -1,5 +1,7 @@
 """One meaning for names, labels and missing values."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,3 +104,37 @@ def test_one_class_is_refused():
 
 def test_classes_that_differ_in_blanks_or_case():
     assert alike(["m", "f", "m ", "M", " f", "x"]) == [[" f", "f"], ["M", "m", "m "]]
+
+
+def test_two_tables_have_the_same_groups():
+    train, test = np.arange(12.0), [0.5, 11, None, 5]
+    assert as_classes(test, n_groups=3, like=train).tolist() == [
+        "<= 3.67",
+        "> 7.33",
+        None,
+        "3.67 - 7.33",
+    ]
+    with pytest.raises(InputError, match="age holds text in one place and continuous numbers"):
+        as_classes(["old", 3], "age", n_groups=3, like=train)
+    assert as_classes([0.5, 1], like=["a"]).tolist() == ["0.5", "1"]
+
+
+def test_continuous_is_said_with_its_range():
+    with pytest.raises(
+        InputError, match=r"age is continuous \(3 distinct numbers from 1 to 2.5\)"
+    ):
+        as_classes([1, 2, 2.5, None], "age")
+
+
+def test_unicode_is_alike_however_it_is_composed():
+    assert alike(["é", "e\u0301", "e"]) == [["e\u0301", "é"]]
+
+
+@pytest.mark.parametrize("value", [Decimal("7.0"), np.float16(7), np.uint64(7)])
+def test_sevens(value):
+    assert as_text([value]).tolist() == ["7"]
+
+
+def test_masked_values_are_missing():
+    masked = np.ma.array([7, 8], mask=[False, True])
+    assert as_text(masked).tolist() == ["7", None] and is_missing(masked).tolist() == [0, 1]

@@ -126,8 +126,19 @@ def test_unknown_metrics_list_the_known(metric):
 def test_templates_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="blocks:3 compares .* whole blocks of 3 features, got 8"):
         pair_scores(np.eye(8), [0], [1], "blocks:3")
-    with pytest.raises(InputError, match="X, row 1: cosine of an embedding of zeros"):
+    with pytest.raises(InputError, match="X, row 1: an embedding of zeros cannot be"):
         pair_scores([[1, 0], [0, 0]], [0], [1], "blocks:1")
     for strange in (0.5, -1, 256):
         with pytest.raises(InputError, match="row 1: agreement compares templates of whole num"):
             pair_scores([[0, 1], [1, strange]], [0], [1], "agreement")
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_embeddings_beyond_floats_are_refused(metric):
+    huge = np.ones((3, 4), np.float32)
+    huge[2] = 1e25
+    with pytest.raises(InputError, match="X, row 2: the embedding's length overflows float32"):
+        pair_scores(huge, [0], [1], metric)
+    if metric == "cosine":
+        with pytest.raises(InputError, match="X, row 2: .* length vanishes in float32"):
+            pair_scores(1 / huge, [0], [1], metric)

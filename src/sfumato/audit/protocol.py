@@ -19,7 +19,7 @@ from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
 from sfumato.audit.views import attack_views, span
-from sfumato.data.labels import as_names
+from sfumato.data.labels import as_classes, as_names, as_text, say_alike
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import comparator
@@ -60,7 +60,8 @@ def audit(
     X : array-like of shape (n_samples, n_features)
         Raw embeddings of people that the eraser was not fitted on.
     y : array-like of shape (n_samples,)
-        The protected attribute; rows where it is missing (``None`` or NaN) are left out.
+        The protected attribute, classes; rows where it is missing are left out, see
+        :mod:`sfumato.data.labels`.
     identity : array-like of shape (n_samples,), optional
         Who is on each row. Without it every row counts as a person of its own, an alarm is
         raised and nothing is said about matching.
@@ -133,7 +134,11 @@ def audit(
         after=after,
         reduction=_reduction(before, after, judge, chance),
         matching=_matching(tested, sides, n_resamples, seed) if known else None,
-        alarms=_alarms.raise_alarms(before, after, chance, judge, known) + structure["alarms"],
+        alarms=[
+            *say_alike(attribute, classes),
+            *_alarms.raise_alarms(before, after, chance, judge, known),
+            *structure["alarms"],
+        ],
         seed=seed,
         structure=structure,
         rows={
@@ -154,15 +159,15 @@ class _Rows:
 
     @classmethod
     def checked(cls, X, y, identity=None, protected=None):
-        X, y = check_embeddings(X), np.asarray(y)
-        identity = np.arange(len(X)) if identity is None else np.asarray(identity)
+        X, y = check_embeddings(X), as_classes(y)
+        identity = as_text(np.arange(len(X)) if identity is None else identity)
         arrays = {"y": y, "identity": identity}
         if protected is not None:
             arrays["protected"] = protected = check_embeddings(protected, "protected")
         for name, values in arrays.items():
             if len(values) != len(X):
                 raise InputError(f"{name} must have one entry a row, {len(X)}, got {len(values)}.")
-        present = np.array([value is not None and value == value for value in y.tolist()])
+        present = np.array([value is not None for value in y.tolist()])
         rows = cls(X, y, identity, protected).take(present)
         return cls(rows.X, rows.y.astype(str), as_names(rows.identity), rows.protected)
 

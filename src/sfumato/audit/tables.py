@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space
-from sfumato.data.labels import N_GROUPS, as_classes
+from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
 from sfumato.data.selection import Selection, matching_rows, read_rows
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
@@ -33,7 +33,7 @@ def audit_tables(
     table : str or Path
         Raw embeddings with label columns.
     attributes : list of str
-        Label columns. Numbers with more than 10 values are cut into three groups.
+        Label columns. Continuous numbers are cut into three groups, which an alarm says.
     protected : str or Path, optional
         The same rows after an eraser; found by ``image_id``, in any order.
     test_table, test_protected : str or Path, optional
@@ -76,6 +76,7 @@ def audit_tables(
     for number, attribute in enumerate(attributes):
         rows = train.rows(attribute)
         test = None if tested is None else tested.rows(attribute)
+        grouped = _group(attribute, rows, test)
         result = audit(
             **rows,
             test=test,
@@ -86,7 +87,7 @@ def audit_tables(
             progress=_within(progress, number, len(attributes)),
             **options,
         )
-        alarms = train.alarms() + ([] if tested is None else tested.alarms())
+        alarms = grouped + train.alarms() + ([] if tested is None else tested.alarms())
         results.append(
             replace(
                 result,
@@ -124,7 +125,7 @@ class _Side:
             self._cache["protected"] = matching_rows(self.protected, columns["image_id"])
         return {
             "X": X,
-            "y": as_classes(columns[attribute], attribute, n_groups=N_GROUPS),
+            "y": columns[attribute],
             "identity": columns.get("identity"),
             "protected": self._cache.get("protected"),
         }
@@ -188,6 +189,20 @@ class _Side:
             if self.protected is None
             else _steps_after(self.table, self.protected),
         }
+
+
+def _group(attribute, rows, test):
+    """Make classes of the labels on both sides, in place; return what is to be said of it."""
+    like = rows["y"]
+    for side in (rows, test):
+        if side is not None:
+            side["y"] = as_classes(side["y"], attribute, n_groups=N_GROUPS, like=like)
+    if not is_continuous(like):
+        return []
+    return [
+        f"{attribute} is {say_continuous(like)}: cut into {N_GROUPS} groups, on whose limits the "
+        "figures depend."
+    ]
 
 
 def _open(path):

@@ -5,7 +5,16 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, show, text_table, track, warn
+from sfumato.cli.output import (
+    DONE_WITH_REJECTS,
+    print_json,
+    say,
+    show,
+    text_table,
+    track,
+    warn,
+    warn_some,
+)
 from sfumato.files import check_free
 
 data = typer.Typer(help="Import, simulate and describe face tables.", no_args_is_help=True)
@@ -119,6 +128,9 @@ def print_description(found):
         lines.append(f"metric {info['metric']}, normalisation {info['normalisation']}")
         erasers = ", ".join(step["method"] for step in info["transformations"])
         lines.append(f"erasers applied: {erasers or 'none'}")
+    if found["others"]:
+        others = ", ".join(f"{name} ({kind})" for name, kind in found["others"].items())
+        lines.append(f"columns that are no labels: {others}")
     say(*lines)
     rows = []
     for name, label in found["labels"].items():
@@ -129,3 +141,4 @@ def print_description(found):
         rows.append((name, f"{label['n_missing']:,}", f"{label['n_distinct']:,}", shown))
     if rows:
         show(text_table(("label", "missing", "distinct", "values"), rows))
+    warn_some(found["hints"], "hints")

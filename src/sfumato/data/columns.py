@@ -5,6 +5,9 @@ import pyarrow as pa
 
 from sfumato.errors import InputError
 
+#: Sums of squares of larger values overflow float32.
+LARGEST = 2.0**53
+TOO_LARGE = f"embedding has a value beyond {LARGEST:.0e}; scale the embeddings down"
 NOT_FINITE = "embedding has a NaN or infinite value; drop the row or embed the photo again"
 
 
@@ -26,12 +29,11 @@ def embedding_matrix(column, dimension, path="embeddings", start=0):
     flat = column.flatten().to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore", invalid="ignore"):
         X = np.asarray(flat, dtype=np.float32).reshape(len(column), dimension)
-        # A sum is finite only if all its terms are, and is the quickest look at them.
-        finite = np.isfinite(X.sum(dtype=np.float64))
-    if not finite:
-        bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
-        if bad.size:
-            raise InputError(f"{path}, row {start + int(bad[0])}: {NOT_FINITE}.")
+        # NaN is in no range.
+        good = not X.size or (X.min() >= -LARGEST and X.max() <= LARGEST)
+    if not good:
+        row = int(np.flatnonzero(~(np.abs(X) <= LARGEST).all(axis=1))[0])
+        raise InputError(f"{path}, row {start + row}: {_fault(X[row])}.")
     return X
 
 
@@ -51,10 +53,17 @@ def faulty_rows(column, dimension, path="embeddings"):
     faults = dict(_misshapen(column, dimension))
     for row in range(len(column)):
         if row not in faults:
-            values = np.asarray(column[row].values, dtype=np.float32)
-            if not np.isfinite(values).all():
-                faults[row] = NOT_FINITE
+            fault = _fault(np.asarray(column[row].values, dtype=np.float32))
+            if fault is not None:
+                faults[row] = fault
     return dict(sorted(faults.items()))
+
+
+def _fault(values):
+    """Return why a row's values cannot be worked on, or None."""
+    if not np.isfinite(values).all():
+        return NOT_FINITE
+    return TOO_LARGE if (np.abs(values) > LARGEST).any() else None
 
 
 def _check_kind(column, path):

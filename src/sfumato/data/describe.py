@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import asdict
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from sfumato.data.tables import FaceTable
+from sfumato.data.labels import as_text, is_continuous, say_alike
+from sfumato.data.tables import RESERVED, FaceTable
 
 MAX_VALUES = 20
 
@@ -25,8 +25,10 @@ def describe(table):
         ``path``, ``n_rows``, ``columns``; ``info`` (the table's metadata) and ``space``
         (None without embeddings); ``identity``: None or ``n_identities``, ``n_missing`` and
         the ``min``, ``median`` and ``max`` of photos a person; ``labels``: for each label
-        ``n_missing``, ``n_distinct`` and, for text and booleans, ``values`` (counts of the
-        20 most frequent), for numbers ``min``, ``mean`` and ``max``.
+        ``n_missing``, ``n_distinct`` and, for classes, ``values`` (counts of the 20 most
+        frequent), for continuous numbers ``min``, ``mean`` and ``max``; ``others``: the type
+        of each column that is no label; ``hints``: a sentence for each group of names or
+        classes that differ in blanks or case alone.
 
     Raises
     ------
@@ -43,11 +45,13 @@ def describe(table):
     counts: dict[str, Counter] = {name: Counter() for name in names}
     for batch in table.batches(names) if names else ():
         for name in names:
-            counted = pc.value_counts(_plain(batch.column(name)))
+            counted = pc.value_counts(batch.column(name))
             values, numbers = counted.field("values"), counted.field("counts")
             for value, number in zip(values.to_pylist(), numbers.to_pylist(), strict=True):
                 counts[name][value] += number
     has_embeddings = "embedding" in table.columns
+    known = (*RESERVED, *table.label_columns)
+    hints = [hint for name, values in counts.items() for hint in say_alike(name, _texts(values))]
     return {
         "path": str(table.path),
         "n_rows": table.n_rows,
@@ -56,16 +60,13 @@ def describe(table):
         "space": table.info.space if has_embeddings else None,
         "identity": _people(counts.pop("identity")) if "identity" in counts else None,
         "labels": {name: _label(values) for name, values in counts.items()},
+        "others": {f.name: str(f.type) for f in table.schema if f.name not in known},
+        "hints": hints,
     }
 
 
-def _plain(column):
-    """Replace NaN by a missing value, and a dictionary by its values."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    return column
+def _texts(counts):
+    return [value for value in counts if isinstance(value, str)]
 
 
 def _people(counts):
@@ -83,10 +84,7 @@ def _people(counts):
 def _label(counts):
     missing = counts.pop(None, 0)
     result = {"n_missing": missing, "n_distinct": len(counts)}
-    numbers = bool(counts) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in counts
-    )
-    if numbers:
+    if is_continuous(list(counts)):
         values = np.array(list(counts), dtype=float)
         mean = np.average(values, weights=list(counts.values()))
         return result | {
@@ -94,9 +92,6 @@ def _label(counts):
             "mean": float(mean),
             "max": float(values.max()),
         }
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:MAX_VALUES]
-    return result | {"values": {_name(value): number for value, number in ranked}}
-
-
-def _name(value):
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    named = {as_text([value])[0]: number for value, number in counts.items()}
+    ranked = sorted(named.items(), key=lambda item: (-item[1], item[0]))[:MAX_VALUES]
+    return result | {"values": dict(ranked)}

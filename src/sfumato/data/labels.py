@@ -117,7 +117,11 @@ def is_continuous(values: ArrayLike) -> bool:
 
 
 def as_classes(
-    values: ArrayLike, name: str = "y", *, n_groups: int | None = None
+    values: ArrayLike,
+    name: str = "y",
+    *,
+    n_groups: int | None = None,
+    like: ArrayLike | None = None,
 ) -> NDArray[np.object_]:
     """Return the class of each row as text, ``None`` where it is missing.
 
@@ -128,32 +132,50 @@ def as_classes(
         The attribute, for the message.
     n_groups : int, optional
         Cut continuous numbers into so many groups at their quantiles; default: refuse them.
+    like : array-like, optional
+        The values that decide whether and where to cut, so that two tables have the same
+        groups; default ``values``.
 
     Raises
     ------
     InputError
-        For continuous numbers without ``n_groups``.
+        For continuous numbers without ``n_groups``, or text where ``like`` is continuous.
 
     Examples
     --------
     >>> as_classes(np.arange(12), n_groups=3)[[0, 5, 11]].tolist()
     ['<= 3.67', '3.67 - 7.33', '> 7.33']
     """
-    if not is_continuous(values):
+    like = values if like is None else like
+    if not is_continuous(like):
         return as_text(values)
-    known = _known_numbers(values)
     if n_groups is None:
-        raise InputError(
-            f"{name} is continuous ({len(np.unique(known))} distinct numbers from {known.min():g} "
-            f"to {known.max():g}); give classes, such as groups of it."
-        )
-    cuts = np.unique(np.quantile(known, np.arange(1, n_groups) / n_groups))
+        raise InputError(f"{name} is {say_continuous(like)}; give classes, such as groups of it.")
+    cuts = np.unique(np.quantile(_known_numbers(like), np.arange(1, n_groups) / n_groups))
+    known, missing = _known_numbers(values), is_missing(values)
+    if known.size < np.sum(~missing):
+        raise InputError(f"{name} holds text in one place and continuous numbers in another.")
     text = [f"{cut:.3g}" for cut in cuts]
     between = [f"{low} - {high}" for low, high in zip(text, text[1:], strict=False)]
     names = np.array([f"<= {text[0]}", *between, f"> {text[-1]}"], dtype=object)
     result = np.full(np.shape(values), None, dtype=object)
-    result[~is_missing(values)] = names[np.searchsorted(cuts, known)]
+    result[~missing] = names[np.searchsorted(cuts, known)]
     return result
+
+
+def say_continuous(values: ArrayLike) -> str:
+    """Return in words that numbers are continuous, how many there are and from where to where.
+
+    Examples
+    --------
+    >>> say_continuous([0.5, 2, None])
+    'continuous (2 distinct numbers from 0.5 to 2)'
+    """
+    known = _known_numbers(values)
+    return (
+        f"continuous ({len(np.unique(known))} distinct numbers from {known.min():g} "
+        f"to {known.max():g})"
+    )
 
 
 def class_codes(y: ArrayLike, name: str = "y") -> tuple[list[str], NDArray[Any]]:
@@ -213,10 +235,27 @@ def alike(classes: Sequence[str]) -> list[list[str]]:
     return [found for found in groups.values() if len(found) > 1]
 
 
+def say_alike(name: str, classes: Sequence[str]) -> list[str]:
+    """Return a sentence for each group of :func:`alike`.
+
+    Examples
+    --------
+    >>> say_alike("gender", ["m", "f", "m "])
+    ["gender: 'm', 'm ' differ in blanks or case alone; write them alike if they are one."]
+    """
+    return [
+        f"{name}: {', '.join(map(repr, found))} differ in blanks or case alone; write them alike "
+        "if they are one."
+        for found in alike(classes)
+    ]
+
+
 def _array(values: ArrayLike) -> NDArray[Any]:
     """Return an array whose values are as they were given."""
     if np.ma.isMaskedArray(values):
-        return np.ma.filled(np.ma.array(values, dtype=object), None)
+        array = np.ma.getdata(values).astype(object)
+        array[np.ma.getmaskarray(values)] = None
+        return array
     if isinstance(values, np.ndarray):
         return values
     # As objects: NumPy would make text of [7, "a"], and floats of [7, None].

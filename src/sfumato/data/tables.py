@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfumato.data import _ids
 from sfumato.data.canonical import IMAGE, RESERVED, canonical_batch, canonical_schema, is_label
 from sfumato.data.columns import embedding_array, embedding_matrix
 from sfumato.data.files import open_parquet, plain_path, size_and_time, table_files
@@ -211,35 +212,8 @@ class FaceTable:
 
     def check_ids(self):
         """Refuse duplicate or missing ids, as :meth:`check`, reading no other column."""
-        hashes = [np.empty(0, dtype=np.int64)]
-        start = 0
-        for batch in self.batches(["image_id"]):
-            ids = batch.column("image_id")
-            if ids.null_count:
-                row = start + int(np.flatnonzero(ids.is_null())[0])
-                raise InputError(f"{self.path}, row {row}: image_id is missing; give it one.")
-            hashes.append(np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids)))
-            start += batch.num_rows
-        self._check_unique(np.concatenate(hashes))
+        _ids.check(self)
         return self
-
-    def _check_unique(self, hashes):
-        ordered = np.sort(hashes)
-        suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
-        if not suspects:
-            return
-        seen: dict[str, int] = {}
-        row = 0
-        for batch in self.batches(["image_id"]):
-            for name in batch.column(0).to_pylist():
-                if hash(name) in suspects:
-                    if name in seen:
-                        raise InputError(
-                            f"{self.path}, row {row}: image_id {name!r} is already used in row "
-                            f"{seen[name]}; ids must be unique, rename or drop one."
-                        )
-                    seen[name] = row
-                row += 1
 
 
 def _schema_and_rows(path):

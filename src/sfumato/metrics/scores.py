@@ -97,11 +97,20 @@ def comparable(X: ArrayLike, metric: Any, name: str = "X") -> Any:
     """Return checked embeddings, ready for the metric's comparator."""
     found = comparator(metric)
     X = check_embeddings(X, name)
-    if found.needs_length:
+    with np.errstate(over="ignore"):
         norm = np.linalg.norm(X, axis=1)
-        if not norm.all():
-            row = int(np.flatnonzero(norm == 0)[0])
-            raise InputError(f"{name}, row {row}: cosine of an embedding of zeros is undefined.")
+    if not np.isfinite(norm).all():
+        row = int(np.flatnonzero(~np.isfinite(norm))[0])
+        raise InputError(
+            f"{name}, row {row}: the embedding's length overflows {X.dtype}; scale it down."
+        )
+    if found.needs_length and not norm.all():
+        row = int(np.flatnonzero(norm == 0)[0])
+        raise InputError(
+            f"{name}, row {row}: an embedding of zeros cannot be compared by cosine; drop the row."
+            if not X[row].any()
+            else f"{name}, row {row}: the embedding's length vanishes in {X.dtype}; scale it up."
+        )
     return found.prepare(X)
 
 
