@@ -18,7 +18,7 @@ SMALL = {
     "maxent-arl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8},
     "pass": {"n_epochs": 1, "n_units": 8, "n_adversaries": 2},
     "lntl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "batch_size": 32},
-    "pe-miu": {"block_size": 2},
+    "pe-miu": {"block_size": 1},
     "rlace": {"n_iterations": 200},
     "negative-face": {"n_units": 32},
     "inlp": {"n_iterations": 3},

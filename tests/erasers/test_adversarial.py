@@ -115,26 +115,10 @@ def test_progress_and_the_global_seed(name):
 
 def test_bad_labels_are_named():
     X, y, identity = people(n_people=20)
-    with pytest.raises(InputError, match=r"identity must have one entry a row, 100, got \(99,\)"):
+    with pytest.raises(InputError, match="identity must have one entry a row, 100, got 99"):
         fast("lntl").fit(X, y, identity=identity[:-1])
     with pytest.raises(InputError, match="primary needs at least 2 classes, got 1"):
         fast("lntl").fit(X, y, primary=np.ones(100, dtype=int))
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "message"),
-    [
-        ("lntl", {"entropy_weight": -1.0}, "entropy_weight must not be negative, got -1.0"),
-        ("maxent-arl", {"alpha": 1.5}, r"alpha must lie in \[0, 1\], got 1.5"),
-        ("maxent-arl", {"n_adversary_steps": 0}, "n_adversary_steps must be at least 1, got 0"),
-        ("gradient-reversal", {"reversal": float("nan")}, "reversal must not be negative"),
-        ("pass", {"restart_epochs": 0}, "restart_epochs must be at least 1, got 0"),
-    ],
-)
-def test_bad_parameters_are_named(name, parameters, message):
-    X, y, _ = people(n_people=20)
-    with pytest.raises(InputError, match=message):
-        fast(name, **parameters).fit(X, y)
 
 
 def test_scaled_rows_by_hand():

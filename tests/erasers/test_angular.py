@@ -6,7 +6,6 @@ from sklearn.linear_model import LogisticRegression
 
 from sfumato.data.planted import planted
 from sfumato.erasers.angular import AngularEraser, _Centroids, step
-from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch")
 
@@ -81,9 +80,3 @@ def test_centroids_are_means_of_the_weights_of_a_classs_people():
     # Persons 0 and 1 are of class 1, person 2 of class 0.
     found = _Centroids(game)(head).detach().numpy()
     np.testing.assert_allclose(found, [[-1, 0], [0.5**0.5, 0.5**0.5]], atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["centroid_weight", "opposite_weight"])
-def test_negative_weights_are_refused(rng, name):
-    with pytest.raises(InputError, match=f"{name} must not be negative, got -1"):
-        AngularEraser(**{name: -1}).fit(rng.normal(size=(8, 3)), np.arange(8) % 2)

@@ -94,11 +94,6 @@ def test_a_few_hundred_rows_fit_without_a_warning(rng):
     BarycentreEraser(n_steps=1).fit(*people(rng, 450))
 
 
-def test_more_of_the_variance_is_refused(rng):
-    with pytest.raises(InputError, match=r"budget must be in \[0, 1\), got 1"):
-        BarycentreEraser(budget=1).fit(*people(rng, 50))
-
-
 def test_people_come_closer_where_identity_is_given(rng):
     who = np.repeat(np.arange(1500), 3)
     X, y = people(rng, 1500)
@@ -106,7 +101,7 @@ def test_people_come_closer_where_identity_is_given(rng):
     X[:, :2] += rng.normal(size=(4500, 2)) * 4  # the same nuisance for everybody
     Z, W = (
         BarycentreEraser(n_steps=1, within=within).fit(X, y, identity=who).transform(X)
-        for within in (np.inf, 0.1)
+        for within in (None, 0.1)
     )
     genuine = [np.mean(np.vecdot(V[0::3], V[1::3])) for V in (Z, W)]
     assert genuine[1] > genuine[0] + 0.05
@@ -114,8 +109,6 @@ def test_people_come_closer_where_identity_is_given(rng):
 
 def test_bad_input_is_refused(rng):
     X, y = people(rng, 50)
-    with pytest.raises(InputError, match="n_steps must be at least 1, got 0"):
-        BarycentreEraser(n_steps=0).fit(X, y)
     with pytest.raises(InputError, match="context must have one entry a row, 50"):
         BarycentreEraser().fit(X, y, context=y[:7, None])
     with pytest.raises(InputError, match="y needs at least 2 classes"):

@@ -9,7 +9,6 @@ from sklearn.svm import SVC, LinearSVC
 
 from sfumato.data.planted import planted
 from sfumato.erasers.inlp import InlpEraser
-from sfumato.errors import InputError
 
 
 def test_first_direction_is_that_of_a_slow_twin(rng):
@@ -59,7 +58,6 @@ def test_nothing_left_to_take():
     X = np.repeat([[1.0], [-1.0]], 10, axis=0)
     eraser = InlpEraser(margin=0).fit(X, np.repeat([0, 1], 10))
     np.testing.assert_allclose(eraser.basis_**2, [[1]])
-    assert not InlpEraser(margin=0).fit(np.ones((4, 2)), [0, 0, 1, 1]).basis_.size
 
 
 def test_several_attributes_are_crossed(rng):
@@ -103,16 +101,3 @@ def test_progress_is_reported():
     calls = []
     InlpEraser(n_iterations=2, margin=0).fit(X, y, progress=lambda *call: calls.append(call))
     assert [call[:2] for call in calls] == [(1, 2), (2, 2)]
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"n_iterations": 0}, "n_iterations must be at least 1, got 0"),
-        ({"margin": -1}, "margin must not be negative, got -1"),
-        ({"regularisation": 0}, "regularisation must be positive, got 0"),
-    ],
-)
-def test_bad_parameters_are_refused(parameters, message):
-    with pytest.raises(InputError, match=message):
-        InlpEraser(**parameters).fit(np.eye(4), [0, 1, 0, 1])

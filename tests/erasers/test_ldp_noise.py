@@ -11,7 +11,6 @@ from sklearn.svm import SVC
 from sfumato.data.keyed_noise import normal, row_keys
 from sfumato.data.planted import planted
 from sfumato.erasers.ldp_noise import LocalDpEraser, gaussian_delta, gaussian_sigma
-from sfumato.errors import InputError
 
 epsilons = st.floats(1e-3, 500)
 deltas = st.floats(1e-12, 0.5)
@@ -51,7 +50,7 @@ rows = arrays(np.float64, (3, 4), elements=st.floats(-100, 100))
 @settings(deadline=None)
 @given(rows, st.floats(0.1, 10), st.floats(0.5, 50))
 def test_what_lies_below_the_noise_is_clipped(X, clip, epsilon):
-    eraser = LocalDpEraser(epsilon=epsilon, clip=clip, seed=5).fit(X)
+    eraser = LocalDpEraser(epsilon=epsilon, clip=clip, seed=5).fit(np.eye(4))
     clipped = eraser.transform(X) - eraser.sigma_ * normal(row_keys(X, 5), 4)
     length, before = np.linalg.norm(clipped, axis=1), np.linalg.norm(X, axis=1)
     atol = 1e-9 * (1 + eraser.sigma_[0])
@@ -90,17 +89,3 @@ def test_leak_goes_with_epsilon_against_any_attacker():
     assert accuracy(X, SVC()) > accuracy(weak, SVC()) > 0.58
     for attacker in (SVC(), LogisticRegression()):
         assert accuracy(strong, attacker) < 0.54
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"epsilon": 0}, "epsilon must be a positive number, got 0"),
-        ({"epsilon": np.inf}, "epsilon must be a positive number"),
-        ({"delta": 1}, "delta must lie strictly between 0 and 1"),
-        ({"clip": -1.0}, "clip must be a positive number"),
-    ],
-)
-def test_bad_parameters_are_refused(parameters, message):
-    with pytest.raises(InputError, match=message):
-        LocalDpEraser(**parameters).fit(np.eye(3))

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfumato.erasers.leace import LeaceEraser, apply_low_rank
+from sfumato.erasers._low_rank import apply_low_rank
+from sfumato.erasers.leace import LeaceEraser, LeaceFitter
 from sfumato.errors import InputError
 
 
@@ -57,9 +58,11 @@ def test_partial_fit_equals_fit_for_any_cut(cuts, ordered):
     rng = np.random.default_rng(1)
     X, y = correlated(rng, n=200)
     names = np.array(["a", "b", "c"])[np.sort(y) if ordered else y]
-    streamed = LeaceEraser()
+    fitter = LeaceFitter(LeaceEraser(), {"class": False})
     for rows in np.split(np.arange(200), sorted(set(cuts))):
-        streamed.partial_fit(X[rows], names[rows])
+        if len(rows):
+            fitter.partial_fit(X[rows], names[rows])
+    streamed = fitter.finish()
     whole = LeaceEraser().fit(X, names)
     np.testing.assert_allclose(streamed.transform(X), whole.transform(X), atol=1e-9)
 
@@ -113,6 +116,27 @@ def test_low_rank_update_by_hand():
 
 def test_attribute_count_must_stay(rng):
     X, y = correlated(rng)
-    eraser = LeaceEraser().partial_fit(X, y)
-    with pytest.raises(InputError, match="y has 2 attributes, the first part 1"):
-        eraser.partial_fit(X, np.column_stack([y, y]))
+    fitter = LeaceEraser().fitter({"class": False})
+    with pytest.raises(InputError, match="y has 2 attributes where 1 are expected"):
+        fitter.partial_fit(X, np.column_stack([y, y]))
+
+
+def test_parts_of_one_class_are_refused_by_name(rng):
+    fitter = LeaceEraser().fitter({"gender": False, "age_years": True})
+    y = np.array([["m", 0.5], ["m", 1.5], ["m", 2.5]], dtype=object)
+    fitter.partial_fit(rng.normal(size=(3, 4)), y)
+    with pytest.raises(InputError, match="gender is m in every row; it cannot be read or erased"):
+        fitter.finish()
+
+
+def test_whole_numbers_are_classes_if_few_and_a_scale_if_many(rng):
+    # Three classes; the middle one has its own mean, which no straight line through 0, 1, 2 sees.
+    y = rng.integers(0, 3, 600)
+    X = rng.normal(size=(600, 4)) + np.array([0, 3, 0])[y][:, None]
+    text = LeaceEraser().fit(X, y.astype(str)).transform(X)
+    for numbers in (y, y.astype(float), y.astype(object)):
+        np.testing.assert_array_equal(LeaceEraser().fit(X, numbers).transform(X), text)
+    assert np.ptp([text[y == k].mean(axis=0) for k in range(3)], axis=0).max() < 1e-9
+    ages = np.arange(600) % 50
+    erased = LeaceEraser().fit(X, ages)
+    assert len(erased.coefficients_) == 1

@@ -7,7 +7,6 @@ from sklearn.linear_model import LogisticRegression
 
 from sfumato.data.planted import planted
 from sfumato.erasers.pfrnet import PfrNetEraser, step
-from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch")
 
@@ -97,9 +96,3 @@ def test_identities_play_no_part(rng):
     first = PfrNetEraser(**size).fit(X, y, identity=np.arange(20) // 2)
     assert first.primary_task_ == "template"
     np.testing.assert_array_equal(first.transform(X), PfrNetEraser(**size).fit(X, y).transform(X))
-
-
-@pytest.mark.parametrize("name", ["moment_weight", "attribute_weight"])
-def test_negative_weights_are_refused(rng, name):
-    with pytest.raises(InputError, match=f"{name} must not be negative, got -1"):
-        PfrNetEraser(**{name: -1}).fit(rng.normal(size=(8, 3)), np.arange(8) % 2)

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
+from sfumato.erasers.base import Primary
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser, fold_layers
 from sfumato.errors import InputError
 
@@ -96,7 +97,7 @@ def test_triplets_teach_what_tells_people_apart():
 def test_detector_and_triplets_may_come_from_different_data():
     X, y, _ = people()
     Z, _, who = people(seed=1)
-    eraser = SensitiveNetsEraser(**SMALL).fit(X, y, primary=(Z, who))
+    eraser = SensitiveNetsEraser(**SMALL).fit(X, y, primary=Primary(Z, who))
     same = SensitiveNetsEraser(**SMALL).fit(X, y, identity=np.arange(len(X)) % 60)
     assert np.abs(eraser.weights_ - same.weights_).max() > 1e-3
 
@@ -157,7 +158,7 @@ def test_another_primary_task_than_identity(n_classes):
     Z, z_gender, z_mood, _ = moods(seed=1)
     if n_classes == 2:
         mood, z_mood = mood == "happy", z_mood == "happy"
-    eraser = SensitiveNetsEraser(**LONGER).fit(X, gender, primary_labels=mood)
+    eraser = SensitiveNetsEraser(**LONGER).fit(X, gender, primary=mood)
     A, B = eraser.transform(X), eraser.transform(Z)
     raw, blind = readable(X, Z, gender, z_gender), readable(A, B, gender, z_gender)
     assert raw > 0.9
@@ -169,7 +170,7 @@ def test_primary_labels_may_come_from_other_data_and_change_the_map():
     X, gender, mood, _ = moods()
     Z, z_gender, z_mood, _ = moods(seed=1)
     fits = [
-        SensitiveNetsEraser(**SMALL).fit(X, gender, primary=(Z, None), primary_labels=labels)
+        SensitiveNetsEraser(**SMALL).fit(X, gender, primary=Primary(Z, labels=labels))
         for labels in (z_mood, z_gender)
     ]
     assert np.abs(fits[0].weights_ - fits[1].weights_).max() > 1e-2
@@ -208,12 +209,12 @@ def test_unit_rows_are_torchs_normalised_rows(rng):
 def test_bad_primary_data_is_refused_in_one_line():
     X, gender, mood, _ = moods()
     eraser = SensitiveNetsEraser(**SMALL)
-    with pytest.raises(InputError, match="primary_labels must have one entry a row, 420, got 9"):
-        eraser.fit(X, gender, primary_labels=mood[:9])
-    with pytest.raises(InputError, match="primary_labels needs at least 2 classes, got happy"):
-        eraser.fit(X, gender, primary_labels=["happy"] * len(X))
+    with pytest.raises(InputError, match="primary must have one entry a row, 420, got 9"):
+        eraser.fit(X, gender, primary=mood[:9])
+    with pytest.raises(InputError, match="primary needs at least 2 classes, got happy"):
+        eraser.fit(X, gender, primary=["happy"] * len(X))
     with pytest.raises(InputError, match="primary must have as many features as X, 16, got 7"):
-        eraser.fit(X, gender, primary=(X[:, :7], None), primary_labels=mood)
+        eraser.fit(X, gender, primary=Primary(X[:, :7], labels=mood))
     with pytest.raises(InputError, match="identity must have one entry a row, 420, got 3"):
         eraser.fit(X, gender, identity=[1, 2, 3])
 

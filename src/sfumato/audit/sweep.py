@@ -1,6 +1,5 @@
 """Pareto sweeps: an eraser over its strength, leakage against the cost in matching."""
 
-import inspect
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from sfumato.audit.protocol import audit
 from sfumato.data.selection import Selection
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
-from sfumato.models.tables import labelled_rows, make_eraser
+from sfumato.models.tables import Labels, labelled_rows, make_eraser
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
 
     Parameters
     ----------
-    eraser : estimator
+    eraser : Eraser
         Unfitted; its class names the parameter in ``strength``.
     fit : dict
         Arguments of the eraser's ``fit``: ``X``, ``y`` and whatever else it takes.
@@ -76,7 +75,9 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
     InputError
         If the eraser has no strength, or ``identity`` is missing.
     """
-    parameter, default = _strength(eraser)
+    if eraser.strength is None:
+        raise InputError(f"{type(eraser).__name__} has no strength to sweep over.")
+    parameter, default = eraser.strength
     for name, side in {"rows": rows, "test": test}.items():
         if side is not None and side.get("identity") is None:
             raise InputError(f"{name} needs identity: matching cannot be measured without people.")
@@ -89,7 +90,7 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
         transform, used = None, metric
         if value is not None:
             fitted = clone(eraser).set_params(**{parameter: value}).fit(**fit)
-            transform, used = fitted.transform, getattr(fitted, "metric", None) or metric
+            transform, used = fitted.transform, fitted.metric or metric
         points.append(measure_point(value, transform, rows, test, metric=used, **options))
     return points
 
@@ -143,21 +144,23 @@ def sweep_table(
     """
     table = FaceTable(table).require("embedding", "identity", attribute, *context).check_ids()
     eraser = make_eraser(method, parameters or {})
+    classes = Labels([table], [attribute])
     halves = {
         half: labelled_rows(table, [attribute], context, Selection(half=half, seed=seed), 0)
         for half in ("eraser", "attacker")
     }
     X, y, identity, labels = halves["eraser"]
-    fit = {"X": X, "y": y}
-    accepted = inspect.signature(eraser.fit).parameters
-    fit |= {"identity": identity} if "identity" in accepted else {}
-    fit |= {"context": labels} if context and "context" in accepted else {}
+    fit = {"X": X, "y": classes.classes({attribute: y[:, 0]}), "identity": identity}
+    if context and "context" not in eraser.uses:
+        raise InputError(f"{method} takes no context; leave it out.")
+    fit |= {"context": labels} if context else {}
     X, y, identity, _ = halves["attacker"]
-    rows = {"X": X, "y": y[:, 0], "identity": identity}
+    y = classes.classes({attribute: y[:, 0]})[:, 0].astype(str)
+    rows = {"X": X, "y": y, "identity": identity}
     points = sweep(
         eraser, fit, rows, values=values, metric=table.info.metric, seed=seed, **options
     )
-    return type(eraser).strength[0], 1 / len(np.unique(y)), points
+    return eraser.strength[0], 1 / len(np.unique(y)), points
 
 
 def pick(points, max_fnmr):
@@ -214,13 +217,6 @@ def draw_sweep(points, parameter, chance):
 
 def _pairs(point):
     return (point.fnmr, point.fnmr_ci95), (point.leakage, point.leakage_ci95)
-
-
-def _strength(eraser):
-    strength = getattr(type(eraser), "strength", None)
-    if strength is None:
-        raise InputError(f"{type(eraser).__name__} has no strength to sweep over.")
-    return strength
 
 
 def _through(side, transform):

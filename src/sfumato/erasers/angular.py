@@ -9,6 +9,7 @@ weights of the women and of the men in that softmax.
 """
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers.base import NOT_NEGATIVE, POSITIVE
 from sfumato.training.update import update
 
 
@@ -59,6 +60,8 @@ class AngularEraser(AdversarialEraser):
        recognition", IEEE TBIOM 6(3), 2024, doi:10.1109/TBIOM.2024.3390586.
     """
 
+    constraints = {"centroid_weight": POSITIVE, "opposite_weight": NOT_NEGATIVE}
+    uses = ("identity",)
     strength = ("centroid_weight", (5.0, 20.0, 80.0))
 
     def __init__(
@@ -79,32 +82,6 @@ class AngularEraser(AdversarialEraser):
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.seed = seed
-
-    # Without `primary`: this method has no classes to keep.
-    def fit(self, X, y, *, identity=None, progress=None):  # type: ignore[override]
-        """Train the two layers; needs the extra ``deep``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings; their length plays no part.
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes of the protected attributes.
-        identity : array-like of shape (n_samples,), optional
-            Who is on each row. Without it the template itself is kept.
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For a count below 1, a negative weight, or fewer than two classes.
-        """
-        return super().fit(X, y, identity=identity, progress=progress)
 
     def _train(self, game, progress):
         from sfumato.erasers._adversarial_training import Nets, adam, residual_arrays

@@ -14,16 +14,16 @@ with a classifier and moments of what the step before left. In between, two line
 """
 
 import warnings
+from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._constraints import Interval, Optional
 from sfumato._fitted import COUNT, Array, Arrays, Value
-from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
+from sfumato.erasers._attributes import cross
 from sfumato.erasers._correlates import correlate_directions
 from sfumato.erasers._gaussian_transport import (
     barycentre_covariance,
@@ -31,7 +31,7 @@ from sfumato.erasers._gaussian_transport import (
     transport_map,
 )
 from sfumato.erasers._person_scatter import person_scatter
-from sfumato.errors import InputError
+from sfumato.erasers.base import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE, SEED, Eraser
 from sfumato.nets.dense import dense_forward
 
 CHUNK = 8192
@@ -39,7 +39,7 @@ RANK_TOLERANCE = 1e-7
 FEW_ROWS = 400
 
 
-class BarycentreEraser(TransformerMixin, BaseEstimator):
+class BarycentreEraser(Eraser):
     """Map the classes of an attribute onto their Wasserstein barycentre, by posterior.
 
     Parameters
@@ -51,8 +51,8 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         several rows a person) that Eq. 3 may remove. It goes along the directions of the
         classes' mean differences within the groups of ``context``, and of the groups' own means
         as far as the groups and the attribute go together. Without ``context`` none goes.
-    within : float, default=10.0
-        The ``c`` of Eq. 4; needs ``identity`` with several rows a person. ``inf`` leaves it out.
+    within : float, optional, default=10.0
+        The ``c`` of Eq. 4; needs ``identity`` with several rows a person. None leaves it out.
     prior : float, default=0.1
         Class covariances are shrunk to the pooled one as if it came from ``prior * n_features``
         rows more.
@@ -92,6 +92,15 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
     The output has unit length and stays comparable with itself only.
     """
 
+    constraints = {
+        "n_steps": ONE_OR_MORE,
+        "budget": Interval(Real, 0, 1, closed="left"),
+        "within": Optional(POSITIVE),
+        "prior": NOT_NEGATIVE,
+        "n_units": ONE_OR_MORE,
+        "seed": SEED,
+    }
+    uses = ("identity", "context")
     unit_length = True
     strength = ("budget", (0.0, 0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.24))
 
@@ -113,34 +122,9 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         self.n_units = n_units
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, context=None, progress=None):
-        """Learn classifiers, maps and directions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-        identity : array-like of shape (n_samples,), optional
-            Who is on each row.
-        context : array-like of shape (n_samples, n_labels), optional
-            Other labels (age, smile, data set ...); ``None`` or NaN where not known. Numbers
-            with more than 10 values are cut into groups.
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-        """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
-        if self.n_steps < 1:
-            raise InputError(f"n_steps must be at least 1, got {self.n_steps}.")
-        if not 0 <= self.budget < 1:
-            raise InputError(f"budget must be in [0, 1), got {self.budget}.")
-        self.classes_, codes = class_codes(y)
-        for name, values in {"identity": identity, "context": context}.items():
-            if values is not None and len(values) != len(X):
-                raise InputError(f"{name} must have one entry a row, {len(X)}.")
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        attribute = cross(y)
+        self.classes_, codes = attribute.classes or [], attribute.codes
         u = unit_rows(X)
         self.basis_ = _span(u)
         u, self.steps_ = unit_rows(u @ self.basis_), {}
@@ -149,12 +133,8 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         kept = self._linear(u, codes, identity, context)
         self._add_step(self.n_steps, unit_rows(u @ self.linear_), codes, progress)
         self.back_ = (self.basis_ @ kept).T
-        return self
 
-    def transform(self, X):
-        """Return the blinded embeddings, of the shape of ``X`` and unit length."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         out = np.empty_like(X, order="C")
         for start in range(0, len(X), CHUNK):
             u = unit_rows(unit_rows(X[start : start + CHUNK].astype(np.float64)) @ self.basis_)
@@ -166,7 +146,7 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
 
     def _linear(self, u, codes, identity, context):
         """Set Eq. 3 and 4, and return the axes that Eq. 3 leaves, shape (rank, n_kept)."""
-        scatter = None if identity is None else person_scatter(u, as_names(identity))
+        scatter = None if identity is None else person_scatter(u, identity)
         kept, self.n_directions_ = np.eye(u.shape[1]), 0
         if context is not None:
             between = np.atleast_2d(np.cov(u.T)) if scatter is None else scatter[1]
@@ -174,7 +154,7 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
             kept = np.linalg.svd(gone, full_matrices=True)[2][len(gone) :].T
             self.n_directions_ = len(gone)
         self.linear_ = kept
-        if scatter is not None and np.isfinite(self.within):
+        if scatter is not None and self.within is not None:
             W = kept.T @ scatter[0] @ kept
             c = self.within * np.trace(W) / len(W)
             if c > 0:
@@ -185,7 +165,7 @@ class BarycentreEraser(TransformerMixin, BaseEstimator):
         if progress is not None:
             progress(number, self.n_steps + 1, f"step {number + 1}")
         n_classes = len(self.classes_)
-        step = _classifier(u, codes, self.n_units, self.seed + number) | _moments(
+        step = _classifier(u, codes, self.n_units, (self.seed + number) % 2**32) | _moments(
             u, codes, n_classes, self.prior
         )
         covariances = step.pop("covariances")

@@ -5,24 +5,26 @@ With ``u = v / |v|`` and ``n`` a random unit vector that is orthogonal to it,
     r(v) = s u + sqrt(1 - s^2) n,        so that  cos(v, r(v)) = s.
 """
 
-import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numbers import Real
 
+import numpy as np
+
+from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import normal, row_keys
 from sfumato.data.rows import unit_rows
+from sfumato.erasers.base import KEY, Eraser
 from sfumato.errors import InputError
 
 CHUNK = 4096
 
 
-class CosineNoiseEraser(TransformerMixin, BaseEstimator):
+class CosineNoiseEraser(Eraser):
     """Turn every embedding by one fixed angle into a random direction [1]_.
 
     Parameters
     ----------
-    cosine : float in [-1, 1], default=0.8
+    cosine : float in (-1, 1), default=0.8
         Similarity ``s`` of each template to its protected version. The authors' published
         example uses 0.8; less is more privacy and worse matching.
     seed : int, default=0
@@ -60,12 +62,14 @@ class CosineNoiseEraser(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> X = np.array([[3.0, 4.0, 0.0]])
+    >>> X = np.array([[3.0, 4.0, 0.0], [0.0, 1.0, 0.0]])
     >>> noisy = CosineNoiseEraser(cosine=0.6).fit_transform(X)
-    >>> round(float(noisy[0] @ X[0]) / 5, 6), round(float(np.linalg.norm(noisy)), 6)
+    >>> round(float(noisy[0] @ X[0]) / 5, 6), round(float(np.linalg.norm(noisy[0])), 6)
     (0.6, 1.0)
     """
 
+    constraints = {"cosine": Interval(Real, -1, 1, closed="neither"), "seed": KEY}
+    reads_labels = False
     strength = ("cosine", (0.95, 0.9, 0.8, 0.6, 0.4, 0.2))
     unit_length = True  # Its output is normalised.
 
@@ -75,35 +79,12 @@ class CosineNoiseEraser(TransformerMixin, BaseEstimator):
         self.cosine = cosine
         self.seed = seed
 
-    def fit(self, X, y=None, *, identity=None, progress=None):
-        """Check the parameters; nothing is learnt.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y, identity, progress : ignored
-            ``y`` must have one entry a row where it is given.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            If ``cosine`` lies outside [-1, 1].
-        """
-        if not -1 <= self.cosine <= 1:
-            raise InputError(f"cosine must be in [-1, 1], got {self.cosine}.")
-        given = {"X": X} if y is None else {"X": X, "y": y, "multi_output": True}
-        validate_data(self, **given, dtype=np.float64, ensure_min_features=2)
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        if X.shape[1] < 2:
+            raise InputError("X has 1 feature(s), n_features = 1: a direction needs at least 2.")
         self.cosine_ = np.array([self.cosine], dtype=np.float64)
-        return self
 
-    def transform(self, X):
-        """Return the turned embeddings, of unit length; float32 stays float32."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         out = np.empty_like(X, order="C")
         for start in range(0, len(X), CHUNK):
             part = X[start : start + CHUNK]

@@ -14,7 +14,7 @@ linearly in the output of a kernel encoder, as closed-form solutions need it ([3
 import numpy as np
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.errors import InputError
+from sfumato.erasers.base import ONE_OR_MORE, POSITIVE
 from sfumato.losses.dependence import fourier_features, hsic
 from sfumato.training.update import update
 
@@ -71,6 +71,12 @@ class HsicEraser(AdversarialEraser):
        representation learning", TMLR 2022, arXiv:2109.03386.
     """
 
+    constraints = {
+        "dependence_weight": POSITIVE,
+        "bandwidth": POSITIVE,
+        "n_frequencies": ONE_OR_MORE,
+    }
+    uses = ()
     strength = ("dependence_weight", (100.0, 300.0, 1000.0))
 
     def __init__(
@@ -93,33 +99,6 @@ class HsicEraser(AdversarialEraser):
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.seed = seed
-
-    # Without `primary`: this method has no classes to keep.
-    def fit(self, X, y, *, identity=None, progress=None):  # type: ignore[override]
-        """Train the encoder; needs the extra ``deep``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings; their length plays no part.
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes of the protected attributes.
-        identity : ignored
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For a count below 1, a negative weight, a bandwidth of 0, or fewer than two classes.
-        """
-        if not self.bandwidth > 0:
-            raise InputError(f"bandwidth must be above 0, got {self.bandwidth}.")
-        return super().fit(X, y, progress=progress)
 
     def _train(self, game, progress):
         from sfumato.erasers._adversarial_training import Nets, adam, residual_arrays

@@ -6,19 +6,20 @@ Linear classifiers are trained one after the other, each on what its predecessor
     P = I - B B',    B an orthonormal basis of R(W_1) + ... + R(W_n).       (Algorithm 1)
 """
 
+from numbers import Real
+
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
-from sfumato.data.labels import class_codes
-from sfumato.erasers.leace import apply_low_rank
-from sfumato.errors import InputError
+from sfumato.erasers._attributes import cross
+from sfumato.erasers._low_rank import apply_low_rank
+from sfumato.erasers.base import ONE_OR_MORE, POSITIVE, Eraser
 
 
-class InlpEraser(TransformerMixin, BaseEstimator):
+class InlpEraser(Eraser):
     """Take out, one after the other, the directions that linear classifiers use [1]_.
 
     Parameters
@@ -57,6 +58,12 @@ class InlpEraser(TransformerMixin, BaseEstimator):
        attributes by iterative nullspace projection", ACL 2020, arXiv:2004.07667.
     """
 
+    constraints = {
+        "n_iterations": ONE_OR_MORE,
+        # Half of the accuracy is what two classes have above chance at most.
+        "margin": Interval(Real, 0, 0.5, closed="left"),
+        "regularisation": POSITIVE,
+    }
     strength = ("n_iterations", (1, 3, 10, 20, 35, 60))
 
     fitted = {"n_features_in_": COUNT, "basis_": Array("k", "d"), "accuracies_": Array("i")}
@@ -66,30 +73,8 @@ class InlpEraser(TransformerMixin, BaseEstimator):
         self.margin = margin
         self.regularisation = regularisation
 
-    def fit(self, X, y, *, identity=None, progress=None):
-        """Train the classifiers and collect their directions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes; several attributes are crossed.
-        identity : ignored
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For fewer than two classes or a parameter out of range.
-        """
-        self._check_parameters()
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
-        codes = class_codes(y)[1]
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        codes = cross(y).codes
         centred = X - X.mean(axis=0)
         centred /= np.sqrt(np.mean(centred**2)) or 1
         self.basis_, weights, accuracies = np.empty((0, X.shape[1])), [], []
@@ -109,19 +94,8 @@ class InlpEraser(TransformerMixin, BaseEstimator):
         self.accuracies_ = np.array(accuracies)
         return self
 
-    def transform(self, X):
-        """Return the embeddings without the directions; float32 stays float32."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         return apply_low_rank(X, np.zeros(X.shape[1]), self.basis_, self.basis_)
-
-    def _check_parameters(self):
-        if self.n_iterations < 1:
-            raise InputError(f"n_iterations must be at least 1, got {self.n_iterations}.")
-        if not self.margin >= 0:
-            raise InputError(f"margin must not be negative, got {self.margin}.")
-        if not self.regularisation > 0:
-            raise InputError(f"regularisation must be positive, got {self.regularisation}.")
 
 
 def _classify(X, codes, regularisation):

@@ -10,19 +10,18 @@ The output holds the features that are left after the last step.
 """
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato._fitted import COUNT, Array
-from sfumato.data.labels import class_codes
 from sfumato.data.rows import unit_rows
+from sfumato.erasers._attributes import cross
+from sfumato.erasers.base import ONE_OR_MORE, SEED, Eraser
 from sfumato.errors import InputError
 
 TREE_ROWS = 10_000
 
 
-class IveEraser(TransformerMixin, BaseEstimator):
+class IveEraser(Eraser):
     """Drop, step by step, the features in which a random forest reads the attribute [1]_.
 
     Parameters
@@ -70,6 +69,12 @@ class IveEraser(TransformerMixin, BaseEstimator):
     array([0, 1, 3])
     """
 
+    constraints = {
+        "n_steps": ONE_OR_MORE,
+        "n_eliminations": ONE_OR_MORE,
+        "n_trees": ONE_OR_MORE,
+        "seed": SEED,
+    }
     strength = ("n_steps", (5, 10, 15, 20))
 
     fitted = {
@@ -86,30 +91,8 @@ class IveEraser(TransformerMixin, BaseEstimator):
         self.n_trees = n_trees
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, progress=None):
-        """Find the features to drop.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings; their length plays no part.
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes of the protected attributes.
-        identity : ignored
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For a parameter below 1, fewer than two classes, or steps that leave no feature.
-        """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
-        _, codes = class_codes(y)
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        codes = cross(y).codes
         check_eliminations(self, X.shape[1], X.shape[1])
         self.mean_, self.scale_ = standardisation(X)
         rank = forest_ranking(standardised(X, self.mean_, self.scale_), self.n_trees, self.seed)
@@ -118,20 +101,13 @@ class IveEraser(TransformerMixin, BaseEstimator):
             rank, shares, np.arange(X.shape[1]), n_steps=self.n_steps, progress=progress
         )
         self.kept_ = np.setdiff1d(np.arange(X.shape[1]), self.eliminated_)
-        return self
 
-    def transform(self, X):
-        """Return the remaining features, standardised; shape (n_samples, n_kept)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         return standardised(X, self.mean_, self.scale_)[:, self.kept_]
 
 
 def check_eliminations(eraser, n_candidates, n_features):
-    """Raise InputError for counts below 1, and for steps that leave no candidate."""
-    for name in ("n_steps", "n_eliminations", "n_trees"):
-        if getattr(eraser, name) < 1:
-            raise InputError(f"{name} must be at least 1, got {getattr(eraser, name)}.")
+    """Raise InputError for steps that leave no candidate."""
     n_dropped = eraser.n_steps * eraser.n_eliminations
     if n_dropped >= n_candidates:
         raise InputError(
@@ -169,7 +145,8 @@ def forest_ranking(Z, n_trees, seed):
     rows = min(TREE_ROWS, len(Z))
 
     def rank(columns, codes, step):
-        forest = RandomForestClassifier(n_trees, max_samples=rows, random_state=seed + step)
+        state = (seed + step) % 2**32
+        forest = RandomForestClassifier(n_trees, max_samples=rows, random_state=state)
         return forest.fit(Z[:, columns], codes).feature_importances_
 
     return rank

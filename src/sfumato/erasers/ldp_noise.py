@@ -11,30 +11,32 @@ Two clipped embeddings are at most ``Delta = 2 C`` apart, so one release of one 
 with Phi the standard normal distribution function. ``sigma`` is the least that fulfils it.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import normal, row_keys
+from sfumato.erasers.base import KEY, LARGEST, Eraser
 from sfumato.errors import InputError
 from sfumato.validation import check_fraction
 
 CHUNK = 4096
 
 
-class LocalDpEraser(TransformerMixin, BaseEstimator):
+class LocalDpEraser(Eraser):
     """Clip each embedding and add Gaussian noise for local differential privacy [1]_, [2]_.
 
     Parameters
     ----------
-    epsilon : float, > 0, default=100
+    epsilon : float in (0, 1e6], default=100
         Privacy loss of one release. Up to 1 is usually called strong, above 10 hardly
         meaningful; but templates of 128 features cannot be matched there, see Notes. The
         default is ours.
-    delta : float in (0, 1), default=1e-5
+    delta : float in (0, 0.5], default=1e-5
         Probability with which the loss may exceed ``epsilon``; the choice is ours.
     clip : float, > 0, default=1
         Length ``C`` to which longer embeddings are shortened.
@@ -86,6 +88,14 @@ class LocalDpEraser(TransformerMixin, BaseEstimator):
     array([7.46])
     """
 
+    constraints = {
+        # Beyond these the noise vanishes beside the template.
+        "epsilon": Interval(Real, 0, 1e6, closed="right"),
+        "delta": Interval(Real, 0, 0.5, closed="right"),
+        "clip": Interval(Real, 0, LARGEST, closed="right"),
+        "seed": KEY,
+    }
+    reads_labels = False
     strength = ("epsilon", (1000.0, 300.0, 100.0, 30.0, 10.0, 1.0))
 
     fitted = {"n_features_in_": COUNT, "sigma_": Array(1)}
@@ -96,34 +106,11 @@ class LocalDpEraser(TransformerMixin, BaseEstimator):
         self.clip = clip
         self.seed = seed
 
-    def fit(self, X, y=None, *, identity=None, progress=None):
-        """Find the noise for the parameters; nothing is learnt from the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y, identity, progress : ignored
-            ``y`` must have one entry a row where it is given.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For ``epsilon``, ``delta`` or ``clip`` out of range.
-        """
-        given = {"X": X} if y is None else {"X": X, "y": y, "multi_output": True}
-        validate_data(self, **given, dtype=np.float64)
-        sigma = gaussian_sigma(self.epsilon, self.delta, 2 * _positive(self.clip, "clip"))
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        sigma = gaussian_sigma(self.epsilon, self.delta, 2 * self.clip)
         self.sigma_ = np.array([sigma])
-        return self
 
-    def transform(self, X):
-        """Return the clipped embeddings with noise; float32 stays float32."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         out = np.empty_like(X, order="C")
         for start in range(0, len(X), CHUNK):
             part = X[start : start + CHUNK]

@@ -11,6 +11,7 @@ the embedding and the bias ([1]_, Sect. 3; [2]_, Eq. 5). Gradient reversal plays
 from typing import Any
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers.base import NONE_OR_MORE, NOT_NEGATIVE, POSITIVE
 from sfumato.losses.adversarial import (
     cross_entropy,
     entropy,
@@ -72,6 +73,11 @@ class LearningNotToLearnEraser(AdversarialEraser):
        representations", ICPR 2020, Sect. III-B.
     """
 
+    constraints = {
+        "entropy_weight": POSITIVE,
+        "reversal": NOT_NEGATIVE,
+        "head_epochs": NONE_OR_MORE,
+    }
     strength = ("entropy_weight", (0.3, 1.0, 3.0))
     one_adversary_each = True
 

@@ -9,7 +9,11 @@ so that the encoder asks for an undecided discriminator, not for a wrong one, wh
 reversing its gradient asks for and which a new attacker turns round ([1]_, Sect. 3).
 """
 
+from numbers import Real
+
+from sfumato._constraints import Interval
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers.base import NONE_OR_MORE, ONE_OR_MORE
 from sfumato.losses.adversarial import cross_entropy, entropy
 from sfumato.training.update import update
 
@@ -21,7 +25,7 @@ class MaxEntArlEraser(AdversarialEraser):
 
     Parameters
     ----------
-    alpha : float in [0, 1], default=0.8
+    alpha : float in (0, 1], default=0.8
         Weight of the entropy; the authors sweep 0.1 to 0.6 on a handful of target classes.
     n_adversary_steps : int, default=3
         Updates of the adversary a batch; the authors' code has 1.
@@ -61,6 +65,11 @@ class MaxEntArlEraser(AdversarialEraser):
        entropy approach", CVPR 2019, arXiv:1904.05514.
     """
 
+    constraints = {
+        "alpha": Interval(Real, 0, 1, closed="right"),
+        "n_adversary_steps": ONE_OR_MORE,
+        "head_epochs": NONE_OR_MORE,
+    }
     strength = ("alpha", (0.5, 0.8, 0.9))
 
     def __init__(

@@ -6,15 +6,14 @@ With ``B`` an orthonormal basis of the span of the differences of the class mean
 """
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato._fitted import COUNT, Array
-from sfumato.data.labels import class_codes
-from sfumato.erasers.leace import apply_low_rank
+from sfumato.erasers._attributes import cross
+from sfumato.erasers._low_rank import apply_low_rank
+from sfumato.erasers.base import SHARE, Eraser
 
 
-class MeanProjectionEraser(TransformerMixin, BaseEstimator):
+class MeanProjectionEraser(Eraser):
     """Project embeddings onto the complement of the differences of class means [1]_.
 
     Parameters
@@ -62,39 +61,17 @@ class MeanProjectionEraser(TransformerMixin, BaseEstimator):
            [0., 3.]])
     """
 
+    constraints = {"rtol": SHARE}
+
     fitted = {"n_features_in_": COUNT, "basis_": Array("k", "d")}
 
     def __init__(self, *, rtol=1e-6):
         self.rtol = rtol
 
-    def fit(self, X, y, *, identity=None, progress=None):
-        """Learn the directions from embeddings and their protected attributes.
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        self.basis_ = mean_directions(X, cross(y).codes, self.rtol)
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes; several attributes are crossed.
-        identity, progress : ignored
-            One pass over the rows needs neither.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For fewer than two classes.
-        """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
-        self.basis_ = mean_directions(X, class_codes(y)[1], self.rtol)
-        return self
-
-    def transform(self, X):
-        """Return the embeddings without the directions; float32 stays float32."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         return apply_low_rank(X, np.zeros(X.shape[1]), self.basis_, self.basis_)
 
 

@@ -14,13 +14,13 @@ What is left is taken back to the embedding's own axes.
 import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._constraints import StrOptions
 from sfumato._fitted import COUNT, Array
-from sfumato.data.labels import class_codes
+from sfumato.erasers._attributes import cross
+from sfumato.erasers.base import NONE_OR_MORE, ONE_OR_MORE, SEED, Eraser
 from sfumato.erasers.ive import (
     check_eliminations,
     eliminate,
@@ -29,14 +29,13 @@ from sfumato.erasers.ive import (
     standardised,
 )
 from sfumato.errors import InputError
-from sfumato.validation import check_choice
 
 DOMAINS = ("none", "pca", "ica")
 SCHEMES = ("sequential", "joint", "summed")
 RANK_TOLERANCE = 1e-10
 
 
-class MultiIveEraser(TransformerMixin, BaseEstimator):
+class MultiIveEraser(Eraser):
     """Drop the components in which random forests read one or several attributes [1]_.
 
     Parameters
@@ -85,6 +84,15 @@ class MultiIveEraser(TransformerMixin, BaseEstimator):
        WACV Workshops 2023.
     """
 
+    constraints = {
+        "domain": StrOptions(DOMAINS),
+        "scheme": StrOptions(SCHEMES),
+        "n_steps": ONE_OR_MORE,
+        "n_eliminations": ONE_OR_MORE,
+        "n_blocked": NONE_OR_MORE,
+        "n_trees": ONE_OR_MORE,
+        "seed": SEED,
+    }
     strength = ("n_steps", (5, 10, 20, 30))
 
     fitted = {
@@ -114,32 +122,8 @@ class MultiIveEraser(TransformerMixin, BaseEstimator):
         self.n_trees = n_trees
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, progress=None):
-        """Find the components to drop.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings; their length plays no part.
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes of the protected attributes.
-        identity : ignored
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For an unknown domain or scheme, a bad count, an attribute of one class, or steps
-            that leave nothing.
-        """
-        check_choice(self.domain, DOMAINS, "domain")
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
-        shares = self._shares(y.reshape(len(X), -1))
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        shares = self._shares(y)
         self.mean_, self.scale_ = standardisation(X)
         Z = standardised(X, self.mean_, self.scale_)
         forward, back = _features(Z) if self.domain == "none" else _principal(Z)
@@ -156,20 +140,15 @@ class MultiIveEraser(TransformerMixin, BaseEstimator):
         )
         left = np.setdiff1d(np.arange(n_components), self.eliminated_)
         self.map_ = forward[:, left] if back is None else forward[:, left] @ back[left]
-        return self
 
-    def transform(self, X):
-        """Return the rows without the dropped components, shape (n_samples, n_out)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         return standardised(X, self.mean_, self.scale_) @ self.map_.astype(X.dtype)
 
     def _shares(self, y):
         """Return the codes and how many components they drop a step, see ``eliminate``."""
-        check_choice(self.scheme, SCHEMES, "scheme")
         if self.scheme == "joint":
-            return [(class_codes(y)[1], self.n_eliminations)]
-        codes = [class_codes(column)[1] for column in y.T]
+            return [(cross(y).codes, self.n_eliminations)]
+        codes = [attribute.codes for attribute in y]
         if self.scheme == "summed":
             return [(codes, self.n_eliminations)]
         if self.n_eliminations < len(codes):
@@ -181,7 +160,7 @@ class MultiIveEraser(TransformerMixin, BaseEstimator):
         return [(each, share + (number < more)) for number, each in enumerate(codes)]
 
     def _check_counts(self, n_components):
-        if self.n_blocked < 0 or (self.n_blocked and self.domain != "pca"):
+        if self.n_blocked and self.domain != "pca":
             raise InputError(
                 f"n_blocked must be 0, or above 0 with domain='pca', got {self.n_blocked} with "
                 f"domain={self.domain!r}."

@@ -6,21 +6,25 @@ The score of a probe's bins with a stored negative template is the share of unit
 differ: for the same bins it is 1, for independent ones ``1 - 1 / k``.
 """
 
-import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numbers import Integral
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import row_keys, uniform
 from sfumato.data.rows import unit_rows
-from sfumato.errors import InputError
+from sfumato.erasers.base import KEY, ONE_OR_MORE, Eraser
 
 CHUNK = 4096
 MAX_FIT_ROWS = 10_000
 GRID = 2.0**30
 
 
-class NegativeFaceEraser(TransformerMixin, BaseEstimator):
+class NegativeFaceEraser(Eraser):
     """Replace each template by categories that it does not have [1]_; no label is used.
 
     Parameters
@@ -78,6 +82,12 @@ class NegativeFaceEraser(TransformerMixin, BaseEstimator):
     False
     """
 
+    constraints = {
+        "n_units": ONE_OR_MORE,
+        "n_bins": Interval(Integral, 2, 256, closed="both"),
+        "seed": KEY,
+    }
+    reads_labels = False
     strength = ("n_bins", (2, 3, 4, 6, 8))
     metric = "agreement"
 
@@ -88,45 +98,16 @@ class NegativeFaceEraser(TransformerMixin, BaseEstimator):
         self.n_bins = n_bins
         self.seed = seed
 
-    def fit(self, X, y=None, *, identity=None, progress=None):
-        """Draw the expansion and learn its quantiles.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y, identity, progress : ignored
-            ``y`` must have one entry a row where it is given.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            If there is no unit, or ``n_bins`` lies outside [2, 256].
-        """
-        if self.n_units < 1:
-            raise InputError(f"n_units must be at least 1, got {self.n_units}.")
-        if not 2 <= self.n_bins <= 256:
-            raise InputError(f"n_bins must be in [2, 256], got {self.n_bins}.")
-        given = {"X": X} if y is None else {"X": X, "y": y, "multi_output": True}
-        checked = validate_data(self, **given, dtype=np.float64, ensure_min_samples=2)
-        X = checked if y is None else checked[0]
+    def _fit(self, X, y, *, identity, context, primary, progress):
         rng = np.random.default_rng(self.seed)
         self.expansion_ = rng.standard_normal((X.shape[1], self.n_units))
         shares = np.arange(1, self.n_bins) / self.n_bins
         units = self._expanded(X[rng.permutation(len(X))[:MAX_FIT_ROWS]])
         # Half a step off the grid of the units, so that no rounding moves a row over an edge.
         self.edges_ = np.floor(np.quantile(units, shares, axis=0) * GRID) / GRID + 0.5 / GRID
-        return self
 
-    def transform(self, X):
-        """Return negative templates, whole numbers of shape (n_samples, n_units).
-
-        The entries lie in 0 ... ``n_bins - 1``; float32 stays float32.
-        """
-        X = self._checked(X)
+    def _transform(self, X):
+        # Whole numbers in 0 ... n_bins - 1.
         out = np.empty((len(X), self.n_units), dtype=X.dtype)
         for start, part in zip(range(0, len(X), CHUNK), _chunks(X), strict=True):
             draws = uniform(row_keys(part, self.seed), self.n_units)
@@ -134,14 +115,11 @@ class NegativeFaceEraser(TransformerMixin, BaseEstimator):
             out[start : start + CHUNK] = (self._bins(part) + step) % self.n_bins
         return out
 
-    def probe(self, X):
+    def probe(self, X: ArrayLike) -> NDArray[Any]:
         """Return positive templates, the units' bins, to compare with negative ones."""
-        X = self._checked(X)
-        return np.concatenate([self._bins(part) for part in _chunks(X)]).astype(X.dtype)
-
-    def _checked(self, X):
         check_is_fitted(self)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        rows = self._checked(X, reset=False)
+        return np.concatenate([self._bins(part) for part in _chunks(rows)]).astype(rows.dtype)
 
     def _bins(self, X):
         units = self._expanded(X)

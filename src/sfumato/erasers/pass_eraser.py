@@ -9,6 +9,7 @@ encoder did before, so that it cannot go back to it.
 """
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
+from sfumato.erasers.base import ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy, cross_entropy_to_uniform
 from sfumato.nets.dense import dense_forward
 from sfumato.training.update import update
@@ -65,6 +66,12 @@ class PassEraser(AdversarialEraser):
        system for mitigating bias in face recognition", ICCV 2021.
     """
 
+    constraints = {
+        "uniform_weight": POSITIVE,
+        "n_adversaries": ONE_OR_MORE,
+        "n_units": ONE_OR_MORE,
+        "restart_epochs": ONE_OR_MORE,
+    }
     strength = ("uniform_weight", (3.0, 10.0, 30.0))
 
     def __init__(

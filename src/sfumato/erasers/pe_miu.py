@@ -6,15 +6,14 @@ blocks of one to those of the other (:mod:`sfumato.metrics.comparators`, ``"bloc
 """
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import permutations, row_keys
+from sfumato.erasers.base import KEY, ONE_OR_MORE, Eraser
 from sfumato.errors import InputError
 
 
-class PeMiuEraser(TransformerMixin, BaseEstimator):
+class PeMiuEraser(Eraser):
     """Shuffle the blocks of each template (PE-MIU [1]_); nothing is trained.
 
     Parameters
@@ -62,10 +61,13 @@ class PeMiuEraser(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> PeMiuEraser(block_size=2).fit_transform(np.arange(6.0)[None])
+    >>> PeMiuEraser(block_size=2).fit_transform(np.arange(12.0).reshape(2, 6))[:1]
     array([[0., 1., 4., 5., 2., 3.]])
     """
 
+    constraints = {"block_size": ONE_OR_MORE, "seed": KEY}
+    reads_labels = False
+    fit_dtypes = (np.float64, np.float32)
     strength = ("block_size", (64, 43, 32))
 
     fitted = {"n_features_in_": COUNT, "block_starts_": Array("b")}
@@ -75,42 +77,19 @@ class PeMiuEraser(TransformerMixin, BaseEstimator):
         self.seed = seed
 
     @property
-    def metric(self):
+    def metric(self) -> str:  # type: ignore[override]
         """How the output is compared: ``"blocks:N"``."""
         return f"blocks:{self.block_size}"
 
-    def fit(self, X, y=None, *, identity=None, progress=None):
-        """Divide the features into blocks; nothing is learnt.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y, identity, progress : ignored
-            ``y`` must have one entry a row where it is given.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            If ``block_size`` is not positive.
-        """
-        given = {"X": X} if y is None else {"X": X, "y": y, "multi_output": True}
-        validate_data(self, **given, dtype=[np.float64, np.float32])
-        if self.block_size < 1:
-            raise InputError(f"block_size must be at least 1, got {self.block_size}.")
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        if self.block_size >= X.shape[1]:
+            raise InputError(
+                f"block_size must be below the number of features, so that there are blocks to "
+                f"shuffle; X has {X.shape[1]} feature(s), block_size is {self.block_size}."
+            )
         self.block_starts_ = np.arange(0, self.n_features_in_, self.block_size)
-        return self
 
-    def transform(self, X):
-        """Return the embeddings with shuffled blocks, of shape (n_samples, whole blocks).
-
-        float32 stays float32.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         n_blocks = len(self.block_starts_)
         missing = n_blocks * self.block_size - X.shape[1]
         blocks = np.pad(X, ((0, 0), (0, missing))).reshape(len(X), n_blocks, -1)

@@ -10,6 +10,7 @@ away, and since x must come back from both, z has to hold whatever a does not.
 """
 
 from sfumato.erasers._adversarial import AdversarialEraser
+from sfumato.erasers.base import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy
 from sfumato.losses.dependence import moment_gap
 from sfumato.training.update import update
@@ -61,6 +62,12 @@ class PfrNetEraser(AdversarialEraser):
        privacy-enhancing face representations through feature disentanglement", FG 2020.
     """
 
+    constraints = {
+        "moment_weight": POSITIVE,
+        "attribute_weight": NOT_NEGATIVE,
+        "n_units": ONE_OR_MORE,
+    }
+    uses = ()
     strength = ("moment_weight", (10.0, 100.0, 1000.0))
 
     def __init__(
@@ -83,31 +90,6 @@ class PfrNetEraser(AdversarialEraser):
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.seed = seed
-
-    # Without `primary`: this method has no classes to keep.
-    def fit(self, X, y, *, identity=None, progress=None):  # type: ignore[override]
-        """Train the autoencoder; needs the extra ``deep``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings; their length plays no part.
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes of the protected attributes.
-        identity : ignored
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For a count below 1, a negative weight, or fewer than two classes.
-        """
-        return super().fit(X, y, progress=progress)
 
     def _train(self, game, progress):
         from sfumato.erasers._adversarial_training import Nets, adam, residual_arrays

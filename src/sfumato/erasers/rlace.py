@@ -9,22 +9,24 @@ where ``P`` is relaxed to the Fantope: symmetric, eigenvalues in [0, 1], trace `
 are taken out.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sfumato._constraints import Interval, Optional
 from sfumato._fitted import COUNT, Array
-from sfumato.data.labels import class_codes
-from sfumato.erasers.leace import apply_low_rank
+from sfumato.erasers._attributes import cross
+from sfumato.erasers._low_rank import apply_low_rank
+from sfumato.erasers.base import ONE_OR_MORE, POSITIVE, SEED, Eraser
 from sfumato.errors import InputError
 
 EVALUATE_EVERY = 1000  # Steps; the authors' code.
 
 
-class RlaceEraser(TransformerMixin, BaseEstimator):
+class RlaceEraser(Eraser):
     """Take out the directions that hurt the best linear classifier most [1]_.
 
     The defaults are those of the authors' code, where nothing else is said.
@@ -77,6 +79,16 @@ class RlaceEraser(TransformerMixin, BaseEstimator):
        ICML 2022, arXiv:2201.12091.
     """
 
+    constraints = {
+        "rank": Optional(ONE_OR_MORE),
+        "n_iterations": ONE_OR_MORE,
+        "batch_size": ONE_OR_MORE,
+        "learning_rate": POSITIVE,
+        "weight_decay": Interval(Real, 0, 1, closed="left"),
+        "margin": Interval(Real, 0, 1, closed="left"),
+        "patience": ONE_OR_MORE,
+        "seed": SEED,
+    }
     strength = ("rank", (1, 2, 4, 8, 16))
 
     fitted = {
@@ -107,29 +119,8 @@ class RlaceEraser(TransformerMixin, BaseEstimator):
         self.patience = patience
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, progress=None):
-        """Play the game and keep the best projection.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes; several attributes are crossed.
-        identity : ignored
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For fewer than two classes or a parameter out of range.
-        """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
-        codes = class_codes(y)[1]
+    def _fit(self, X, y, *, identity, context, primary, progress):
+        codes = cross(y).codes
         rank = self._checked_rank(codes.max() + 1)
         X = X - X.mean(axis=0)
         X /= np.sqrt(np.mean(X**2)) or 1
@@ -149,10 +140,7 @@ class RlaceEraser(TransformerMixin, BaseEstimator):
         self.losses_ = np.array(losses)
         return self
 
-    def transform(self, X):
-        """Return the embeddings without the directions; float32 stays float32."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _transform(self, X):
         return apply_low_rank(X, np.zeros(X.shape[1]), self.basis_, self.basis_)
 
     def _play(self, X, codes, rank):
@@ -188,9 +176,6 @@ class RlaceEraser(TransformerMixin, BaseEstimator):
         rank = min(n_classes - 1, d) if self.rank is None else self.rank
         if not 1 <= rank <= d:
             raise InputError(f"rank must be in [1, n_features] = [1, {d}], got {rank}.")
-        for name in ("n_iterations", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}.")
         return rank
 
 

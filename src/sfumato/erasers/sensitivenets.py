@@ -9,21 +9,23 @@ P_k is a softmax detector that is trained again on phi(x) before each layer. Whe
 task is not recognition but a label, cross-entropy takes the place of L0' (Sect. 4.4).
 """
 
-import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numbers import Real
 
+import numpy as np
+
+from sfumato._constraints import Instance, Interval, Optional
 from sfumato._fitted import COUNT, Array
-from sfumato.data.labels import as_names, class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.data.triplets import hard_triplets
+from sfumato.erasers._attributes import Attribute
+from sfumato.erasers.base import ONE_OR_MORE, SEED, Eraser, Primary
 from sfumato.errors import InputError
-from sfumato.validation import check_choice, check_embeddings, need
+from sfumato.validation import check_choice, need
 
 CHUNK = 4096
 
 
-class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
+class SensitiveNetsEraser(Eraser):
     """Project embeddings so that identity stays and attributes fade (SensitiveNets [1]_).
 
     Parameters
@@ -70,6 +72,20 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
        Representations with Application to Face Images", IEEE TPAMI 2020.
     """
 
+    constraints = {
+        "n_layers": ONE_OR_MORE,
+        "n_units": ONE_OR_MORE,
+        # Two unit vectors are at most 2 apart.
+        "alpha": Interval(Real, 0, 4, closed="right"),
+        "n_triplets": ONE_OR_MORE,
+        "n_epochs": ONE_OR_MORE,
+        "detector_epochs": ONE_OR_MORE,
+        "fixed_class": Optional(Instance(str, list)),
+        "seed": SEED,
+    }
+    uses = ("identity", "primary")
+    other_rows = True
+    fit_dtypes = (np.float32,)
     unit_length = True  # Its output is normalised.
 
     fitted = {"n_features_in_": COUNT, "weights_": Array("u", "d"), "bias_": Array("u")}
@@ -95,64 +111,31 @@ class SensitiveNetsEraser(TransformerMixin, BaseEstimator):
         self.fixed_class = fixed_class
         self.seed = seed
 
-    def fit(self, X, y, *, identity=None, primary=None, primary_labels=None, progress=None):
-        """Train the layers; needs the extra ``deep``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings with known attributes (the paper's D-S).
-        y : array-like of shape (n_samples,) or (n_samples, n_attributes)
-            Classes of the protected attributes.
-        identity : array-like of shape (n_samples,), optional
-            Who is on each row. Without it each row is its own positive.
-        primary : tuple of (X, identity), optional
-            Another data set for the primary task (the paper's D-P); default ``(X, identity)``.
-        primary_labels : array-like of shape (n_primary,), optional
-            A class for each row of D-P, such as attractive or smiling, that phi(x) shall keep
-            in the place of identity; two classes or more. Identities then count for nothing,
-            and ``primary`` may be ``(X, None)``.
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
-
-        Returns
-        -------
-        self
-        """
+    def _fit(self, X, y, *, identity, context, primary, progress):
         need("torch", "deep")
         from sfumato.erasers._sensitivenets_training import train_layers
 
-        X, y = validate_data(self, X, y, dtype=np.float32, multi_output=True, ensure_min_samples=2)
-        X_primary, people = (X, identity) if primary is None else primary
-        X_primary = check_embeddings(X_primary, "primary").astype(np.float32)
-        if X_primary.shape[1] != X.shape[1]:
-            raise InputError(
-                f"primary must have as many features as X, {X.shape[1]}, got {X_primary.shape[1]}."
-            )
-        X, X_primary = unit_rows(X), unit_rows(X_primary)
-        codes, fixed = _encode(y.reshape(len(X), -1).T, self.fixed_class)
-        task = self._primary_task(X_primary, people, primary_labels)
+        if not isinstance(primary, Primary):
+            primary = Primary(X, identity, primary)
+        X, X_primary = unit_rows(X), unit_rows(primary.X)
+        fixed = fixed_codes(y, self.fixed_class)
+        task = self._task(X_primary, primary.identity, primary.labels)
+        codes = [attribute.codes for attribute in y]
         self._layers = train_layers(self, X, codes, fixed, X_primary, task, progress)
         self.weights_, self.bias_ = fold_layers(self._layers)
-        return self
 
-    def _primary_task(self, X, people, labels):
+    def _task(self, X, people, labels):
         from sfumato.erasers._sensitivenets_training import Labels, Triplets
 
         if labels is not None:
-            _check_length(labels, X, "primary_labels")
-            return Labels(class_codes(labels, "primary_labels")[1])
-        people = np.arange(len(X)) if people is None else as_names(people)
-        _check_length(people, X, "identity")
+            return Labels(labels)
+        people = np.arange(len(X)) if people is None else people
         triplets = hard_triplets(
             X, people, alpha=self.alpha, n_triplets=self.n_triplets, seed=self.seed
         )
         return Triplets(triplets, self.alpha)
 
-    def transform(self, X):
-        """Return the blinded embeddings, shape (n_samples, n_units), of unit length."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+    def _transform(self, X):
         # The layers take x / |x|; the last normalisation makes |x| a factor of the bias.
         folded = np.vstack([self.weights_.T, self.bias_]).astype(X.dtype)
         out = np.empty((len(X), len(self.bias_)), dtype=X.dtype)
@@ -181,23 +164,17 @@ def fold_layers(layers):
     return weights.astype(np.float32), bias.astype(np.float32)
 
 
-def _check_length(values, X, name):
-    if len(values) != len(X):
-        raise InputError(f"{name} must have one entry a row, {len(X)}, got {len(values)}.")
-
-
-def _encode(attributes, fixed_class):
-    """Return class numbers per attribute, and the number of each attribute's fixed class."""
-    named = [fixed_class] * len(attributes) if not isinstance(fixed_class, list) else fixed_class
+def fixed_codes(attributes: list[Attribute], fixed_class: str | list[str] | None) -> list[int]:
+    """Return the number of each attribute's class D, which all faces are to resemble."""
+    named = fixed_class if isinstance(fixed_class, list) else [fixed_class] * len(attributes)
     if len(named) != len(attributes):
         raise InputError(
             f"fixed_class names {len(named)} classes for {len(attributes)} attributes."
         )
-    codes, fixed = [], []
-    for values, name in zip(attributes, named, strict=True):
-        classes, numbers = np.unique(values.astype(str), return_inverse=True)
-        if name is not None:
-            check_choice(str(name), tuple(classes), "fixed_class")
-        codes.append(numbers)
-        fixed.append(0 if name is None else int(np.flatnonzero(classes == str(name))[0]))
-    return codes, fixed
+    fixed = []
+    for attribute, name in zip(attributes, named, strict=True):
+        classes = attribute.classes or []
+        fixed.append(
+            0 if name is None else classes.index(check_choice(name, classes, "fixed_class"))
+        )
+    return fixed

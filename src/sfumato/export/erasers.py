@@ -48,8 +48,8 @@ def export_eraser(model):
         "info": asdict(model.info),
         "output": {
             "dimension": n_out,
-            "metric": getattr(eraser, "metric", None),
-            "normalisation": "l2" if getattr(eraser, "unit_length", False) else "none",
+            "metric": eraser.metric,
+            "normalisation": "l2" if eraser.unit_length else "none",
         },
     }
     return Export(graph, description, cases)

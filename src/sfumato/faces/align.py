@@ -1,9 +1,6 @@
 """Cut a face out of a photo the way an encoder was trained; outside the photo is black."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces.detect import HOG
@@ -27,7 +24,7 @@ HOG_CENTRE, HOG_SIDE = np.array([56.0, 73.2]), 91.2
 MAX_WARP = 32_000
 
 
-def similarity(source: ArrayLike, target: ArrayLike) -> NDArray[Any]:
+def similarity(source, target):
     """Return the rotation, uniform scale and shift that best maps points onto points.
 
     Parameters
@@ -71,7 +68,7 @@ def similarity(source: ArrayLike, target: ArrayLike) -> NDArray[Any]:
     return np.column_stack([scale * rotation, shift])
 
 
-def warp(image: NDArray[np.uint8], matrix: NDArray[Any], size: int) -> NDArray[np.uint8]:
+def warp(image, matrix, size):
     """Return the ``size`` x ``size`` view of an image under ``matrix``, black outside.
 
     A view at less than half the photo's scale is averaged down first, so that it does not
@@ -119,9 +116,7 @@ def _averaged(cv2, image, matrix, size, factor):
     return small.reshape(*small.shape[:2], -1), matrix @ back
 
 
-def align_arcface(
-    image: NDArray[np.uint8], landmarks: ArrayLike, size: int = 112
-) -> NDArray[np.uint8]:
+def align_arcface(image, landmarks, size=112):
     """Return the face as ArcFace and its kin expect it.
 
     Parameters
@@ -139,7 +134,7 @@ def align_arcface(
     return warp(image, similarity(landmarks, ARCFACE * (size / 112)), size)
 
 
-def hog_box(landmarks: ArrayLike) -> tuple[float, ...]:
+def hog_box(landmarks):
     """Return the square box that dlib's HOG detector would give a face with these landmarks.
 
     Parameters
@@ -157,14 +152,7 @@ def hog_box(landmarks: ArrayLike) -> tuple[float, ...]:
     return (*(centre - half), *(centre + half))
 
 
-def align_dlib(
-    image: NDArray[np.uint8],
-    face: Any,
-    size: int = 150,
-    padding: float = 0.25,
-    *,
-    predictor: Any = None,
-) -> NDArray[np.uint8]:
+def align_dlib(image, face, size=150, padding=0.25, *, predictor=None):
     """Return the face as dlib's ResNet expects it: dlib's own chip from five points.
 
     Parameters
@@ -190,15 +178,13 @@ def align_dlib(
     return dlib.get_face_chip(image, predictor(image, box), size=size, padding=padding)
 
 
-def load_predictor() -> Any:
+def load_predictor():
     """Return dlib's 5-point landmark predictor from the wheel of its models."""
     path = need("face_recognition_models", "faces").pose_predictor_five_point_model_location()
     return need("dlib", "faces").shape_predictor(path)
 
 
-def crop_box(
-    image: NDArray[np.uint8], box: tuple[float, ...], size: int = 224, margin: float = 0.0
-) -> NDArray[np.uint8]:
+def crop_box(image, box, size=224, margin=0.0):
     """Return the square around a detector's box, as ResNet-50 of VGGFace2 is fed.
 
     Parameters

@@ -6,15 +6,12 @@ Training reads each face many times; decoding every time would starve it.
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
-from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE, similarity, warp
@@ -32,14 +29,12 @@ TASK = 16
 ZOOM = 0.72
 
 
-def crop_matrix(landmarks: Any, size: int = 128, zoom: Any = ZOOM) -> Any:
+def crop_matrix(landmarks, size=128, zoom=ZOOM):
     """Return the transform of :func:`crop_face`, from photo to crop coordinates, (2, 3)."""
     return similarity(landmarks, crop_landmarks(size, zoom))
 
 
-def crop_face(
-    image: NDArray[np.uint8], landmarks: ArrayLike, size: int = 128, zoom: float = ZOOM
-) -> NDArray[np.uint8]:
+def crop_face(image, landmarks, size=128, zoom=ZOOM):
     """Return the upright face with hair and chin.
 
     Parameters
@@ -59,7 +54,7 @@ def crop_face(
     return warp(image, crop_matrix(landmarks, size, zoom), size)
 
 
-def crop_landmarks(size: int = 128, zoom: Any = ZOOM) -> Any:
+def crop_landmarks(size=128, zoom=ZOOM):
     """Return where :func:`crop_face` puts the five landmarks, an array of shape (5, 2)."""
     middle = (size - 1) / 2
     return (ARCFACE * (size / 112) - middle) * zoom + middle
@@ -77,11 +72,11 @@ class Cropper:
 
     name = "crop"
 
-    def __init__(self, size: int, zoom: float | None) -> None:
+    def __init__(self, size, zoom):
         self.size, self.zoom = size, zoom
         self.version = f"{size} px, zoom {zoom}"
 
-    def encode(self, image: Any, face: Any) -> Any:
+    def encode(self, image, face):
         """Return a uint8 crop of shape (size, size, 3)."""
         if self.zoom is not None:
             return crop_face(image, face.landmarks, self.size, self.zoom)
@@ -96,7 +91,7 @@ class WholePhoto:
 
     name = "whole"
 
-    def detect(self, image: Any) -> list[Any]:
+    def detect(self, image):
         """Return one face."""
         height, width = image.shape[:2]
         return [Face((0, 0, width, height), 1.0, np.zeros((5, 2)), self.name)]
@@ -124,7 +119,7 @@ class Crops:
         If the folder is not one of crops.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder):
         folder = Path(folder)
         if not (folder / ABOUT).is_file():
             raise InputError(f"{folder}: no folder of crops; make it with crop_faces.")
@@ -150,7 +145,7 @@ class Stack:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, parts: Sequence[NDArray[Any]]) -> None:
+    def __init__(self, parts):
         self.parts = list(parts)
         self._ends = np.cumsum([0, *map(len, self.parts)])
         self.shape = (int(self._ends[-1]), *self.parts[0].shape[1:])
@@ -179,7 +174,7 @@ class Subset:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images: Any, rows: NDArray[Any]) -> None:
+    def __init__(self, images, rows):
         self.images, self.rows = images, rows
         self.shape = (len(rows), *images.shape[1:])
 
@@ -192,17 +187,17 @@ class Subset:
 
 
 def crop_faces(
-    source: str | Path,
-    folder: str | Path,
+    source,
+    folder,
     *,
-    size: int = 128,
-    zoom: float | None = ZOOM,
-    detector: str = "dlib",
-    max_pixels: Any = MAX_PIXELS,
-    pad: Any = PAD,
-    workers: int | None = None,
-    progress: Any = None,
-) -> Crops:
+    size=128,
+    zoom=ZOOM,
+    detector="dlib",
+    max_pixels=MAX_PIXELS,
+    pad=PAD,
+    workers=None,
+    progress=None,
+):
     """Cut the largest face out of every photo, once, for training.
 
     Parameters

@@ -1,7 +1,6 @@
 """What is in a gallery: its people, and all of it as a face table."""
 
 from collections import Counter
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +9,7 @@ import pyarrow.parquet as pq
 from sfumato.data.tables import write_table
 
 
-def people(store: Any) -> list[Any]:
+def people(store):
     """Return each person with ``n_templates`` and when the first and last was enrolled."""
     batches = list(store.scan(["person", "enrolled"]))
     if not batches:
@@ -28,7 +27,7 @@ def people(store: Any) -> list[Any]:
     ]
 
 
-def count_people(store: Any) -> int:
+def count_people(store):
     """Return how many people a gallery holds."""
     counts: Counter = Counter()
     for batch in store.scan(["person"]):
@@ -36,7 +35,7 @@ def count_people(store: Any) -> int:
     return len(counts)
 
 
-def write_rows(store: Any, output: Any, info: Any) -> Any:
+def write_rows(store, output, info):
     """Write all rows as a face table, a path or a binary file; return their number."""
     vector = pa.list_(pa.float32(), info.dimension)
     columns = {

@@ -8,15 +8,12 @@ whatever kills it. Locks of network file systems may not be seen by other machin
 
 import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from sfumato.files import atomic_path
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, alone: bool) -> Iterator[Any]:
+def locked(path, *, alone):
     """Hold the lock file ``path``: alone, to write, or with others, to read.
 
     Parameters
@@ -36,7 +33,7 @@ def locked(path: Path, *, alone: bool) -> Iterator[Any]:
         os.close(handle)
 
 
-def sync_folder(folder: Any) -> None:
+def sync_folder(folder):
     """Make the names of a folder's new files survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -45,7 +42,7 @@ def sync_folder(folder: Any) -> None:
         os.close(handle)
 
 
-def write_synced(path: Path, text: str) -> None:
+def write_synced(path, text):
     """Write a text file, whole or not at all, and onto the disk."""
     with atomic_path(path) as temporary, open(temporary, "w") as file:
         file.write(text)

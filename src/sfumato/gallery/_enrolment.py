@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from sfumato.gallery._templates import faults
 
@@ -24,16 +23,16 @@ class Enrolment:
     rejects: list = field(default_factory=list)
 
     @property
-    def reasons(self) -> Any:
+    def reasons(self):
         """Number of rejects by reason, the most frequent first."""
         return dict(Counter(reject["reason"] for reject in self.rejects).most_common())
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self):
         """Return the JSON-ready fields."""
         return {**asdict(self), "n_rejects": len(self.rejects), "reasons": self.reasons}
 
 
-def reasons_of(batch: Any, metric: Any, taken: Any) -> Any:
+def reasons_of(batch, metric, taken):
     """Return for each row why it is not enrolled, or None; ``taken`` are ids in use."""
     reasons, seen = faults(batch.X, metric), set()
     for row, (name, person) in enumerate(zip(batch.ids, batch.people, strict=True)):
@@ -52,7 +51,7 @@ def reasons_of(batch: Any, metric: Any, taken: Any) -> Any:
     return reasons.tolist()
 
 
-def enrol_batch(store: Any, batch: Any, metric: Any, log: Any, done: Any) -> None:
+def enrol_batch(store, batch, metric, log, done):
     """Add the good rows of a batch in one commit; note the others in ``done``."""
     reasons = reasons_of(batch, metric, store.known(batch.ids))
     good = [row for row, reason in enumerate(reasons) if reason is None]

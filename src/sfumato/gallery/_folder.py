@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from sfumato import __version__
 from sfumato.data.info import TableInfo
@@ -27,7 +26,7 @@ class Folder:
     path : Path
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path):
         self.path = path
         self._lock = path / "lock"
         self.rows = path / "lance"
@@ -35,20 +34,20 @@ class Folder:
         self.calibration = path / "calibration.safetensors"
         self.log = AuditLog(path / "audit.jsonl", path / "key")
 
-    def reading(self) -> Any:
+    def reading(self):
         """Keep writers out while the context lasts."""
         return locked(self._lock, alone=False)
 
-    def writing(self) -> Any:
+    def writing(self):
         """Keep everyone else out while the context lasts."""
         return locked(self._lock, alone=True)
 
-    def bytes(self) -> Any:
+    def bytes(self):
         """Return the size of all files together."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
 
-def make_folder(path: Path, info: Any) -> None:
+def make_folder(path, info):
     """Make an empty gallery, whole or not at all.
 
     Raises
@@ -75,7 +74,7 @@ def make_folder(path: Path, info: Any) -> None:
     sync_folder(path.parent)
 
 
-def read_info(path: Path) -> Any:
+def read_info(path):
     """Return the TableInfo of a gallery, or refuse what is none, or a newer one."""
     file = path / FILE
     try:

@@ -1,14 +1,21 @@
 """Fit an eraser on a face table, and protect a face table with it, batch by batch."""
 
-import inspect
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sfumato.data.columns import embedding_array
 from sfumato.data.info import check_same_space
-from sfumato.data.labels import N_GROUPS, as_classes
+from sfumato.data.labels import (
+    N_GROUPS,
+    as_classes,
+    as_text,
+    class_codes,
+    is_continuous,
+    is_missing,
+)
 from sfumato.data.selection import Selection, read_rows, selected_batches
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
@@ -42,7 +49,7 @@ def fit_table(
     also : list of (str, Path or FaceTable), default=()
         More tables with embeddings of the same encoder and the same labels.
     context : list of str, default=()
-        Columns of other labels, for erasers whose ``fit`` takes ``context``; a table may lack
+        Columns of other labels, for erasers that use ``context``; a table may lack
         some of them. With several tables the table itself is one more.
     parameters : dict, optional
         Of the eraser's constructor.
@@ -65,12 +72,14 @@ def fit_table(
         if not any(name in each.columns for each in tables):
             table.require(name)
     eraser = make_eraser(method, parameters or {})
-    if context and "context" not in inspect.signature(eraser.fit).parameters:
+    if context and "context" not in eraser.uses:
         raise InputError(f"{method} takes no context; leave it out.")
-    if hasattr(eraser, "partial_fit"):
-        n_rows = _fit_streaming(eraser, tables, attributes, selection, progress)
+    labels = Labels(tables, attributes)
+    fitter = eraser.fitter(labels.continuous)
+    if fitter is not None:
+        n_rows = _fit_streaming(fitter, tables, labels, selection, progress)
     else:
-        n_rows = _fit_whole(eraser, tables, attributes, context, selection, progress)
+        n_rows = _fit_whole(eraser, tables, labels, context, selection, progress)
     fitted_on = {
         "source": table.info.source,
         "also": [each.info.source for each in tables[1:]],
@@ -80,9 +89,69 @@ def fit_table(
         "seed": selection.seed,
         "n_rows": n_rows,
     }
+    treated = labels.treated(eraser)
+    fitted_on |= {"treated": treated} if treated else {}
     model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
     save_model(model, output)
     return model
+
+
+class Labels:
+    """The protected attributes of tables, and which of them are numbers on a scale.
+
+    A look at the whole columns decides once; a part of a table could decide otherwise.
+
+    Parameters
+    ----------
+    tables : list of FaceTable
+    names : list of str
+
+    Attributes
+    ----------
+    continuous : dict of str to bool
+    """
+
+    def __init__(self, tables, names):
+        self.names = list(names)
+        distinct = {name: _distinct(tables, name) for name in names}
+        self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
+        self._n_distinct = {name: len(values) for name, values in distinct.items()}
+
+    def classes(self, columns):
+        """Return classes, None where missing, of shape (n_samples, n_attributes).
+
+        Continuous numbers are cut into groups.
+        """
+        return np.stack(
+            [
+                as_classes(columns[name], name, n_groups=N_GROUPS)
+                if self.continuous[name]
+                else as_text(columns[name])
+                for name in self.names
+            ],
+            axis=1,
+        )
+
+    def treated(self, eraser):
+        """Return how the continuous attributes were treated, a sentence's end by name."""
+        how = "taken out as numbers" if eraser.continuous else f"cut into {N_GROUPS} groups"
+        return {
+            name: f"continuous, {self._n_distinct[name]} distinct values, {how}"
+            for name in self.names
+            if self.continuous[name]
+        }
+
+
+def _distinct(tables, name):
+    """Return the distinct values of a column of several tables, without the missing ones."""
+    parts = [
+        pc.unique(batch.column(0)).to_numpy(zero_copy_only=False).astype(object)
+        for table in tables
+        for batch in table.batches([name])
+    ]
+    values = np.concatenate([np.empty(0, dtype=object), *parts])
+    known = values[~is_missing(values)]
+    return np.array(list(dict.fromkeys(known.tolist())), dtype=object)
 
 
 def make_eraser(method, parameters):
@@ -97,37 +166,39 @@ def make_eraser(method, parameters):
     return eraser.set_params(**parameters)
 
 
-def _fit_streaming(eraser, tables, attributes, selection, progress):
+def _fit_streaming(fitter, tables, labels, selection, progress):
     n_rows = 0
-    for batch, X in (part for t in tables for part in selected_batches(t, selection, attributes)):
-        # A column of numbers is continuous to the eraser: no grouping here.
-        y = np.stack([_values(batch.column(name)) for name in attributes], axis=1)
-        known = ~np.array([[v is None or v != v for v in row] for row in y.tolist()]).any(axis=1)
+    names = labels.names
+    for batch, X in (part for t in tables for part in selected_batches(t, selection, names)):
+        y = np.stack([_objects(batch.column(name)) for name in names], axis=1)
+        known = ~is_missing(y).any(axis=1)
         if known.any():
-            eraser.partial_fit(X[known], y[known])
+            fitter.partial_fit(X[known], y[known])
         n_rows += int(known.sum())
         if progress is not None:
             progress(n_rows, None, "rows used")
     if not n_rows:
-        raise InputError(f"{tables[0].path}: no row with {' and '.join(attributes)} is left.")
+        raise InputError(f"{tables[0].path}: no row with {' and '.join(names)} is left.")
+    fitter.finish()
     return n_rows
 
 
-def _values(column):
-    values = column.to_numpy(zero_copy_only=False)
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-        return values.astype(np.float64).astype(object)
-    return values.astype(object)
+def _objects(column):
+    return column.to_numpy(zero_copy_only=False).astype(object)
 
 
-def _fit_whole(eraser, tables, attributes, context, selection, progress):
+def _fit_whole(eraser, tables, labels, context, selection, progress):
     rows = [
-        labelled_rows(table, attributes, context, selection, n) for n, table in enumerate(tables)
+        labelled_rows(table, labels.names, context, selection, n) for n, table in enumerate(tables)
     ]
-    X, y, identity, labels = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    X, y, identity, others = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     if not len(X):
-        raise InputError(f"{tables[0].path}: no row with {' and '.join(attributes)} is left.")
-    more = {"context": labels} if context else {}
+        raise InputError(f"{tables[0].path}: no row with {' and '.join(labels.names)} is left.")
+    # Groups of continuous numbers are those of all tables together.
+    y = labels.classes(dict(zip(labels.names, y.T, strict=True))).astype(str)
+    for name, column in zip(labels.names, y.T, strict=True):
+        class_codes(column, name)
+    more = {"context": others} if context else {}
     if any("identity" in table.columns for table in tables):
         more["identity"] = identity
     eraser.fit(X, y, progress=progress, **more)
@@ -149,17 +220,16 @@ def labelled_rows(table, attributes, context, selection, number):
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
-    y : ndarray of str of shape (n_samples, n_attributes)
+    y : ndarray of object of shape (n_samples, n_attributes)
+        As they stand in the table, see :class:`Labels`.
     identity : ndarray of str of shape (n_samples,)
     labels : ndarray of object of shape (n_samples, n_context + 1)
         ``None`` where missing; the last column names the table.
     """
     present = [name for name in context if name in table.columns]
     columns, X = read_rows(table, selection, [*attributes, *present])
-    y = np.stack(
-        [as_classes(columns[name], name, n_groups=N_GROUPS) for name in attributes], axis=1
-    )
-    known = (y != None).all(axis=1)  # noqa: E711  (elementwise)
+    y = np.stack([columns[name].astype(object) for name in attributes], axis=1)
+    known = ~is_missing(y).any(axis=1)
     # People of two tables are different people; without names every row is a person.
     who = columns.get("identity", np.arange(len(X)))
     identity = np.array([f"{number} {name}" for name in who.tolist()])
@@ -168,7 +238,7 @@ def labelled_rows(table, attributes, context, selection, number):
         if name in present:
             labels[:, place] = columns[name]
     labels[:, -1] = f"table {number}"
-    return X[known], y[known].astype(str), identity[known], labels[known]
+    return X[known], y[known], identity[known], labels[known]
 
 
 def protect_table(model, table, output, *, overwrite=False, progress=None):
@@ -248,8 +318,8 @@ class Protection:
         self.info = table.info.transformed(
             model.step,
             dimension=first.type.list_size,
-            normalisation="l2" if getattr(self.eraser, "unit_length", False) else "none",
-            metric=getattr(self.eraser, "metric", None),
+            normalisation="l2" if self.eraser.unit_length else "none",
+            metric=self.eraser.metric,
         )
 
     def rows(self, batch, X):

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sfumato.erasers.base import Primary
 from sfumato.erasers.lntl import LearningNotToLearnEraser
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser
 from sfumato.reproduce.demographics import sample_people, unit_faces
@@ -87,7 +88,7 @@ class Expressions:
         return eraser.fit(
             rows.X,
             rows["expression"],
-            primary=(self.celeba.X, self.celeba["identity"]),
+            primary=Primary(self.celeba.X, self.celeba["identity"]),
             progress=lambda done, total, what: self._context.say(f"SensitiveNets: {what}"),
         )
 

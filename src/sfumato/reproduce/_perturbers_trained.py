@@ -131,7 +131,7 @@ def erased_by(context, net, images, labels, identity, seed):
     from sfumato.erasers.barycentre import BarycentreEraser
 
     others = np.column_stack([labels[name] for name in labels if name != "gender"])
-    eraser = BarycentreEraser(within=np.inf, seed=seed).set_params(
+    eraser = BarycentreEraser(within=None, seed=seed).set_params(
         **context.pick({"n_steps": 1, "n_units": 32}, {})
     )
     X = _templates(net, Pictures(images, images.shape[1]))

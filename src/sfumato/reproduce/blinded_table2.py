@@ -86,7 +86,7 @@ def _fitted_on_smiling(context, train, seed):
     sensitivenets = SensitiveNetsEraser(seed=seed, **context.pick(small, {}))
     lntl = LearningNotToLearnEraser(n_epochs=context.pick(3, 15), seed=seed)
     return {
-        SN: sensitivenets.fit(train.X, smiling, primary_labels=y),
+        SN: sensitivenets.fit(train.X, smiling, primary=y),
         LNTL: lntl.fit(train.X, smiling, primary=y),
     }
 

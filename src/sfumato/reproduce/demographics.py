@@ -11,6 +11,7 @@ import numpy as np
 
 from sfumato.data.rows import unit_rows
 from sfumato.data.splits import balanced_rows, split_identities
+from sfumato.erasers.base import Primary
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser
 from sfumato.reproduce.templates import Faces
 
@@ -100,6 +101,6 @@ class Demographics:
         return eraser.fit(
             sensitive.X,
             y,
-            primary=(primary.X, primary["identity"]),
+            primary=Primary(primary.X, primary["identity"]),
             progress=lambda done, total, what: context.say(f"SensitiveNets: {what}"),
         )

@@ -1,7 +1,6 @@
 """Every registered eraser on one attribute: what attackers read, how well people match."""
 
 import functools
-import inspect
 import time
 
 import numpy as np
@@ -84,7 +83,7 @@ def measure(data, method, seed, *, brief=False):
         parameters = (BRIEF if brief else SHORT).get(method, {})
         eraser, fit_seconds = fitted(data.fit_rows(seed), method, seed, parameters)
         transform, cost = eraser.transform, {"fit seconds": fit_seconds}
-        metric = getattr(eraser, "metric", None) or metric
+        metric = eraser.metric or metric
     for section, sides in data.sections(seed).items():
         started = time.perf_counter()
         train, test = (_protected(side, transform) for side in sides)
@@ -115,11 +114,9 @@ def fitted(rows, method, seed, parameters):
     if "seed" in eraser.get_params():
         eraser.set_params(seed=seed)
     X, y, identity, labels = rows
-    accepted = inspect.signature(eraser.fit).parameters
-    more = {"identity": identity, "context": labels}
-    more = {name: v for name, v in more.items() if name in accepted and v is not None}
+    context = labels if "context" in eraser.uses else None
     started = time.perf_counter()
-    eraser.fit(X, y, **more)
+    eraser.fit(X, y, identity=identity, context=context)
     return eraser, time.perf_counter() - started
 
 

@@ -89,7 +89,7 @@ def _measure(context, data, fit_rows, method, value, seed, options):
         parameter, _ = eraser_class(name).strength
         parameters = parameters | context.pick(BRIEF.get(name, {}), {}) | {parameter: value}
         eraser, _ = fitted(fit_rows(), name, seed, parameters)
-        transform, metric = eraser.transform, getattr(eraser, "metric", None) or metric
+        transform, metric = eraser.transform, eraser.metric or metric
     found = {(ACROSS, VIEW2): data.view2(transform, metric)}
     for section, sides in data.sections(seed).items():
         point = measure_point(value, transform, *sides, metric=metric, seed=seed, **options)

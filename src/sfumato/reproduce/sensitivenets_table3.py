@@ -80,7 +80,7 @@ def _erasers(context, case, train, seed):
     y, gender = train[case.label].astype(str), train["gender"].astype(str)
     small = {"n_units": 256, "n_epochs": 3, "detector_epochs": 15}
     sensitivenets = SensitiveNetsEraser(fixed_class="male", seed=seed, **context.pick(small, {}))
-    sensitivenets.fit(train.X, gender, primary_labels=y)
+    sensitivenets.fit(train.X, gender, primary=y)
     context.say(f"LNTL on {case.label}")
     lntl = LearningNotToLearnEraser(n_epochs=context.pick(3, 15), seed=seed)
     return {SN: sensitivenets, LNTL: lntl.fit(train.X, gender, primary=y)}

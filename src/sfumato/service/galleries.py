@@ -176,7 +176,7 @@ def _own_info():
         encoder.normalisation,
     )  # fmt: skip
     model.check(info, "the photos")
-    metric = getattr(model.eraser, "metric", None)
+    metric = model.eraser.metric
     return info.transformed(model.step, dimension=None, normalisation="none", metric=metric)
 
 
