@@ -17,7 +17,8 @@ from sfumato._fitted import COUNT, TEXT, Arrays
 from sfumato.data.labels import class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._attributes import cross
-from sfumato.erasers.base import ONE_OR_MORE, POSITIVE, SEED, Eraser
+from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE, SEED
+from sfumato.erasers.base import Eraser
 from sfumato.losses.adversarial import cross_entropy, embedding_distance
 from sfumato.nets.dense import dense_forward
 from sfumato.validation import need
@@ -67,8 +68,15 @@ class AdversarialEraser(Eraser):
     def _transform(self, X):
         return unit_rows(self._encode(scaled_rows(X)))
 
+    def _add_to(self, graph, x):
+        x = graph.unit_rows(x, self.n_features_in_**0.5)
+        return graph.unit_rows(self._add_encoder(graph, x))
+
     def _encode(self, x):
         return x + dense_forward(self.encoder_, x)
+
+    def _add_encoder(self, graph, x):
+        return graph.add("Add", x, graph.dense(x, self.encoder_))
 
 
 def scaled_rows(X):

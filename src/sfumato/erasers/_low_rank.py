@@ -33,3 +33,19 @@ def apply_low_rank(
         np.matmul(rows @ coefficients.T - constant, updates, out=part)
         np.subtract(rows, part, out=part)
     return out
+
+
+def add_affine_map(graph: Any, x: str, transform: Any, n_features: int) -> str:
+    """Add an affine map to an ONNX graph and return its value.
+
+    Parameters
+    ----------
+    graph : Graph
+    x : str
+    transform : callable
+        The map; its images of the axes and of zero say all of it, in float64.
+    n_features : int
+    """
+    points = np.vstack([np.zeros(n_features), np.eye(n_features)])
+    images = transform(points)
+    return graph.affine(x, images[1:] - images[0], images[0])

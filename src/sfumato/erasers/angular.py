@@ -9,7 +9,7 @@ weights of the women and of the men in that softmax.
 """
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers.base import NOT_NEGATIVE, POSITIVE
+from sfumato.erasers._rules import NOT_NEGATIVE, POSITIVE
 from sfumato.training.update import update
 
 

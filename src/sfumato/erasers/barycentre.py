@@ -31,7 +31,8 @@ from sfumato.erasers._gaussian_transport import (
     transport_map,
 )
 from sfumato.erasers._person_scatter import person_scatter
-from sfumato.erasers.base import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE, SEED, Eraser
+from sfumato.erasers._rules import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE, SEED
+from sfumato.erasers.base import Eraser
 from sfumato.nets.dense import dense_forward
 
 CHUNK = 8192
@@ -144,6 +145,14 @@ class BarycentreEraser(Eraser):
             out[start : start + CHUNK] = u @ self.back_
         return out
 
+    def _add_to(self, graph, x):
+        u = graph.add("MatMul", graph.unit_rows(x), graph.single(self.basis_))
+        for number in range(self.n_steps + 1):
+            if number == self.n_steps:
+                u = graph.add("MatMul", u, graph.single(self.linear_))
+            u = _add_transport(graph, graph.unit_rows(u), self._step(number))
+        return graph.add("MatMul", graph.unit_rows(u), graph.single(self.back_))
+
     def _linear(self, u, codes, identity, context):
         """Set Eq. 3 and 4, and return the axes that Eq. 3 leaves, shape (rank, n_kept)."""
         scatter = None if identity is None else person_scatter(u, identity)
@@ -193,6 +202,19 @@ def _apply(step, u):
     for k, (mean, matrix) in enumerate(zip(step["means"], step["maps"], strict=True)):
         out += weights[:, [k]] * (step["centre"] + (u - mean) @ matrix)  # Eq. 1 and 2
     return unit_rows(out)
+
+
+def _add_transport(graph, u, step):
+    """Add Eq. 1 and 2 to an ONNX graph, all classes' maps in one product."""
+    centred = graph.add("Sub", u, graph.single(step["shift"]))
+    logits = graph.dense(graph.add("Div", centred, graph.single(step["scale"])), step)
+    weights = graph.add("Softmax", logits, axis=1)
+    n_classes, rank, _ = step["maps"].shape
+    constants = step["centre"] - np.einsum("kr,krs->ks", step["means"], step["maps"])
+    moved = graph.affine(u, np.hstack(list(step["maps"])), constants.ravel())
+    moved = graph.add("Reshape", moved, np.array([0, n_classes, rank]))
+    weights = graph.add("Unsqueeze", weights, np.array([2]))
+    return graph.add("ReduceSum", graph.add("Mul", moved, weights), np.array([1]), keepdims=0)
 
 
 def _classifier(u, codes, n_units, seed):

@@ -7,7 +7,6 @@ nobody has to inspect it to find out what it can do.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -15,25 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sfumato._constraints import Constraint, Interval, check_parameters
+from sfumato._constraints import Constraint, check_parameters
 from sfumato.data.labels import as_names, class_codes
 from sfumato.erasers._attributes import Attribute, check_length, read_attributes
+from sfumato.erasers._graph import Graph
+from sfumato.erasers._rows import check_variation, refuse_large, sum_of_squares
+from sfumato.erasers._rules import LARGEST
 from sfumato.errors import InputError
 from sfumato.outcomes import Progress
 from sfumato.validation import check_embeddings
-
-#: Rules that many erasers share.
-ONE_OR_MORE = Interval(Integral, 1, math.inf, closed="left")
-NONE_OR_MORE = Interval(Integral, 0, math.inf, closed="left")
-POSITIVE = Interval(Real, 0, math.inf, closed="neither")
-NOT_NEGATIVE = Interval(Real, 0, math.inf, closed="left")
-SHARE = Interval(Real, 0, 1, closed="neither")
-SEED = Interval(Integral, 0, 2**32, closed="left")
-#: Of erasers that draw from the bits of a row; secret seeds want to be long.
-KEY = Interval(Integral, 0, 2**64, closed="left")
-
-#: Larger numbers have no square in float32 once a few of them are added up.
-LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,8 @@ class Eraser(TransformerMixin, BaseEstimator):
 
     A subclass has ``_fit(X, y, *, identity, context, primary, progress)``, where ``y`` is a list
     of :class:`~sfumato.erasers._attributes.Attribute`, one a column (empty unless
-    ``reads_labels``), and what the class does not use is None; and ``_transform(X)``.
+    ``reads_labels``), and what the class does not use is None; ``_transform(X)``; and
+    ``_add_to(graph, x)``, if ONNX can express it.
 
     Attributes
     ----------
@@ -185,7 +175,7 @@ class Eraser(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         out = self._transform(self._checked(X, reset=False))
-        if not math.isfinite(_sum_of_squares(out)):
+        if not math.isfinite(sum_of_squares(out)):
             bad = np.flatnonzero(~np.isfinite(out).all(axis=1))
             if bad.size:
                 raise InputError(
@@ -193,6 +183,28 @@ class Eraser(TransformerMixin, BaseEstimator):
                     "numbers are broken, fit again."
                 )
         return out
+
+    def add_to(self, graph: Graph, x: str) -> str:
+        """Add the fitted map to an ONNX graph.
+
+        Parameters
+        ----------
+        graph : Graph
+        x : str
+            The value that holds the rows.
+
+        Returns
+        -------
+        str
+            The value that holds the protected rows.
+
+        Raises
+        ------
+        InputError
+            For a method that has no graph, with the reason.
+        """
+        check_is_fitted(self)
+        return self._add_to(graph, x)
 
     def fitter(self, continuous: Mapping[str, bool]) -> Fitter | None:
         """Return what fits this eraser to rows that come part by part; None: it needs them all.
@@ -209,6 +221,9 @@ class Eraser(TransformerMixin, BaseEstimator):
 
     def _transform(self, X):
         raise NotImplementedError
+
+    def _add_to(self, graph, x):
+        raise InputError(f"{type(self).__name__} has no ONNX form; apply it with sfumato protect.")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -228,8 +243,8 @@ class Eraser(TransformerMixin, BaseEstimator):
         except ValueError as error:
             text = str(error)
             raise InputError(text if "names" in text else " ".join(text.split())) from error
-        if not _sum_of_squares(X) < LARGEST**2:
-            _refuse_large(X)
+        if not sum_of_squares(X) < LARGEST**2:
+            refuse_large(X)
         return X
 
     def _attributes(self, y, n_rows) -> list[Attribute]:
@@ -269,36 +284,4 @@ class Eraser(TransformerMixin, BaseEstimator):
             X=rows.astype(X.dtype),
             identity=None if primary.identity is None else as_names(primary.identity),
             labels=None if primary.labels is None else class_codes(primary.labels, "primary")[1],
-        )
-
-
-def check_variation(X: NDArray[Any]) -> None:
-    """Raise InputError for a single row, and for rows that are all equal."""
-    if len(X) < 2:
-        raise InputError(f"X needs at least 2 rows, got n_samples = {len(X)}.")
-    if not np.abs(X).max() > 1 / LARGEST:
-        raise InputError(f"X: all {len(X)} rows are zero; embed the photos again.")
-    if (X[0] == X).all():
-        raise InputError(f"X: all {len(X)} rows are equal; embed the photos again.")
-
-
-def _sum_of_squares(X):
-    # The quickest look at all numbers: it is finite only if all squares are.
-    flat = X.ravel(order="K")
-    with np.errstate(all="ignore"):
-        return float(np.dot(flat, flat))
-
-
-def _refuse_large(X):
-    """Raise InputError for the first row that is not finite or too large to be squared."""
-    finite = np.isfinite(X).all(axis=1)
-    if not finite.all():
-        row = int(np.flatnonzero(~finite)[0])
-        raise InputError(f"X must be finite, row {row} has a NaN or infinite value.")
-    sizes = np.abs(X).max(axis=1)
-    if sizes.max() > LARGEST:
-        row = int(np.flatnonzero(sizes > LARGEST)[0])
-        raise InputError(
-            f"X, row {row}: features must be at most {LARGEST:g} in size, got {sizes[row]:g}; "
-            "scale the embeddings."
         )

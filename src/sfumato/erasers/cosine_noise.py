@@ -13,7 +13,9 @@ from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import normal, row_keys
 from sfumato.data.rows import unit_rows
-from sfumato.erasers.base import KEY, Eraser
+from sfumato.erasers._graph import no_graph
+from sfumato.erasers._rules import KEY
+from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
 CHUNK = 4096
@@ -94,3 +96,6 @@ class CosineNoiseEraser(Eraser):
             cosine = np.where(unit.any(axis=1, keepdims=True), self.cosine_, 0)
             out[start : start + CHUNK] = cosine * unit + np.sqrt(1 - cosine**2) * unit_rows(noise)
         return out
+
+    def _add_to(self, graph, x):
+        raise no_graph(self)

@@ -10,7 +10,7 @@ of which the encoder G_f and the task's head G_y seek the minimum, the adversary
 from typing import Any
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers.base import NONE_OR_MORE, POSITIVE
+from sfumato.erasers._rules import NONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy, reverse_gradient
 from sfumato.training.update import update
 

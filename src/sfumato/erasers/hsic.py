@@ -14,7 +14,7 @@ linearly in the output of a kernel encoder, as closed-form solutions need it ([3
 import numpy as np
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers.base import ONE_OR_MORE, POSITIVE
+from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
 from sfumato.losses.dependence import fourier_features, hsic
 from sfumato.training.update import update
 

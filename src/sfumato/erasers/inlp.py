@@ -15,8 +15,9 @@ from sklearn.metrics import balanced_accuracy_score
 from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
-from sfumato.erasers._low_rank import apply_low_rank
-from sfumato.erasers.base import ONE_OR_MORE, POSITIVE, Eraser
+from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
+from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
+from sfumato.erasers.base import Eraser
 
 
 class InlpEraser(Eraser):
@@ -96,6 +97,9 @@ class InlpEraser(Eraser):
 
     def _transform(self, X):
         return apply_low_rank(X, np.zeros(X.shape[1]), self.basis_, self.basis_)
+
+    def _add_to(self, graph, x):
+        return add_affine_map(graph, x, self._transform, self.n_features_in_)
 
 
 def _classify(X, codes, regularisation):

@@ -15,7 +15,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sfumato._fitted import COUNT, Array
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._attributes import cross
-from sfumato.erasers.base import ONE_OR_MORE, SEED, Eraser
+from sfumato.erasers._rules import ONE_OR_MORE, SEED
+from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
 TREE_ROWS = 10_000
@@ -105,6 +106,10 @@ class IveEraser(Eraser):
     def _transform(self, X):
         return standardised(X, self.mean_, self.scale_)[:, self.kept_]
 
+    def _add_to(self, graph, x):
+        columns = np.eye(self.n_features_in_)[:, self.kept_]
+        return add_standardised(graph, x, self, columns)
+
 
 def check_eliminations(eraser, n_candidates, n_features):
     """Raise InputError for steps that leave no candidate."""
@@ -126,6 +131,12 @@ def standardisation(X):
 def standardised(X, mean, scale):
     """Return the rows at unit length, less ``mean``, over ``scale``; of the type of ``X``."""
     return (unit_rows(X) - mean.astype(X.dtype)) / scale.astype(X.dtype)
+
+
+def add_standardised(graph, x, eraser, matrix):
+    """Add :func:`standardised` rows times a matrix to an ONNX graph; return the value."""
+    matrix = matrix / eraser.scale_[:, None]
+    return graph.affine(graph.unit_rows(x), matrix, -eraser.mean_ @ matrix)
 
 
 def forest_ranking(Z, n_trees, seed):

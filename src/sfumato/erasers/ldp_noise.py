@@ -20,7 +20,9 @@ from scipy.stats import norm
 from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import normal, row_keys
-from sfumato.erasers.base import KEY, LARGEST, Eraser
+from sfumato.erasers._graph import no_graph
+from sfumato.erasers._rules import KEY, LARGEST
+from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 from sfumato.validation import check_fraction
 
@@ -119,6 +121,9 @@ class LocalDpEraser(Eraser):
             noise = normal(row_keys(part, self.seed), X.shape[1])
             out[start : start + CHUNK] = clipped + self.sigma_ * noise
         return out
+
+    def _add_to(self, graph, x):
+        raise no_graph(self)
 
 
 def gaussian_sigma(epsilon, delta, sensitivity):

@@ -20,8 +20,9 @@ from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import as_text, is_missing
 from sfumato.erasers._attributes import check_length
 from sfumato.erasers._leace_sums import LeaceSums
-from sfumato.erasers._low_rank import apply_low_rank
-from sfumato.erasers.base import SHARE, Eraser
+from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
+from sfumato.erasers._rules import SHARE
+from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
 
@@ -95,6 +96,9 @@ class LeaceEraser(Eraser):
 
     def _transform(self, X):
         return apply_low_rank(X, self.mean_, self.coefficients_, self.updates_)
+
+    def _add_to(self, graph, x):
+        return add_affine_map(graph, x, self._transform, self.n_features_in_)
 
     def affine_map(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return ``(A, b)`` with ``transform(X) == X @ A + b``; shapes (d, d) and (d,)."""

@@ -11,7 +11,7 @@ the embedding and the bias ([1]_, Sect. 3; [2]_, Eq. 5). Gradient reversal plays
 from typing import Any
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers.base import NONE_OR_MORE, NOT_NEGATIVE, POSITIVE
+from sfumato.erasers._rules import NONE_OR_MORE, NOT_NEGATIVE, POSITIVE
 from sfumato.losses.adversarial import (
     cross_entropy,
     entropy,

@@ -13,7 +13,7 @@ from numbers import Real
 
 from sfumato._constraints import Interval
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers.base import NONE_OR_MORE, ONE_OR_MORE
+from sfumato.erasers._rules import NONE_OR_MORE, ONE_OR_MORE
 from sfumato.losses.adversarial import cross_entropy, entropy
 from sfumato.training.update import update
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
-from sfumato.erasers._low_rank import apply_low_rank
-from sfumato.erasers.base import SHARE, Eraser
+from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
+from sfumato.erasers._rules import SHARE
+from sfumato.erasers.base import Eraser
 
 
 class MeanProjectionEraser(Eraser):
@@ -73,6 +74,9 @@ class MeanProjectionEraser(Eraser):
 
     def _transform(self, X):
         return apply_low_rank(X, np.zeros(X.shape[1]), self.basis_, self.basis_)
+
+    def _add_to(self, graph, x):
+        return add_affine_map(graph, x, self._transform, self.n_features_in_)
 
 
 def mean_directions(X, codes, rtol=1e-6):

@@ -20,8 +20,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sfumato._constraints import StrOptions
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
-from sfumato.erasers.base import NONE_OR_MORE, ONE_OR_MORE, SEED, Eraser
+from sfumato.erasers._rules import NONE_OR_MORE, ONE_OR_MORE, SEED
+from sfumato.erasers.base import Eraser
 from sfumato.erasers.ive import (
+    add_standardised,
     check_eliminations,
     eliminate,
     forest_ranking,
@@ -143,6 +145,9 @@ class MultiIveEraser(Eraser):
 
     def _transform(self, X):
         return standardised(X, self.mean_, self.scale_) @ self.map_.astype(X.dtype)
+
+    def _add_to(self, graph, x):
+        return add_standardised(graph, x, self, self.map_)
 
     def _shares(self, y):
         """Return the codes and how many components they drop a step, see ``eliminate``."""

@@ -17,7 +17,9 @@ from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import row_keys, uniform
 from sfumato.data.rows import unit_rows
-from sfumato.erasers.base import KEY, ONE_OR_MORE, Eraser
+from sfumato.erasers._graph import no_graph
+from sfumato.erasers._rules import KEY, ONE_OR_MORE
+from sfumato.erasers.base import Eraser
 
 CHUNK = 4096
 MAX_FIT_ROWS = 10_000
@@ -114,6 +116,9 @@ class NegativeFaceEraser(Eraser):
             step = 1 + np.floor(draws * (self.n_bins - 1))
             out[start : start + CHUNK] = (self._bins(part) + step) % self.n_bins
         return out
+
+    def _add_to(self, graph, x):
+        raise no_graph(self)
 
     def probe(self, X: ArrayLike) -> NDArray[Any]:
         """Return positive templates, the units' bins, to compare with negative ones."""

@@ -9,7 +9,7 @@ encoder did before, so that it cannot go back to it.
 """
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers.base import ONE_OR_MORE, POSITIVE
+from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy, cross_entropy_to_uniform
 from sfumato.nets.dense import dense_forward
 from sfumato.training.update import update
@@ -118,6 +118,9 @@ class PassEraser(AdversarialEraser):
 
     def _encode(self, x):
         return dense_forward(self.encoder_, x, activation="prelu", activate_last=True)
+
+    def _add_encoder(self, graph, x):
+        return graph.dense(x, self.encoder_, activation="prelu", activate_last=True)
 
 
 class _Duty:

@@ -9,7 +9,9 @@ import numpy as np
 
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import permutations, row_keys
-from sfumato.erasers.base import KEY, ONE_OR_MORE, Eraser
+from sfumato.erasers._graph import no_graph
+from sfumato.erasers._rules import KEY, ONE_OR_MORE
+from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
 
@@ -95,3 +97,6 @@ class PeMiuEraser(Eraser):
         blocks = np.pad(X, ((0, 0), (0, missing))).reshape(len(X), n_blocks, -1)
         order = permutations(row_keys(X, self.seed), n_blocks)
         return np.take_along_axis(blocks, order[:, :, None], axis=1).reshape(len(X), -1)
+
+    def _add_to(self, graph, x):
+        raise no_graph(self)

@@ -10,7 +10,7 @@ away, and since x must come back from both, z has to hold whatever a does not.
 """
 
 from sfumato.erasers._adversarial import AdversarialEraser
-from sfumato.erasers.base import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE
+from sfumato.erasers._rules import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy
 from sfumato.losses.dependence import moment_gap
 from sfumato.training.update import update

@@ -19,8 +19,9 @@ from sklearn.metrics import log_loss
 from sfumato._constraints import Interval, Optional
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
-from sfumato.erasers._low_rank import apply_low_rank
-from sfumato.erasers.base import ONE_OR_MORE, POSITIVE, SEED, Eraser
+from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
+from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE, SEED
+from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
 EVALUATE_EVERY = 1000  # Steps; the authors' code.
@@ -142,6 +143,9 @@ class RlaceEraser(Eraser):
 
     def _transform(self, X):
         return apply_low_rank(X, np.zeros(X.shape[1]), self.basis_, self.basis_)
+
+    def _add_to(self, graph, x):
+        return add_affine_map(graph, x, self._transform, self.n_features_in_)
 
     def _play(self, X, codes, rank):
         """Yield the number of steps and the leading directions, now and then."""

@@ -18,7 +18,8 @@ from sfumato._fitted import COUNT, Array
 from sfumato.data.rows import unit_rows
 from sfumato.data.triplets import hard_triplets
 from sfumato.erasers._attributes import Attribute
-from sfumato.erasers.base import ONE_OR_MORE, SEED, Eraser, Primary
+from sfumato.erasers._rules import ONE_OR_MORE, SEED
+from sfumato.erasers.base import Eraser, Primary
 from sfumato.errors import InputError
 from sfumato.validation import check_choice, need
 
@@ -148,6 +149,13 @@ class SensitiveNetsEraser(Eraser):
             norms = np.sqrt(np.vecdot(part, part))[:, None]
             part *= 1 / np.where(norms > 0, norms, 1)
         return out
+
+    def _add_to(self, graph, x):
+        # As in _transform: the length of the row is the bias's factor.
+        length = graph.add("ReduceL2", x, axes=[1], keepdims=1)
+        extended = graph.add("Concat", x, length, axis=1)
+        folded = graph.single(np.vstack([self.weights_.T, self.bias_]))
+        return graph.unit_rows(graph.add("MatMul", extended, folded))
 
 
 def fold_layers(layers):

@@ -45,6 +45,31 @@ class Graph:
         self._nodes.append(self._onnx.helper.make_node(operator, names, [output], **attributes))
         return output
 
+    def single(self, values):
+        """Return an array in float32, as :meth:`add` stores it."""
+        return single(values)
+
+    def unit_rows(self, x, length=1.0):
+        """Add rows scaled to ``length``; a zero row stays zero."""
+        norms = self.add("ReduceL2", x, axes=[1], keepdims=1)
+        norms = self.add("Where", self.add("Greater", norms, 0.0), norms, 1.0)
+        unit = self.add("Div", x, norms)
+        return unit if length == 1 else self.add("Mul", unit, float(length))
+
+    def affine(self, x, matrix, constant):
+        """Add ``x @ matrix + constant``; shapes (n_in, n_out) and (n_out,)."""
+        return self.add("Gemm", x, single(matrix), single(constant))
+
+    def dense(self, x, network, *, activation="relu", activate_last=False):
+        """Add a network of :mod:`sfumato.nets.dense`; "relu" or "prelu"."""
+        n_layers = sum(name.startswith("weight_") for name in network)
+        for number in range(n_layers):
+            x = self.affine(x, network[f"weight_{number}"].T, network[f"bias_{number}"])
+            if number < n_layers - 1 or activate_last:
+                slope = [single(network[f"slope_{number}"])] if activation == "prelu" else []
+                x = self.add({"relu": "Relu", "prelu": "PRelu"}[activation], x, *slope)
+        return x
+
     def model(self, description):
         """Return the checked model with a JSON description in its metadata."""
         helper = self._onnx.helper
@@ -87,27 +112,3 @@ class Graph:
 def single(values):
     """Return an array in float32."""
     return np.asarray(values).astype(np.float32)
-
-
-def add_unit_rows(graph, x, length=1.0):
-    """Add rows scaled to ``length``; a zero row stays zero."""
-    norms = graph.add("ReduceL2", x, axes=[1], keepdims=1)
-    norms = graph.add("Where", graph.add("Greater", norms, 0.0), norms, 1.0)
-    unit = graph.add("Div", x, norms)
-    return unit if length == 1 else graph.add("Mul", unit, float(length))
-
-
-def add_affine(graph, x, matrix, constant):
-    """Add ``x @ matrix + constant``; shapes (n_in, n_out) and (n_out,)."""
-    return graph.add("Gemm", x, single(matrix), single(constant))
-
-
-def add_dense(graph, x, network, *, activation="relu", activate_last=False):
-    """Add a network of :mod:`sfumato.nets.dense`; "relu" or "prelu"."""
-    n_layers = sum(name.startswith("weight_") for name in network)
-    for number in range(n_layers):
-        x = add_affine(graph, x, network[f"weight_{number}"].T, network[f"bias_{number}"])
-        if number < n_layers - 1 or activate_last:
-            slope = [single(network[f"slope_{number}"])] if activation == "prelu" else []
-            x = graph.add({"relu": "Relu", "prelu": "PRelu"}[activation], x, *slope)
-    return x

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sfumato import __version__
 from sfumato.data.info import TableInfo
-from sfumato.export.graph import Graph, add_affine, add_dense, single
+from sfumato.export.graph import Graph, single
 from sfumato.export.parity import Export, edge_pictures, edge_rows
 from sfumato.readers.tasks import ClassTask, task_to_dict
 
@@ -22,12 +22,12 @@ def export_template_reader(reader):
     x = graph.add("Div", graph.add("Sub", x, single(net["shift"])), single(net["scale"]))
     if reader.n_layers:
         hidden = {k: v for k, v in net.items() if k.startswith(("weight_", "bias_"))}
-        x = add_dense(graph, x, hidden, activate_last=True)
+        x = graph.dense(x, hidden, activate_last=True)
     for task in reader.tasks_:
         weight, bias = net[f"{task.name} weight"].T, net[f"{task.name} bias"]
         # CORAL's one column of weights serves all levels.
         weight = np.broadcast_to(weight, (len(weight), len(bias)))
-        logits = add_affine(graph, x, weight, bias)
+        logits = graph.affine(x, weight, bias)
         if _paired(task):
             logits = graph.add("Reshape", logits, np.array([0, len(bias) // 2, 2]))
         _add_reading(graph, task, logits)
