@@ -160,7 +160,7 @@ class SanEnsemble(Perturber):
         """
         check_parameters(self)
         pictures, codes, classes = checked(images, labels, self.size)
-        from sfumato.perturbers._san_training import fit_auxiliary, fit_pair
+        from sfumato.perturbers._san_training import fit_pair
         from sfumato.perturbers.san_output import arrays_of
 
         sans = each_san(SanPerturber, self.size, self.san, self.seed, self.n_sans)
@@ -169,7 +169,6 @@ class SanEnsemble(Perturber):
         faces = SanFaces.of(pictures, codes, groups)
         nets: dict = {}
         classifiers: dict = {}
-        reader: dict = {}
         for k, san in enumerate(sans):
             rows = oversampled(len(codes), self.share, self.n_copies, seed_of(self.seed, k))
             net, classifier = fit_pair(
@@ -179,16 +178,24 @@ class SanEnsemble(Perturber):
             )  # fmt: skip
             nets |= arrays_of(net, f"{k}/")
             classifiers |= arrays_of(classifier, f"{k}/")
+        reader: dict = {}
         if len(names) > 1:
-            reader = arrays_of(fit_auxiliary(
-                pictures, groups, recipe, widths=sans[0].classifier_widths,
-                seed=self.seed, name="groups", folder=folder, progress=progress,
-            ))  # fmt: skip
+            reader = self._fit_groups(faces, sans[0], recipe, folder, progress)
         self.attributes_, self.size_ = {"gender": classes}, self.size
         self.groups_, self.prototypes_ = names, faces.prototypes
         self.nets_, self.classifiers_, self.group_reader_ = nets, classifiers, reader
         self._nets = None
         return self
+
+    def _fit_groups(self, faces, san, recipe, folder, progress):
+        """Return the weights of a classifier that tells a picture's group."""
+        from sfumato.perturbers._san_training import fit_auxiliary
+        from sfumato.perturbers.san_output import arrays_of
+
+        return arrays_of(fit_auxiliary(
+            faces.pictures, faces.groups, recipe, widths=san.classifier_widths,
+            seed=self.seed, name="groups", folder=folder, progress=progress,
+        ))  # fmt: skip
 
     def _codes(self, x):
         from sfumato.perturbers.san_output import class_probabilities
