@@ -22,7 +22,7 @@ from sfumato.data.columns import embedding_array
 from sfumato.data.simulate import simulate, write_simulated
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.erasers.leace import LeaceEraser
-from sfumato.models.storage import SavedModel
+from sfumato.models import SavedModel
 
 N_ROWS = int(os.environ.get("SFUMATO_ROWS", 10_000_000))
 PHOTOS = 10

@@ -19,7 +19,7 @@ from benchmarks._memory import family
 from sfumato.data.simulate import simulate, write_simulated
 from sfumato.data.tables import FaceTable
 from sfumato.erasers.leace import LeaceEraser
-from sfumato.models.storage import SavedModel, save_model
+from sfumato.models import SavedModel, save
 
 N_ROWS, PHOTOS, N_FEATURES = 10_000_000, 10, 128
 COMMAND = "from sfumato.cli import main; main()"
@@ -34,7 +34,7 @@ def run(n_rows=N_ROWS):
         table, model = Path(folder) / "raw.parquet", Path(folder) / "m.safetensors"
         write_simulated(table, int(n_rows) // PHOTOS, PHOTOS)
         eraser = LeaceEraser().fit(few["embedding"], few["gender"])
-        save_model(SavedModel(eraser, ("gender",), FaceTable(table).info), model)
+        save(SavedModel(eraser, ("gender",), FaceTable(table).info), model)
         native, ray = Path(folder) / "native", Path(folder) / "ray"
         found = {
             "n_rows": FaceTable(table).n_rows,

@@ -15,11 +15,11 @@ import numpy as np
 from benchmarks._timing import best_of
 from sfumato.export.erasers import GRAPHS
 from sfumato.export.exporting import export_model
-from sfumato.export.model import OnnxModel
 from sfumato.export.parity import difference
+from sfumato.models.onnx_model import OnnxModel
 from sfumato.models.registry import eraser_class, perturber_class
 from sfumato.perturbers.recipes import PerturberRecipe
-from sfumato.readers.describe import shipped_reader
+from sfumato.readers.files import shipped_reader
 
 N_ROWS, N_FEATURES, N_FITTED, N_FACES = 100_000, 512, 2_000, 256
 SIZE, N_PICTURES = 64, 32

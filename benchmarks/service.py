@@ -27,7 +27,7 @@ from benchmarks._memory import family_bytes
 from sfumato.data.info import TableInfo
 from sfumato.data.simulate import simulate
 from sfumato.erasers.leace import LeaceEraser
-from sfumato.models.storage import SavedModel, save_model
+from sfumato.models import SavedModel, save
 
 SECONDS = float(os.environ.get("SFUMATO_SECONDS", 900))
 CLIENTS = 32
@@ -45,7 +45,7 @@ def run():
         model = Path(folder) / "m.safetensors"
         faces = simulate(500, 4)
         eraser = LeaceEraser().fit(faces["embedding"], faces["gender"])
-        save_model(SavedModel(eraser, ("gender",), TableInfo(dimension=128)), model)
+        save(SavedModel(eraser, ("gender",), TableInfo(dimension=128)), model)
         arguments = ["serve", "--port", "0", "--eraser", str(model), "--a-minute", "1000000"]
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *arguments], stderr=subprocess.PIPE, text=True

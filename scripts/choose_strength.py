@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from sfumato.audit.pictures import attribute_figures, look, pairing_figures
-from sfumato.models.opening import open_model
+from sfumato.models import load
 from sfumato.perturbers.base import with_strength
 from sfumato.reproduce.outputs import all_machines
 from sfumato.reproduce.pictures import JUDGED, two_each
@@ -29,7 +29,7 @@ def main(cache, model, *strengths):
     rows = two_each(labels["identity"], chosen, N_PEOPLE)
     x = images[rows].transpose(0, 3, 1, 2).astype(np.float32) / 255
     gender, identity = (labels[name][rows].astype(str) for name in ("gender", "identity"))
-    before, perturber = look(x, *all_machines()), open_model(model, "perturber")
+    before, perturber = look(x, *all_machines()), load(model, "perturber")
     for strength in map(float, strengths):
         changed = with_strength(perturber, strength).transform(x, hide="gender")
         after = look(changed, *all_machines())

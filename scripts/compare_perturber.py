@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sfumato.models.pictures import load_perturber, shipped_perturber, shipped_perturbers
+from sfumato.models import load
 from sfumato.reproduce.experiment import Context
 from sfumato.reproduce.perturbers_leaderboard import ATTACKED, attacked, judged
 from sfumato.reproduce.pictures import JUDGED, Learnt, tried_faces
@@ -21,8 +21,7 @@ from sfumato.reproduce.templates import FaceTemplates
 
 def main(cache, output, model="privacynet"):
     """Measure originals and protected pictures, then attack these."""
-    opened = shipped_perturber if model in shipped_perturbers() else load_perturber
-    perturber, about = opened(model)
+    perturber = load(model, "perturber")
     context = Context(FaceTemplates(cache=cache), "full", (0,))
     faces, found = tried_faces(context), {}
     for where, own in faces.items():
@@ -34,8 +33,8 @@ def main(cache, output, model="privacynet"):
     others = Learnt.read(context, JUDGED).of("val")
     found[ATTACKED]["attacks"] = attacked(context, perturber, faces[ATTACKED], others, 0)
     print(json.dumps(found[ATTACKED]["attacks"], indent=1), flush=True)
-    about = {"date": datetime.now(UTC).date().isoformat(), "perturber": about}
-    Path(output).write_text(json.dumps(about | {"results": found}, indent=1) + "\n")
+    perturber.about = {"date": datetime.now(UTC).date().isoformat(), "perturber": perturber.about}
+    Path(output).write_text(json.dumps(perturber.about | {"results": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from sfumato.faces.detect import make_detector
 from sfumato.faces.photos import read_photo
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.ordinal import age_bands, age_errors
-from sfumato.readers.describe import shipped_reader
+from sfumato.readers.files import shipped_reader
 from sfumato.reproduce.age_and_gender import NAME, AgeAndGenderReader
 from sfumato.reproduce.demographics import sample_rows
 from sfumato.reproduce.templates import FaceTemplates

@@ -16,7 +16,7 @@ from sfumato.cli.pictures import read_labels
 from sfumato.faces.crops import crop_face
 from sfumato.faces.detect import make_detector
 from sfumato.faces.photos import read_photo
-from sfumato.models.opening import open_model
+from sfumato.models import load
 from sfumato.perturbers._sheets import save_sheet
 
 OTHERS = ((), ("gender",), ("race",), ("gender", "race"))
@@ -24,7 +24,7 @@ OTHERS = ((), ("gender",), ("race",), ("gender", "race"))
 
 def main(output, photos, perturber, labels, size=128):
     """Write the sheet."""
-    method = open_model(perturber, "perturber")
+    method = load(perturber, "perturber")
     detector, faces = make_detector("dlib"), []
     for photo in photos:
         image = read_photo(photo)

@@ -20,7 +20,7 @@ from sfumato.data.splits import split_identities
 from sfumato.metrics.calibration import expected_calibration_error
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.ordinal import age_bands, age_errors
-from sfumato.readers.storage import load_reader, save_reader
+from sfumato.models import load, save
 from sfumato.readers.templates import TemplateReader
 from sfumato.reproduce.templates import Faces, FaceTemplates
 
@@ -50,11 +50,11 @@ def save_measured(reader, output, data, about, read=None):
     ``read(loaded, X)`` gives the readings of rows; default: ``loaded.read(X)``.
     """
     about = about | {"trained_on": data.counts(), "limits": LIMITS}
-    save_reader(reader, output, about=about)
-    loaded = load_reader(output)
+    save(reader, output, about=about)
+    loaded = load(output)
     reads = (lambda X: loaded.read(X)) if read is None else (lambda X: read(loaded, X))
     about["measured"] = data.measure(reads)
-    save_reader(reader, output, about=about)
+    save(reader, output, about=about)
     Path(output).with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
 
 

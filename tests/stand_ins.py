@@ -45,11 +45,11 @@ class StandIns(Models):
 
     def load(self):
         """Return the stand-ins, with the eraser if there is one."""
-        from sfumato.models.storage import load_model
+        from sfumato.models import load
 
         found = Loaded(self, RedDetector(), MeanEncoder(), Check(), LightPerturber())
         if self.eraser is not None:
-            found.eraser = load_model(self.eraser)
+            found.eraser = load(self.eraser)
         return found
 
 
@@ -66,7 +66,7 @@ class PageStandIns(StandIns):
     def load(self):
         """Return the stand-ins, of which the reader is real."""
         from sfumato.readers.check import FaceCheck
-        from sfumato.readers.describe import shipped_reader
+        from sfumato.readers.files import shipped_reader
 
         found = super().load()
         found.perturber = TwoAttributes()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato._constraints import check_parameters
 from sfumato.errors import InputError
 
 
@@ -25,17 +26,18 @@ class Array:
 
     def check(self, name: str, value: NDArray[Any], lengths: dict[str, int]) -> None:
         """Refuse another shape; letters without a length take that of ``value``."""
+        known = {k: lengths[k] for k in self.shape if k in lengths}
         fits = len(value.shape) == len(self.shape)
         for wanted, length in zip(self.shape, value.shape, strict=False):
             fits = fits and length == (
                 lengths.setdefault(wanted, length) if isinstance(wanted, str) else wanted
             )
         if not fits:
-            known = ", ".join(f"{k} = {lengths[k]}" for k in self.shape if k in lengths)
+            where = ", ".join(f"{letter} = {length}" for letter, length in known.items())
             listed = ", ".join(str(length) for length in self.shape)
             raise InputError(
                 f"array {name!r} has shape {value.shape}, must have ({listed})"
-                + (f" with {known}." if known else ".")
+                + (f" with {where}." if where else ".")
             )
 
 
@@ -58,6 +60,26 @@ class Value:
 
 
 COUNT, TEXT = Value(int), Value(str)
+
+
+def construct(cls: type, parameters: Mapping[str, Any]) -> Any:
+    """Return an unfitted estimator.
+
+    Raises
+    ------
+    InputError
+        For an unknown parameter, with the list of known ones, or a value that breaks its rule.
+    """
+    estimator = cls()
+    known = estimator.get_params(deep=False)
+    for name in parameters:
+        if name not in known:
+            raise InputError(
+                f"{cls.__name__} has no parameter {name!r}; it has {', '.join(known) or 'none'}."
+            )
+    estimator.set_params(**parameters)
+    check_parameters(estimator)
+    return estimator
 
 
 def declared_state(cls: type) -> Mapping[str, Array | Arrays | Value]:
@@ -114,6 +136,14 @@ def restore(estimator: Any, arrays: Mapping[str, NDArray[Any]], values: Mapping[
             vars(estimator)[name] = values[name]
             if name == "n_features_in_":
                 lengths["d"] = values[name]
+
+
+def check_arrays(layout: Mapping[str, Array], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse a missing or an unknown array, or a shape that does not fit the others."""
+    _check_names(layout, arrays, {})
+    lengths: dict[str, int] = {}
+    for name, kind in layout.items():
+        kind.check(name, arrays[name], lengths)
 
 
 def _belongs(name: str, attribute: str) -> bool:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError, SfumatoError
 from sfumato.faces.sources import open_source
 from sfumato.faces.workers import CRASHED
-from sfumato.models.storage import SavedModel, save_model
+from sfumato.models import SavedModel, load, save
 from sfumato.models.tables import protect_table
 from sfumato.outcomes import Reject
 
@@ -179,6 +180,20 @@ def test_a_photo_that_kills_its_process_is_a_reject(tmp_path):
     assert summary["reasons"] == {"empty": 1, CRASHED.reason: 1} and summary["n_rows_in"] == 5
 
 
+def test_a_model_exchanged_between_two_runs_is_refused(table, model, tmp_path):
+    path, out = tmp_path / "exchanged", tmp_path / "out"
+    save(model, path)
+    first = load(path)
+    run_job(ProtectJob(first, table), out, part_rows=ROWS, workers=1)
+    # Another card and the same map: its fingerprint is the same, its file is not.
+    save(replace(model, fitted_on={"source": "elsewhere"}), path)
+    second = load(path)
+    assert second.fingerprint == first.fingerprint
+    said = f"model_sha256 '{first.sha256}' instead of '{second.sha256}'"
+    with pytest.raises(InputError, match=said):
+        run_job(ProtectJob(second, table), out, part_rows=ROWS, workers=1)
+
+
 def test_other_settings_and_foreign_folders_are_refused(table, model, tmp_path):
     job, out = ProtectJob(model, table), tmp_path / "out"
     run_job(job, out, part_rows=ROWS, workers=1)
@@ -276,13 +291,13 @@ import sys, time
 from sfumato.batch.engine import run_job
 from sfumato.batch.protecting import ProtectJob
 from sfumato.data.tables import FaceTable
-from sfumato.models.storage import load_model
+from sfumato.models import load
 class Slow(ProtectJob):
     def run(self, part):
         time.sleep(0.8)
         yield from super().run(part)
 if __name__ == "__main__":
-    run_job(Slow(load_model(sys.argv[1]), FaceTable(sys.argv[2])), sys.argv[3], part_rows=40)
+    run_job(Slow(load(sys.argv[1]), FaceTable(sys.argv[2])), sys.argv[3], part_rows=40)
 """
 
 
@@ -292,7 +307,7 @@ def children_of(pid):
 
 
 def test_killed_it_goes_on_and_nothing_is_lost_or_doubled(table, model, tmp_path):
-    save_model(model, tmp_path / "m.safetensors")
+    save(model, tmp_path / "m.safetensors")
     (tmp_path / "killed.py").write_text(KILLED)
     out = tmp_path / "out"
     names = [str(path) for path in (tmp_path / "m.safetensors", table.path, out)]
@@ -308,7 +323,7 @@ def test_killed_it_goes_on_and_nothing_is_lost_or_doubled(table, model, tmp_path
         time.sleep(0.05)
     done = len(list(out.glob("part-*.parquet")))
     assert done < GROUPS
-    job = ProtectJob(model, table)
+    job = ProtectJob(load(tmp_path / "m.safetensors"), table)
     summary = run_job(job, out, part_rows=40, workers=1)
     assert summary["n_rows"] == GROUPS * ROWS
     assert sorted(FaceTable(out).column("image_id")) == sorted(table.column("image_id"))
@@ -320,7 +335,7 @@ import json, os, sys
 from sfumato.batch.engine import run_job
 from sfumato.batch.protecting import ProtectJob
 from sfumato.data.tables import FaceTable
-from sfumato.models.storage import load_model
+from sfumato.models import load
 class Dying(ProtectJob):
     def run(self, part):
         if part.number == 1 and not os.path.exists(self.trap):
@@ -328,7 +343,7 @@ class Dying(ProtectJob):
             os._exit(9)
         yield from super().run(part)
 if __name__ == "__main__":
-    job = Dying(load_model(sys.argv[1]), FaceTable(sys.argv[2]))
+    job = Dying(load(sys.argv[1]), FaceTable(sys.argv[2]))
     job.trap = sys.argv[4]
     print(json.dumps(run_job(job, sys.argv[3], part_rows=40, runner="ray", workers=2)))
 """
@@ -336,7 +351,7 @@ if __name__ == "__main__":
 
 def test_a_ray_cluster_of_which_a_worker_dies_gives_the_same(table, model, tmp_path):
     pytest.importorskip("ray", reason="needs the extra ray")
-    save_model(model, tmp_path / "m.safetensors")
+    save(model, tmp_path / "m.safetensors")
     (tmp_path / "on_ray.py").write_text(ON_RAY)
     names = [str(path) for path in (tmp_path / "m.safetensors", table.path, tmp_path / "ray")]
     command = [sys.executable, str(tmp_path / "on_ray.py"), *names, str(tmp_path / "died")]

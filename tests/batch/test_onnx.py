@@ -14,8 +14,8 @@ from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.export.exporting import export_model
-from sfumato.export.running import open_onnx
-from sfumato.models.storage import SavedModel
+from sfumato.models import SavedModel
+from sfumato.models.onnx_running import open_onnx
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from sfumato.data.simulate import simulate
 from sfumato.data.tables import table_batch, write_table
 from sfumato.erasers.mean_projection import MeanProjectionEraser
 from sfumato.errors import InputError
-from sfumato.models import registry
-from sfumato.models.pictures import save_perturber
-from sfumato.models.storage import SavedModel, save_model
-from sfumato.readers.describe import WEIGHTS
+from sfumato.models import SavedModel, registry, save
+from sfumato.readers.files import WEIGHTS
 
 
 def refused(*arguments):
@@ -27,7 +25,7 @@ def table(tmp_path):
     batch = table_batch({"image_id": [str(n) for n in range(40)], "gender": faces["gender"]})
     write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo())
     eraser = MeanProjectionEraser().fit(faces["embedding"], faces["gender"])
-    save_model(SavedModel(eraser, ("gender",)), tmp_path / "eraser")
+    save(SavedModel(eraser, ("gender",)), tmp_path / "eraser")
     return tmp_path / "t.parquet"
 
 
@@ -43,7 +41,7 @@ def test_an_eraser_takes_templates(table, tmp_path):
 
 def test_a_perturber_takes_photos(brighten, table, monkeypatch, tmp_path):
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
-    save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "model")
+    save(brighten.BrightenPerturber().fit(), tmp_path / "model")
     out = ("-o", tmp_path / "out")
     assert "give --hide" in refused(tmp_path / "model", tmp_path, *out)
     hide = ("--hide", "gender", "--strength", "2")

@@ -10,8 +10,7 @@ from sfumato.cli import app, commands, output  # noqa: F401  (registers every co
 from sfumato.cli.pictures import print_check, read_hide, read_keep
 from sfumato.errors import InputError
 from sfumato.faces.photos import read_photo
-from sfumato.models import photos, pictures, registry
-from sfumato.models.pictures import save_perturber
+from sfumato.models import files, photos, registry, save
 
 Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
 
@@ -21,7 +20,7 @@ def call(brighten, monkeypatch, tmp_path):
     """Return a function that runs ``sfumato protect`` with a saved fake perturber."""
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
     monkeypatch.setattr(photos, "make_detector", lambda spec, pad: brighten.RedDetector())
-    save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "model")
+    save(brighten.BrightenPerturber().fit(), tmp_path / "model")
 
     def run(*arguments, perturber=tmp_path / "model", checked=False):
         arguments = ["protect", *map(str, arguments), "--detector", "mtcnn", "--workers", "1"]
@@ -122,8 +121,8 @@ def test_bad_options(call, photo, tmp_path, monkeypatch):
         call("model", "table.parquet", "--hide", "gender", "--face", "0", *out, perturber=None)
     with pytest.raises(InputError, match="--perturber: for photos only"):
         call("model", "table.parquet", *out)
-    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path / "none")
-    with pytest.raises(InputError, match="no perturber privacynet comes with sfumato .*: none"):
+    monkeypatch.setitem(files.FOLDERS, "perturber", tmp_path / "none")
+    with pytest.raises(InputError, match="privacynet: no such file, nor a bundled model"):
         call(photo, "--hide", "gender", *out, perturber=None)
 
 
@@ -191,21 +190,13 @@ def test_check_of_a_real_face(call, shared, tmp_path, brighten, monkeypatch):
     assert 0.5 < check["ssim"] < 1 and 10 < check["psnr_db"] < 30
 
 
-def test_a_shipped_perturber_is_found_by_its_name(brighten, monkeypatch, tmp_path):
-    monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
-    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path)
-    save_perturber(brighten.BrightenPerturber().fit(), tmp_path / "light.safetensors")
-    found, about = pictures.shipped_perturber("light")
-    assert found.size_ == 16 and about == {} and pictures.shipped_perturbers() == ["light"]
-    with pytest.raises(InputError, match=r"no perturber dark comes .* \(those that do: light\)"):
-        pictures.shipped_perturber("dark")
-
-
 def test_protect_by_the_name_of_one_that_comes_along(call, brighten, photo, monkeypatch, tmp_path):
-    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path)
-    save_perturber(brighten.BrightenPerturber(by=0.1).fit(), tmp_path / "light.safetensors")
+    monkeypatch.setitem(files.FOLDERS, "perturber", tmp_path)
+    save(brighten.BrightenPerturber(by=0.1).fit(), tmp_path / "light.safetensors")
     out = tmp_path / "b.png"
     assert call(photo, "--hide", "gender=male", "-o", out, perturber="light").exit_code == 0
     assert read_photo(out)[100, 80].tolist() != read_photo(photo)[100, 80].tolist()
-    with pytest.raises(InputError, match=r"dark: no such file \(perturbers .* along: light\)"):
+    with pytest.raises(
+        InputError, match=r"dark: no such file, nor a bundled .* \(perturbers: light\)"
+    ):
         call(photo, "--hide", "gender", "-o", tmp_path / "c.png", perturber="dark")

@@ -9,8 +9,8 @@ from sfumato._fitted import declared_state
 from sfumato.audit._pairing import compare_order
 from sfumato.data.planted import planted
 from sfumato.errors import InputError
+from sfumato.models import SavedModel, load, save
 from sfumato.models.registry import ERASERS, eraser_class, method_name
-from sfumato.models.storage import SavedModel, load_model, save_model
 
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
@@ -79,8 +79,8 @@ class TestEraser:
     def test_save_and_load(self, name, data, tmp_path):
         X, y = data
         eraser = make(name).fit(X, y)
-        save_model(SavedModel(eraser, ("gender",)), tmp_path / "model.safetensors")
-        loaded = load_model(tmp_path / "model.safetensors")
+        save(SavedModel(eraser, ("gender",)), tmp_path / "model.safetensors")
+        loaded = load(tmp_path / "model.safetensors")
         assert loaded.attributes == ("gender",)
         assert loaded.eraser.get_params() == eraser.get_params()
         assert loaded.fingerprint == SavedModel(eraser).fingerprint
@@ -135,7 +135,7 @@ class TestEraser:
         for module in ("onnx", "onnxruntime"):
             pytest.importorskip(module, reason="needs the extra export")
         from sfumato.export.exporting import export_model
-        from sfumato.export.model import OnnxModel
+        from sfumato.models.onnx_model import OnnxModel
 
         eraser, path = make(name).fit(*data), tmp_path / "m.onnx"
         if name in NO_ONNX:

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sfumato._constraints import Interval, Optional, check_parameters, declared_constraints
 from sfumato._fitted import declared_state
 from sfumato.errors import InputError
-from sfumato.models.pictures import load_perturber, save_perturber
+from sfumato.models import load, save
 from sfumato.models.registry import PERTURBERS, method_name, perturber_class
 from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.choice import ATTRIBUTES
@@ -127,10 +127,10 @@ class TestPerturber:
     def test_saved_and_loaded_it_is_the_same(self, name, fitted, tmp_path):
         images, labels = draw(4, 32, 4)
         method = fitted(name)
-        save_perturber(method, tmp_path / "p.safetensors", about={"data": "drawn"})
-        again, about = load_perturber(tmp_path / "p.safetensors")
+        save(method, tmp_path / "p.safetensors", about={"data": "drawn"})
+        again = load(tmp_path / "p.safetensors")
         assert type(again) is type(method) and again.get_params() == method.get_params()
-        assert about == {"data": "drawn"}
+        assert again.about == {"data": "drawn"}
         found = again.transform(images, hide="gender", labels=labels)
         expected = method.transform(images, hide="gender", labels=labels)
         np.testing.assert_allclose(found, expected, atol=0.02)
@@ -139,7 +139,7 @@ class TestPerturber:
         for module in ("onnx", "onnxruntime"):
             pytest.importorskip(module, reason="needs the extra export")
         from sfumato.export.exporting import export_model
-        from sfumato.export.model import OnnxModel
+        from sfumato.models.onnx_model import OnnxModel
 
         method, path = fitted(name), tmp_path / "p.onnx"
         if name in NO_ONNX:
@@ -235,8 +235,8 @@ def test_foreign_and_newer_files_are_refused(fitted, tmp_path):
     path = tmp_path / "p.safetensors"
     path.write_bytes(b"no model")
     with pytest.raises(InputError, match="not a readable safetensors"):
-        load_perturber(path)
+        load(path)
     with pytest.raises(InputError, match="not fitted"):
-        save_perturber(perturber_class("privacynet")(), path)
+        save(perturber_class("privacynet")(), path)
     with pytest.raises(InputError, match="method must be one of"):
         perturber_class("blur")

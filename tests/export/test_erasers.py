@@ -14,7 +14,7 @@ from sfumato.erasers.mean_projection import MeanProjectionEraser  # noqa: E402
 from sfumato.erasers.rlace import RlaceEraser  # noqa: E402
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser  # noqa: E402
 from sfumato.export.exporting import export_model  # noqa: E402
-from sfumato.export.model import OnnxModel  # noqa: E402
+from sfumato.models.onnx_model import OnnxModel  # noqa: E402
 
 
 def draw(seed=0, n_features=5):

@@ -14,13 +14,13 @@ from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
 from sfumato.export.exporting import export_model  # noqa: E402
 from sfumato.export.parity import difference  # noqa: E402
-from sfumato.models.storage import save_model  # noqa: E402
+from sfumato.models import save  # noqa: E402
 
 
 @pytest.fixture
 def model(tmp_path, rng):
     eraser = LeaceEraser().fit(rng.normal(size=(30, 4)), np.resize(["f", "m"], 30))
-    save_model(eraser, tmp_path / "m.safetensors")
+    save(eraser, tmp_path / "m.safetensors")
     return tmp_path / "m.safetensors"
 
 

@@ -14,8 +14,8 @@ from sfumato.data.info import TableInfo  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.export.exporting import export_model  # noqa: E402
-from sfumato.export.model import OnnxModel  # noqa: E402
-from sfumato.models.storage import SavedModel  # noqa: E402
+from sfumato.models import SavedModel  # noqa: E402
+from sfumato.models.onnx_model import OnnxModel  # noqa: E402
 
 INFO = TableInfo(source="toy", encoder="net", encoder_version="1", dimension=4)
 

@@ -11,9 +11,9 @@ pytest.importorskip("onnxruntime", reason="needs the extra export")
 
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.export.exporting import export_model  # noqa: E402
-from sfumato.export.model import OnnxModel  # noqa: E402
-from sfumato.export.running import open_onnx  # noqa: E402
-from sfumato.models.pictures import save_perturber  # noqa: E402
+from sfumato.models import save  # noqa: E402
+from sfumato.models.onnx_model import OnnxModel  # noqa: E402
+from sfumato.models.onnx_running import open_onnx  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder  # noqa: E402
 from sfumato.perturbers.flowsan import FlowSan  # noqa: E402
 from sfumato.perturbers.privacynet import PrivacyNetPerturber  # noqa: E402
@@ -74,9 +74,7 @@ def test_it_shows_what_the_method_shows(method, tmp_path, rng):
 
 
 def test_what_was_saved_about_it_goes_along_and_bad_codes_are_refused(tmp_path):
-    save_perturber(
-        untrained(FlowSan(size=16, n_steps=2, san=SAN)), tmp_path / "p", about={"data": "drawn"}
-    )
+    save(untrained(FlowSan(size=16, n_steps=2, san=SAN)), tmp_path / "p", about={"data": "drawn"})
     export_model(tmp_path / "p", tmp_path / "p.onnx")
     exported = OnnxModel(tmp_path / "p.onnx")
     assert exported.description["about"] == {"data": "drawn"}

@@ -9,9 +9,9 @@ pytest.importorskip("onnxruntime", reason="needs the extra export")
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 from sfumato.export.exporting import export_model
-from sfumato.export.model import OnnxModel
-from sfumato.export.running import open_onnx
-from sfumato.readers.describe import WEIGHTS
+from sfumato.models.onnx_model import OnnxModel
+from sfumato.models.onnx_running import open_onnx
+from sfumato.readers.files import WEIGHTS
 from sfumato.readers.tasks import AGE_MODELS, AgeTask, ClassTask
 from sfumato.readers.templates import TemplateReader
 
@@ -70,7 +70,7 @@ def test_a_reader_refuses_other_templates(tmp_path):
     exported.check(TableInfo(encoder="net", encoder_version="1", dimension=6), "t")
     with pytest.raises(InputError, match=r"t: embeddings of \[other / 1 / 6-d\] cannot"):
         exported.check(TableInfo(encoder="other", encoder_version="1", dimension=6), "t")
-    with pytest.raises(InputError, match=r"a reader \(template-reader\), not an eraser"):
+    with pytest.raises(InputError, match=r"of kind reader \(template-reader\), not an eraser"):
         exported.transform(np.ones((1, 6)))
 
 

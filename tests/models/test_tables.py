@@ -6,7 +6,7 @@ from sfumato.data.simulate import write_simulated
 from sfumato.data.tables import FaceTable
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
-from sfumato.models.storage import load_model
+from sfumato.models import load, save
 from sfumato.models.tables import fit_table, protect_table
 
 
@@ -41,11 +41,40 @@ def test_protect_keeps_rows_and_labels_and_says_what_was_done(table, tmp_path):
         np.testing.assert_array_equal(out.column(name), raw.column(name))
     np.testing.assert_array_equal(out.embeddings(), model.eraser.transform(raw.embeddings()))
     (step,) = out.info.transformations
-    assert step == load_model(tmp_path / "m").step
+    assert step == load(tmp_path / "m").step
     assert step["fitted_on"]["half"] == "eraser" and step["fitted_on"]["source"] == "simulated"
     with pytest.raises(InputError, match="cannot go through leace"):
         protect_table(tmp_path / "m", tmp_path / "out.parquet", tmp_path / "twice.parquet")
     assert not (tmp_path / "twice.parquet").exists()
+
+
+@pytest.mark.parametrize("zeros_first", [False, True])
+def test_an_eraser_that_erases_nothing_is_refused(table, tmp_path, monkeypatch, zeros_first):
+    model = fit_table("mean-projection", table, ["gender"], tmp_path / "m")
+    model.eraser.basis_ = model.eraser.basis_[:0]
+    save(model, tmp_path / "m")
+    batches = FaceTable.embedding_batches
+
+    def in_parts(self, columns):
+        for start, batch, X in batches(self, columns, batch_rows=37):
+            yield start, batch, 0 * X if zeros_first and not start else X
+
+    monkeypatch.setattr(FaceTable, "embedding_batches", in_parts)
+    # Zero has no direction: the next batch decides.
+    with pytest.raises(InputError, match="mean-projection erases nothing"):
+        protect_table(tmp_path / "m", table, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_output_that_is_not_finite_is_refused(table, tmp_path, monkeypatch):
+    model = fit_table("mean-projection", table, ["gender"], tmp_path / "m")
+    monkeypatch.setattr(type(model.eraser), "transform", lambda self, X: X / np.zeros((len(X), 1)))
+    with (
+        pytest.raises(InputError, match="gives a NaN or infinite value"),
+        np.errstate(all="ignore"),
+    ):
+        protect_table(model, table, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
 
 
 def test_nothing_is_overwritten_unasked(table, tmp_path):

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("cv2")
 
 from sfumato.errors import InputError  # noqa: E402
-from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
+from sfumato.models import load, save  # noqa: E402
 from sfumato.perturbers.controllable import (  # noqa: E402
     ControllableFacePrivacy,
     discriminant_subspaces,
@@ -207,8 +207,8 @@ def test_only_the_face_changes_if_asked(faces):
 
 def test_saved_and_loaded_it_works_the_same(faces, model, tmp_path):
     planes, _ = faces
-    save_perturber(model, tmp_path / "m")
-    loaded, _ = load_perturber(tmp_path / "m")
+    save(model, tmp_path / "m")
+    loaded = load(tmp_path / "m")
     assert loaded.get_params() == model.get_params()
     found = [m.transform(planes[:8], hide=["gender", "mood"]) for m in (model, loaded)]
     np.testing.assert_allclose(found[0], found[1], atol=5e-3)

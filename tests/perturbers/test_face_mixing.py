@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("cv2")
 
 from sfumato.errors import InputError  # noqa: E402
-from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
+from sfumato.models import load, save  # noqa: E402
 from sfumato.perturbers.face_mixing import FaceMixing, mixed  # noqa: E402
 
 SQUARE = np.array([(8.0, 8.0), (24.0, 8.0), (24.0, 24.0), (8.0, 24.0)])
@@ -155,8 +155,8 @@ def test_only_the_face_is_mixed_by_default(faces, mixing):
 
 def test_saved_and_loaded_it_works_the_same(faces, mixing, tmp_path):
     planes, _ = faces
-    save_perturber(mixing, tmp_path / "m")
-    loaded, _ = load_perturber(tmp_path / "m")
+    save(mixing, tmp_path / "m")
+    loaded = load(tmp_path / "m")
     assert loaded.get_params() == mixing.get_params()
     found = [m.transform(planes[:8], hide=["gender", "mood"]) for m in (mixing, loaded)]
     np.testing.assert_allclose(found[0], found[1], atol=1e-3)

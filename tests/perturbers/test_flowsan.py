@@ -7,7 +7,7 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
-from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
+from sfumato.models import load, save  # noqa: E402
 from sfumato.nets.pixels import luminance  # noqa: E402
 from sfumato.nets.san import SanAutoencoder  # noqa: E402
 from sfumato.perturbers._san_training import follow  # noqa: E402
@@ -144,8 +144,8 @@ def test_later_sans_leave_earlier_ones_as_they_were():
 
 
 def test_saved_and_loaded_it_does_the_same(trained, tmp_path):
-    save_perturber(trained, tmp_path / "flow")
-    again, _ = load_perturber(tmp_path / "flow")
+    save(trained, tmp_path / "flow")
+    again = load(tmp_path / "flow")
     x, gender = draw(2, 10)
     for hide in ("gender", {"gender": "neutral"}):
         found, expected = (p.transform(x, hide=hide) for p in (again, trained))

@@ -11,9 +11,7 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
-from sfumato._fitted import fitted_state  # noqa: E402
-from sfumato.models import pictures  # noqa: E402
-from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
+from sfumato.models import load, save  # noqa: E402
 from sfumato.nets.pixels import luminance  # noqa: E402
 from sfumato.nets.san import AuxiliaryNet  # noqa: E402
 from sfumato.perturbers._san_data import prototypes_of, released_recipe  # noqa: E402
@@ -132,24 +130,14 @@ def test_prototypes_by_hand():
 
 
 def test_saved_and_loaded_it_does_the_same(trained, tmp_path):
-    save_perturber(trained[0], tmp_path / "san", about={"data": "drawn"})
-    again, about = load_perturber(tmp_path / "san")
-    assert about == {"data": "drawn"}
+    save(trained[0], tmp_path / "san", about={"data": "drawn"})
+    again = load(tmp_path / "san")
+    assert again.about == {"data": "drawn"}
     x, _, _ = draw(6, 10)
     for hide in ("gender", {"gender": "neutral"}):
         np.testing.assert_allclose(
             again.transform(x, hide=hide), trained[0].transform(x, hide=hide), atol=5e-3
         )
-
-
-def test_a_file_of_before_shown_was_derived_is_read(trained, tmp_path, monkeypatch):
-    def as_before(estimator):
-        arrays, scalars = fitted_state(estimator)
-        return arrays, scalars | {"shown_": {"gender": ["female", "male", "neutral"]}}
-
-    monkeypatch.setattr(pictures, "fitted_state", as_before)
-    save_perturber(trained[0], tmp_path / "san")
-    assert load_perturber(tmp_path / "san")[0].shown_ == trained[0].shown_
 
 
 def test_pictures_do_not_depend_on_their_batch(trained):

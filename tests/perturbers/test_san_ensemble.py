@@ -7,7 +7,7 @@ from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 
-from sfumato.models.pictures import load_perturber, save_perturber  # noqa: E402
+from sfumato.models import load, save  # noqa: E402
 from sfumato.perturbers._san_data import oversampled  # noqa: E402
 from sfumato.perturbers.recipes import PerturberRecipe  # noqa: E402
 from sfumato.perturbers.san_ensemble import (  # noqa: E402
@@ -170,8 +170,8 @@ def test_the_sans_and_their_classifiers_differ(grouped):
 @pytest.mark.parametrize("name", ["trained", "grouped"])
 def test_saved_and_loaded_it_does_the_same(name, request, tmp_path):
     ensemble = of(request.getfixturevalue(name), "average")
-    save_perturber(ensemble, tmp_path / "e")
-    again, _ = load_perturber(tmp_path / "e")
+    save(ensemble, tmp_path / "e")
+    again = load(tmp_path / "e")
     x, labels = draw(2, 10)
     found, expected = (p.transform(x, hide="gender", labels=labels) for p in (again, ensemble))
     np.testing.assert_allclose(found, expected, atol=5e-3)

@@ -14,13 +14,9 @@ from sfumato.faces.crops import crop_face
 from sfumato.faces.detect import make_detector
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import read_photo
-from sfumato.models.pictures import (
-    WEIGHTS,
-    shipped_perturber,
-    shipped_perturbers,
-)
+from sfumato.models import bundled, load
 from sfumato.perturbers.choice import ATTRIBUTES
-from sfumato.readers.describe import shipped_reader
+from sfumato.readers.files import shipped_reader
 
 ROWS = 160
 # Readers that are to misread gender, and in which share of the cases at least.
@@ -45,21 +41,21 @@ def faces(request):
 
 
 def test_these_come_along():
-    assert shipped_perturbers() == sorted(EXPECTED)
+    assert sorted(bundled("perturber")) == sorted(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_it_is_small_and_shows_all_classes(name):
-    perturber, about = shipped_perturber(name)
+    perturber = load(name, "perturber")
     assert {name: tuple(c) for name, c in perturber.attributes_.items()} == ATTRIBUTES
-    assert (WEIGHTS / f"{name}.safetensors").stat().st_size < 11e6
-    assert about["trained_on"]["gender"] and perturber.labeller == "reader"
+    assert bundled()[name].stat().st_size < 11e6
+    assert perturber.about["trained_on"]["gender"] and perturber.labeller == "reader"
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_on_real_faces(name, faces):
     images, gender, identity = faces
-    perturber, _ = shipped_perturber(name)
+    perturber = load(name)
     readers = {reader: shipped_reader(reader) for reader in EXPECTED[name]}
     encoders = {"dlib": make_encoder("dlib")}
     before = look(images, readers, encoders)

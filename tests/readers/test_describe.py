@@ -13,7 +13,8 @@ from sfumato.cli import app, commands
 from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE
 from sfumato.faces.detect import Face
-from sfumato.readers.describe import LAWFUL, WEIGHTS, describe, shipped_reader, to_rows
+from sfumato.readers.describe import LAWFUL, describe, to_rows
+from sfumato.readers.files import WEIGHTS, shipped_reader
 from sfumato.readers.pictures import annotate, check_output
 from sfumato.readers.tasks import AgeTask, ClassTask, reading_of
 

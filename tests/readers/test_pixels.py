@@ -8,6 +8,7 @@ from sfumato.errors import InputError
 torch = pytest.importorskip("torch", reason="needs the extra deep")
 pytest.importorskip("kornia", reason="needs the extra deep")
 
+from sfumato.models import load, save  # noqa: E402
 from sfumato.readers.pixels import (  # noqa: E402
     PixelReader,
     PixelTrunk,
@@ -16,7 +17,6 @@ from sfumato.readers.pixels import (  # noqa: E402
     train_pixels,
 )
 from sfumato.readers.recipes import Architecture, ReaderRecipe  # noqa: E402
-from sfumato.readers.storage import load_reader, save_reader  # noqa: E402
 from sfumato.readers.tasks import AgeTask, ClassTask  # noqa: E402
 
 SMALL = Architecture("iresnet", {"widths": (4, 8, 8, 16), "n_blocks": (1, 1, 1, 1)})
@@ -89,8 +89,8 @@ def test_training_starts_from_a_readers_features(trained):
 
 def test_saved_and_loaded_it_reads_the_same(trained, tmp_path):
     reader, _ = trained
-    save_reader(reader, tmp_path / "r.safetensors", about={"data": "drawn"})
-    again = load_reader(tmp_path / "r.safetensors")
+    save(reader, tmp_path / "r.safetensors", about={"data": "drawn"})
+    again = load(tmp_path / "r.safetensors")
     assert again.about == {"data": "drawn"} and again.tasks == reader.tasks
     images, _ = draw(2, 40)
     for name, found in reader.read(images).items():
@@ -163,9 +163,9 @@ def test_bad_input(tmp_path):
         PixelTrunk(SMALL, augmentation="mixup")
     (tmp_path / "x.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="not a readable safetensors"):
-        load_reader(tmp_path / "x.safetensors")
+        load(tmp_path / "x.safetensors")
     with pytest.raises(InputError, match="no such file"):
-        load_reader(tmp_path / "y.safetensors")
+        load(tmp_path / "y.safetensors")
 
 
 def test_a_guide_teaches_what_few_labels_do_not(tmp_path):

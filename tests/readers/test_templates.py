@@ -121,10 +121,10 @@ def test_bad_labels(faces, labels, what):
 
 
 def test_saved_and_loaded_it_reads_the_same_without_torch(reader, faces, tmp_path):
-    from sfumato.readers.storage import load_reader, save_reader
+    from sfumato.models import load, save
 
-    save_reader(reader, tmp_path / "r.safetensors", about={"encoder": "drawn"})
-    again = load_reader(tmp_path / "r.safetensors")
+    save(reader, tmp_path / "r.safetensors", about={"encoder": "drawn"})
+    again = load(tmp_path / "r.safetensors")
     assert again.about == {"encoder": "drawn"}
     X = faces[0][:200]
     for name, found in reader.read(X).items():

@@ -29,7 +29,7 @@ from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.gallery import Gallery, ProtectedTemplates  # noqa: E402
 from sfumato.gallery._disk import locked  # noqa: E402
-from sfumato.models.storage import SavedModel, save_model  # noqa: E402
+from sfumato.models import SavedModel, save  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
 from sfumato.service.galleries import made_by, names_of  # noqa: E402
 from sfumato.service.keys import KeyFile  # noqa: E402
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
     faces = simulate(200, 2)
     eraser = LeaceEraser().fit(faces["embedding"], faces["gender"])
     model = SavedModel(eraser, ("gender",), RAW)
-    save_model(model, folder / "m.safetensors")
+    save(model, folder / "m.safetensors")
     info = RAW.transformed(model.step, dimension=128, normalisation="none")
     X = eraser.transform(faces["embedding"][:12])
     gallery = Gallery.create(

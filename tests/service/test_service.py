@@ -23,7 +23,7 @@ from sfumato.data.simulate import simulate, write_simulated  # noqa: E402
 from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
-from sfumato.models.storage import SavedModel, save_model  # noqa: E402
+from sfumato.models import SavedModel, save  # noqa: E402
 from sfumato.service._pool import Busy, TookTooLong  # noqa: E402
 from sfumato.service._routes import parse_hide  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
@@ -58,7 +58,7 @@ def service(stand_ins, table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("service")
     faces, info = simulate(200, 2), FaceTable(table).info
     eraser = LeaceEraser().fit(faces["embedding"], faces["gender"])
-    save_model(SavedModel(eraser, ("gender",), info), folder / "m.safetensors")
+    save(SavedModel(eraser, ("gender",), info), folder / "m.safetensors")
     models = stand_ins.StandIns(eraser=str(folder / "m.safetensors"), max_pixels=1_000_000)
     settings = Settings(models=models, limits=LITTLE, workers=1, hosts=("testserver",))
     with TestClient(make_app(settings), raise_server_exceptions=False) as client:

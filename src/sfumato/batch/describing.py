@@ -32,6 +32,7 @@ class DescribeJob(PhotoJob):
             "job": "describe",
             **settings_of(source, detector=detector, encoder=located.input),
             "reader": [reader.kind, reader.about.get("trained_on")],
+            "reader_sha256": reader.sha256,
             "largest": largest,
             "max_pixels": max_pixels,
         }

@@ -19,7 +19,7 @@ from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.workers import limit_threads
 from sfumato.models.protector import ContentProtector
 from sfumato.models.registry import PERTURBERS, method_name
-from sfumato.models.storage import SavedModel, fingerprint_of
+from sfumato.models.saved_model import SavedModel, fingerprint_of
 from sfumato.models.tables import Protection
 from sfumato.outcomes import Reject
 from sfumato.perturbers.verdict import succeeded
@@ -52,6 +52,7 @@ class ProtectJob:
             "source": full_name(self.table.path),
             "rows": self.table.fingerprint(),
             "model": self.model.fingerprint,
+            "model_sha256": self.model.sha256,
         }
 
     counts, unread = (), Unread()
@@ -130,6 +131,7 @@ class PerturbJob(PhotoJob):
             "job": "protect photos",
             **settings_of(source, detector=detector),
             "perturber": [method, step["fingerprint"], perturber.seed],
+            "perturber_sha256": getattr(perturber, "sha256", None),
             **asdict(wish),
             "check": check is not None,
             **options,

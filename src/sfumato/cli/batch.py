@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.opening import open_model
 from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, track, warn, warn_reasons
 from sfumato.cli.pictures import read_hide, read_keep, refuse_photo_options
 from sfumato.errors import InputError
@@ -53,7 +54,7 @@ def protect(
         Path,
         typer.Argument(
             help="A saved eraser for templates, a saved perturber for photos, or what "
-            "`sfumato export` made of one (.onnx). Perturbers that come along, by name: "
+            "`sfumato export` made of one (.onnx). Bundled perturbers, by name: "
             "privacynet, controllable."
         ),
     ],
@@ -110,8 +111,7 @@ def protect(
     their faces; metadata, and labels of what is hidden, are left out; photos without a face are
     rejects. Exit code 1, too, if a face was too small and stays as it was.
     """
-    from sfumato.models.opening import open_model
-    from sfumato.models.storage import SavedModel
+    from sfumato.models.saved_model import SavedModel
     from sfumato.perturbers.base import Perturber
 
     opened = open_model(model)
@@ -229,14 +229,12 @@ def describe_photos(
     from sfumato.batch.describing import DescribeJob
     from sfumato.faces.detect import make_detector
     from sfumato.faces.sources import open_source
-    from sfumato.models.opening import open_model
-    from sfumato.readers.describe import LAWFUL, open_reader
+    from sfumato.readers.describe import LAWFUL
 
     warn(LAWFUL)
-    reader = reader or "dlib"
     job = DescribeJob(
         open_source(source),
-        open_model(reader) if reader.endswith(".onnx") else open_reader(reader),
+        open_model(reader or "dlib", "reader"),
         make_detector(detector),
         encoder,
         largest=largest,

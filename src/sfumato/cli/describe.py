@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.opening import open_model
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
     SHOWN,
@@ -43,7 +44,7 @@ def describe(
 
     Exit code 1 says that some photos could not be described.
     """
-    from sfumato.readers.describe import LAWFUL, describe, open_reader, to_rows
+    from sfumato.readers.describe import LAWFUL, describe, to_rows
     from sfumato.readers.pictures import annotate, check_output
 
     warn(LAWFUL, style="bold")
@@ -52,7 +53,7 @@ def describe(
         task = bar.add_task("Describing")
         found = describe(
             source,
-            reader=None if reader is None else open_reader(reader),
+            reader=None if reader is None else open_model(reader, "reader"),
             detector=detector,
             encoder=encoder,
             largest=largest,

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.opening import open_model
 from sfumato.cli.output import print_json, say
 
 
@@ -22,7 +23,7 @@ def export(
     """
     from sfumato.export.exporting import export_model
 
-    done = export_model(model, output, overwrite=force)
+    done = export_model(open_model(model), output, overwrite=force)
     if as_json:
         print_json(done)
         return

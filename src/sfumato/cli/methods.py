@@ -100,7 +100,7 @@ def protect(
     keep: str | None = typer.Option(None, help="Photos: what must stay readable, race."),
     perturber: str | None = typer.Option(
         None,
-        help="Photos: privacynet (default) or controllable, which come along; or a saved or "
+        help="Photos: privacynet (default) or controllable, which are bundled; or a saved or "
         "exported perturber's file.",
     ),
     face: int | None = typer.Option(None, help="Photos: this face alone, 0 is the largest."),

@@ -2,6 +2,7 @@
 
 import typer
 
+from sfumato.cli.opening import open_model
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
     SHOWN,
@@ -23,8 +24,9 @@ def protect_templates(model, table, output, photo_options, *, force, as_json):
     from sfumato.models.tables import protect_table
 
     refuse_photo_options(photo_options, table)
+    opened = open_model(model, "eraser")
     with track("protect") as progress:
-        summary = protect_table(model, table, output, overwrite=force, progress=progress)
+        summary = protect_table(opened, table, output, overwrite=force, progress=progress)
     if as_json:
         print_json(summary)
     else:
@@ -57,9 +59,7 @@ def protect_pictures(
     **others,
 ):
     """Change the faces of a photo or a folder, and say what was done and what came of it."""
-    from sfumato.models.opening import open_model
     from sfumato.models.photos import protect_photos
-    from sfumato.models.pictures import shipped_perturber
     from sfumato.perturbers.base import with_strength
     from sfumato.readers.check import FaceCheck
     from sfumato.readers.describe import LAWFUL
@@ -69,7 +69,7 @@ def protect_pictures(
             "give --hide, such as --hide gender,age, for photos; or MODEL TABLE for templates."
         )
     wanted, kept = read_hide(hide), read_keep(keep)
-    method = shipped_perturber()[0] if perturber is None else open_model(perturber, "perturber")
+    method = open_model("privacynet" if perturber is None else perturber, "perturber")
     if strength is not None:
         method = with_strength(method, strength)
     check = check is None or check

@@ -24,7 +24,7 @@ def serve(
     eraser: Path | None = typer.Option(None, help="A saved or exported eraser, for templates."),
     perturber: str | None = typer.Option(
         None,
-        help="For photos: privacynet (default) or controllable, which come along; or a saved or "
+        help="For photos: privacynet (default) or controllable, which are bundled; or a saved or "
         "exported perturber's file.",
     ),
     gallery: list[Path] = typer.Option(

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from sfumato.export.erasers import export_eraser
 from sfumato.export.graph import OPSET
-from sfumato.export.model import FORMAT, OnnxModel
 from sfumato.export.parity import check_cases
 from sfumato.files import atomic_path, check_free
-from sfumato.models import storage
-from sfumato.models.opening import load_any
+from sfumato.models._onnx_seal import seal
+from sfumato.models.files import load
+from sfumato.models.onnx_model import FORMAT, OnnxModel
+from sfumato.models.saved_model import SavedModel
 from sfumato.perturbers.base import Perturber
 from sfumato.readers.templates import TemplateReader
 
@@ -56,7 +57,9 @@ def export_model(model, output, *, overwrite=False):
     inputs = [model] if isinstance(model, str | Path) else []
     output = check_free(output, overwrite=overwrite, inputs=inputs)
     export = _export(model)
-    serialised = export.graph.model({"format": FORMAT, **export.description}).SerializeToString()
+    serialised = seal(
+        export.graph.model({"format": FORMAT, **export.description}).SerializeToString()
+    )
     with atomic_path(output) as temporary:
         temporary.write_bytes(serialised)
         written = OnnxModel(temporary)
@@ -74,9 +77,8 @@ def export_model(model, output, *, overwrite=False):
 
 
 def _export(model):
-    about: dict = {}
     if isinstance(model, str | Path):
-        model, about = load_any(model)
+        model = load(model)
     if isinstance(model, TemplateReader):
         from sfumato.export.readers import export_template_reader
 
@@ -84,11 +86,9 @@ def _export(model):
     if isinstance(model, Perturber):
         from sfumato.export.perturbers import export_perturber
 
-        return export_perturber(model, about)
+        return export_perturber(model)
     if getattr(model, "kind", None) == "pixels":
         from sfumato.export.readers import export_pixel_reader
 
         return export_pixel_reader(model)
-    return export_eraser(
-        model if isinstance(model, storage.SavedModel) else storage.SavedModel(model)
-    )
+    return export_eraser(model if isinstance(model, SavedModel) else SavedModel(model))

@@ -5,11 +5,12 @@ import json
 import numpy as np
 
 from sfumato import __version__
+from sfumato.models._onnx_seal import BLANK, DIGEST
+from sfumato.models.onnx_model import KEY
 from sfumato.validation import need
 
 #: Old enough for any ONNX Runtime that this package allows, new enough for every node here.
 OPSET, IR_VERSION = 17, 8
-KEY = "sfumato"
 BATCH = "N"
 
 
@@ -71,7 +72,7 @@ class Graph:
         return x
 
     def model(self, description):
-        """Return the checked model with a JSON description in its metadata."""
+        """Return the checked model with a JSON description, and a blank checksum, as metadata."""
         helper = self._onnx.helper
         graph = helper.make_graph(
             self._nodes, "sfumato", self._inputs, self._outputs, self._constants
@@ -83,7 +84,7 @@ class Graph:
             producer_name="sfumato",
             producer_version=__version__,
         )
-        helper.set_model_props(model, {KEY: json.dumps(description)})
+        helper.set_model_props(model, {KEY: json.dumps(description), DIGEST: BLANK})
         self._onnx.checker.check_model(model, full_check=True)
         return model
 

@@ -11,7 +11,7 @@ from sfumato.export.graph import Graph
 from sfumato.export.networks import N_EXAMPLES, add_network
 from sfumato.export.parity import Export, edge_pictures
 from sfumato.models.registry import PERTURBERS, method_name
-from sfumato.models.storage import fingerprint_of
+from sfumato.models.saved_model import fingerprint_of
 from sfumato.nets.pixels import luminance
 from sfumato.nets.privacynet import label_planes
 from sfumato.perturbers.san_output import coloured
@@ -19,8 +19,8 @@ from sfumato.perturbers.san_output import coloured
 LANDMARKS = ("controllable", "face-mixing")
 
 
-def export_perturber(perturber, about=None):
-    """Return the Export of a fitted perturber, with what was saved ``about`` it.
+def export_perturber(perturber):
+    """Return the Export of a fitted perturber, with its model card.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def export_perturber(perturber, about=None):
             for name in inputs
         },
         "size": size,
-        "about": about or {},
+        "about": perturber.about,
     }
     return Export(graph, description, _cases(perturber, shown, inputs))
 

@@ -16,11 +16,16 @@ from sfumato.data.labels import (
     is_continuous,
     is_missing,
 )
+from sfumato.data.rows import unit_rows
 from sfumato.data.selection import Selection, read_rows, selected_batches
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
+from sfumato.models.files import load, save
 from sfumato.models.registry import eraser_class
-from sfumato.models.storage import SavedModel, load_model, save_model
+from sfumato.models.saved_model import SavedModel
+
+#: Rows of unit length that are this close are one row, rounded.
+SAME = 1e-6
 
 
 def fit_table(
@@ -92,7 +97,7 @@ def fit_table(
     treated = labels.treated(eraser)
     fitted_on |= {"treated": treated} if treated else {}
     model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
-    save_model(model, output)
+    save(model, output)
     return model
 
 
@@ -263,7 +268,7 @@ def protect_table(model, table, output, *, overwrite=False, progress=None):
     dict
         ``n_rows``, ``output``, ``fingerprint``, ``dimension``.
     """
-    model = model if isinstance(model, SavedModel) else load_model(model)
+    model = model if isinstance(model, SavedModel) else load(model, "eraser")
     table = table if isinstance(table, FaceTable) else FaceTable(table)
     output = Path(output)
     if output.exists() and not overwrite:
@@ -308,7 +313,7 @@ class Protection:
     def __init__(self, model, table):
         table.require("embedding")
         model.check(table.info, table.path)
-        self.eraser = model.eraser
+        self.eraser, self._changes = model.eraser, False
         # A photo or the label itself beside a protected template would undo it.
         undoing = ("embedding", "image", *model.attributes)
         self.columns = [name for name in table.columns if name not in undoing]
@@ -325,5 +330,29 @@ class Protection:
     def rows(self, batch, X):
         """Return the protected rows of a record batch whose embeddings are ``X``."""
         arrays = [batch.column(name) for name in self.columns]
-        X = embedding_array(self.eraser.transform(X))
-        return pa.RecordBatch.from_arrays([*arrays, X], schema=self.schema)
+        protected = self.eraser.transform(X)
+        self._check(X, protected)
+        protected = embedding_array(protected)
+        return pa.RecordBatch.from_arrays([*arrays, protected], schema=self.schema)
+
+    def _check(self, X, protected):
+        """Refuse rows that are not finite, and a first batch that points where it did before."""
+        name = self.info.transformations[-1]["method"]
+        finite = np.isfinite(protected).all(axis=1)
+        if not finite.all():
+            row = int(np.flatnonzero(~finite)[0])
+            raise InputError(
+                f"{name} gives a NaN or infinite value (row {row} of a batch); the embeddings are "
+                "out of range, or the model is broken."
+            )
+        known = X.any(axis=1)
+        if self._changes or not known.any():
+            return
+        if X.shape == protected.shape:
+            before, after = unit_rows(X[known].astype(np.float64)), unit_rows(protected[known])
+            if np.linalg.norm(before - after, axis=1).max() <= SAME:
+                raise InputError(
+                    f"{name} erases nothing: every protected row is the raw one; fit a new "
+                    "model, or export it again."
+                )
+        self._changes = True

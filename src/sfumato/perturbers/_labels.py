@@ -7,7 +7,7 @@ import numpy as np
 from sfumato.perturbers.choice import age_group, class_numbers
 from sfumato.perturbers.images import resized
 from sfumato.perturbers.verdict import NAMES
-from sfumato.readers.describe import shipped_reader
+from sfumato.readers.files import shipped_reader
 
 READER = "pixels"
 

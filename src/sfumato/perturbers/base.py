@@ -55,6 +55,9 @@ class Perturber(BaseEstimator):
     scaled_by: ClassVar[str | None] = None
     also_shown: Mapping[str, Sequence[str]] = {}
     labeller: str = "own"
+    about: Mapping[str, Any] = {}  # What it was trained on and what was measured, its model card.
+    sha256: str | None = None  # Of the file that it was read from.
+    checked: bool = True  # Whether that file had a checksum.
     _nets: Any = None
 
     @property

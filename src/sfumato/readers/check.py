@@ -13,7 +13,8 @@ from sfumato.faces.crops import Cropper, crop_face
 from sfumato.faces.encoders import make_encoder
 from sfumato.metrics.image import psnr, ssim
 from sfumato.metrics.scores import pair_scores
-from sfumato.readers.describe import plain_reading, shipped_reader, shipped_readers
+from sfumato.readers.describe import plain_reading
+from sfumato.readers.files import shipped_reader, shipped_readers
 
 CROP = 128
 

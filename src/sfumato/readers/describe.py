@@ -1,7 +1,6 @@
 """Describe the faces of photos: what anybody with a reader can tell of them."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +14,13 @@ from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
 from sfumato.faces.workers import FaceEmbedder, embed_in_order, n_cores
 from sfumato.outcomes import Reject
-from sfumato.readers.storage import load_reader
+from sfumato.readers.files import shipped_reader
 from sfumato.readers.tasks import AgeTask
 
 LAWFUL = (
     "To show what faces give away. Do not sort people by sensitive traits "
     "(EU AI Act, Art. 5), nor decide about anyone by these guesses."
 )
-WEIGHTS = Path(__file__).parent / "weights"
 TASK = 16
 
 
@@ -70,38 +68,6 @@ class Located:
     def encode(self, image, face):
         """Return the embedding or the pixels, the box and the score in one row of float64."""
         return np.concatenate([self.input.encode(image, face).ravel(), face.box, [face.score]])
-
-
-def shipped_reader(name="dlib"):
-    """Return a reader that comes with sfumato.
-
-    Parameters
-    ----------
-    name : str, default="dlib"
-        That of an encoder whose templates it reads, or "pixels" (which needs the extra ``deep``).
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    path = WEIGHTS / f"{name}.safetensors"
-    if not path.is_file():
-        known = ", ".join(shipped_readers())
-        raise InputError(
-            f"no reader comes with the encoder {name}; use one of {known}, or give a reader."
-        )
-    return load_reader(path)
-
-
-def shipped_readers():
-    """Return the names that :func:`shipped_reader` knows."""
-    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
-
-
-def open_reader(name):
-    """Return the shipped reader of this name, or that of a file."""
-    return shipped_reader(name) if name in shipped_readers() else load_reader(name)
 
 
 def describe(

@@ -1,6 +1,7 @@
 """A reader of several attributes on the pixels of a face: one convolutional network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sfumato.nets.pixels import to_planes
 from sfumato.outcomes import Progress
 from sfumato.readers._training import Rows, logits_of, outputs, train_reader
 from sfumato.readers.recipes import Architecture, ReaderRecipe
-from sfumato.readers.tasks import make_task, reading_of
+from sfumato.readers.tasks import make_task, reading_of, task_from_dict, task_to_dict
 from sfumato.validation import check_choice, need
 
 AUGMENTATIONS = ("faces", "crop", "none")
@@ -120,7 +121,9 @@ class PixelReader:
         faces were cut out, if not to the network's size as by default.
     """
 
-    kind = "pixels"
+    kind, method = "pixels", "pixel-reader"
+    sha256: str | None = None  # Of the file that it was read from.
+    checked: bool = True  # Whether that file had a checksum.
 
     def __init__(self, net, tasks, about=None):
         self.net, self.tasks, self.about = net.eval(), tasks, about or {}
@@ -130,6 +133,20 @@ class PixelReader:
         """``size`` and ``zoom`` of :func:`sfumato.faces.crops.crop_face`."""
         default = {"size": self.net.trunk.architecture.size, "zoom": ZOOM}
         return default | self.about.get("crops", {})
+
+    def to_state(self):
+        """Return parameters, plain state and arrays, all that a file of the reader holds."""
+        arrays = {name: t.detach().cpu().numpy() for name, t in self.net.state_dict().items()}
+        tasks = [task_to_dict(task) for task in self.tasks]
+        return asdict(self.net.trunk.architecture), {"tasks": tasks}, arrays
+
+    @classmethod
+    def from_state(cls, parameters, state, arrays):
+        """Return the reader of :meth:`to_state`."""
+        tasks = [task_from_dict(task) for task in state["tasks"]]
+        net = empty_net(Architecture(**parameters), tasks)
+        net.load_state_dict({name: torch.from_numpy(values) for name, values in arrays.items()})
+        return cls(net, tasks)
 
     def read(self, images):
         """Return what the faces show, read off each one and its mirror image.

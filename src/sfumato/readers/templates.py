@@ -17,10 +17,17 @@ from sfumato._constraints import (
     StrOptions,
     check_parameters,
 )
+from sfumato._fitted import Array, check_arrays, construct
 from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
 from sfumato.nets.dense import dense_forward
-from sfumato.readers.tasks import AgeTask, make_task, reading_of
+from sfumato.readers.tasks import (
+    AgeTask,
+    make_task,
+    reading_of,
+    task_from_dict,
+    task_to_dict,
+)
 from sfumato.validation import need
 
 
@@ -58,8 +65,10 @@ class TemplateReader(BaseEstimator):
     It is a reader: that it fails on a protected template proves nothing.
     """
 
-    kind = "templates"
+    kind, method = "templates", "template-reader"
     about: dict = {}
+    sha256: str | None = None  # Of the file that it was read from.
+    checked: bool = True  # Whether that file had a checksum.
 
     constraints: ClassVar = {
         "n_units": POSITIVE_INT,
@@ -165,8 +174,41 @@ class TemplateReader(BaseEstimator):
             features = dense_forward(hidden, features, activate_last=True)
         return {task.name: reading_of(task, self._logits(task, features)) for task in self.tasks_}
 
+    def to_state(self):
+        """Return parameters, plain state and arrays, all that a file of the reader holds."""
+        check_is_fitted(self)
+        tasks = [task_to_dict(task) for task in self.tasks_]
+        return self.get_params(), {"tasks": tasks}, self.network_
+
+    @classmethod
+    def from_state(cls, parameters, state, arrays):
+        """Return the reader of :meth:`to_state`.
+
+        Raises
+        ------
+        InputError
+            For an unknown parameter or array, a missing one, or shapes that do not fit.
+        """
+        reader = construct(cls, parameters)
+        reader.tasks_ = [task_from_dict(task) for task in state["tasks"]]
+        check_arrays(_layout(reader.n_layers, reader.tasks_), arrays)
+        reader.network_, reader.n_features_in_ = arrays, len(arrays["shift"])
+        return reader
+
     def _logits(self, task, features):
         weight, bias = (self.network_[f"{task.name} {part}"] for part in ("weight", "bias"))
         logits = features @ weight.T + bias
         pairs = isinstance(task, AgeTask) and task.model == "or"
         return logits.reshape(len(logits), -1, 2) if pairs else logits
+
+
+def _layout(n_layers, tasks):
+    """Return the arrays that a reader has, with their shapes."""
+    units = ["d", *(f"u{n}" for n in range(n_layers))]
+    found = {"shift": Array("d"), "scale": Array("d")}
+    for n in range(n_layers):
+        found |= {f"weight_{n}": Array(units[n + 1], units[n]), f"bias_{n}": Array(units[n + 1])}
+    for task in tasks:
+        found[f"{task.name} weight"] = Array(f"rows of {task.name}", units[-1])
+        found[f"{task.name} bias"] = Array(f"outputs of {task.name}")
+    return found

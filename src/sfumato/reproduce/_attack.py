@@ -11,7 +11,7 @@ from sfumato.audit.pictures import look
 from sfumato.audit.protocol import audit
 from sfumato.metrics.verification import eer
 from sfumato.perturbers.recipes import PerturberRecipe
-from sfumato.readers.describe import shipped_reader
+from sfumato.readers.files import shipped_reader
 from sfumato.readers.recipes import Architecture, ReaderRecipe
 from sfumato.reproduce.outputs import machines
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.models.pictures import load_perturber, save_perturber
+from sfumato.models.files import load, save
 from sfumato.models.registry import perturber_class
 from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
@@ -87,7 +87,7 @@ def trained(context, name, seed=0, *, erased=False):
     folder = context.templates.cache / "trained" / f"{kind}-{context.preset}-{seed}"
     path = folder / f"{name}.safetensors"
     if path.is_file():
-        return load_perturber(path)[0]
+        return load(path, "perturber")
     parameters, recipe = SETTINGS[name][context.preset]
     images, labels, identity = Learnt.read(context, parameters["size"]).of("train")
     method = perturber_class(name)(seed=seed, **parameters)
@@ -104,7 +104,7 @@ def trained(context, name, seed=0, *, erased=False):
     more["progress"] = lambda done, total, what: context.say(f"{name}: {done}/{total} {what}")
     method.fit(images, labels, **more)
     folder.mkdir(parents=True, exist_ok=True)
-    save_perturber(method, path, about=_about(context, labels, recipe, erased))
+    save(method, path, about=_about(context, labels, recipe, erased))
     return method
 
 

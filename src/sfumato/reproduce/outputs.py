@@ -12,7 +12,7 @@ from sfumato.metrics.image import psnr, ssim
 from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.metrics.verification import tmr_at_fmr
 from sfumato.perturbers.choice import every_choice
-from sfumato.readers.describe import shipped_reader
+from sfumato.readers.files import shipped_reader
 from sfumato.reproduce._perturbers_trained import trained
 from sfumato.reproduce.age_and_gender import NAME, AgeAndGenderReader, is_installed
 from sfumato.reproduce.pictures import tried_faces

@@ -7,7 +7,7 @@ import numpy as np
 from sfumato.data.splits import split_identities
 from sfumato.faces.crops import Stack, Subset
 from sfumato.perturbers.choice import age_group
-from sfumato.readers.describe import shipped_reader
+from sfumato.readers.files import shipped_reader
 
 RACES = ("black", "white")
 #: Predicted labels of CelebA below this are not used, as in the paper.

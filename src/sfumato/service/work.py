@@ -20,8 +20,7 @@ from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import read_photo
 from sfumato.faces.workers import limit_threads
 from sfumato.metrics.scores import pair_scores
-from sfumato.models.opening import open_model
-from sfumato.models.pictures import shipped_perturber, shipped_perturbers
+from sfumato.models.files import bundled, load_model
 from sfumato.models.protector import protect_photo as protect_one
 from sfumato.models.tables import Protection
 from sfumato.perturbers.base import with_strength
@@ -33,8 +32,6 @@ from sfumato.readers.describe import (
     Located,
     faces_of,
     input_of,
-    shipped_reader,
-    shipped_readers,
 )
 from sfumato.validation import check_embeddings
 
@@ -72,11 +69,11 @@ class Models:
             self, make_detector(self.detector), make_encoder(self.encoder), FaceCheck(self.encoder)
         )
         if self.eraser is not None:
-            found.eraser = open_model(self.eraser, "eraser")
+            found.eraser = load_model(self.eraser, "eraser")
         if self.perturber is not None:
-            found.perturber = open_model(self.perturber, "perturber")
-        elif shipped_perturbers():
-            found.perturber = shipped_perturber()[0]
+            found.perturber = load_model(self.perturber, "perturber")
+        elif "privacynet" in bundled("perturber"):
+            found.perturber = load_model("privacynet", "perturber")
         return found
 
 
@@ -117,7 +114,7 @@ def ready():
     return {
         "encoder": f"{_loaded.encoder.name} / {_loaded.encoder.version}",
         "hides": {} if perturber is None else {k: list(v) for k, v in perturber.shown_.items()},
-        "reads": [n for n in (_loaded.models.encoder, "pixels") if n in shipped_readers()],
+        "reads": [n for n in (_loaded.models.encoder, "pixels") if n in bundled("reader")],
         "takes_out": [] if eraser is None else list(eraser.attributes),
         "pid": os.getpid(),
     }
@@ -126,7 +123,7 @@ def ready():
 def describe(photo, reader, largest):
     """Return what the faces of a photo show; see :func:`sfumato.readers.describe.describe`."""
     if reader not in _loaded.readers:
-        _loaded.readers[reader] = shipped_reader(reader)
+        _loaded.readers[reader] = load_model(reader, "reader")
     used = _loaded.readers[reader]
     image, faces = _faces(photo)
     located = Located(input_of(used, _loaded.encoder))

@@ -8,9 +8,7 @@ import pytest
 from sfumato.data.info import TableInfo
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
-from sfumato.models import pictures, registry
-from sfumato.models.opening import open_model
-from sfumato.models.storage import SavedModel, save_model
+from sfumato.models import SavedModel, files, load, registry, save
 
 
 @pytest.fixture
@@ -25,40 +23,40 @@ def test_saved_and_exported_it_does_the_same(model, tmp_path, rng):
     pytest.importorskip("onnxruntime", reason="needs the extra export")
     from sfumato.export.exporting import export_model
 
-    save_model(model, tmp_path / "m.safetensors")
+    save(model, tmp_path / "m.safetensors")
     export_model(model, tmp_path / "m.onnx")
     X = rng.normal(size=(7, 5)).astype(np.float32)
-    saved, exported = (
-        open_model(tmp_path / name, "eraser") for name in ("m.safetensors", "m.onnx")
-    )
+    saved, exported = (load(tmp_path / name, "eraser") for name in ("m.safetensors", "m.onnx"))
     np.testing.assert_allclose(exported.eraser.transform(X), saved.eraser.transform(X), atol=1e-5)
     assert exported.fingerprint == saved.fingerprint and exported.attributes == ("gender",)
-    with pytest.raises(InputError, match=r"m\.onnx: not a perturber"):
-        open_model(tmp_path / "m.onnx", "perturber")
+    with pytest.raises(InputError, match=r"m\.onnx: a model of kind eraser .*, not a pert"):
+        load(tmp_path / "m.onnx", "perturber")
 
 
 def test_another_kind_is_refused(model, tmp_path):
-    save_model(model, tmp_path / "m.safetensors")
-    assert isinstance(open_model(tmp_path / "m.safetensors"), SavedModel)
-    with pytest.raises(InputError, match=r"m\.safetensors: not a perturber"):
-        open_model(tmp_path / "m.safetensors", "perturber")
+    save(model, tmp_path / "m.safetensors")
+    assert isinstance(load(tmp_path / "m.safetensors"), SavedModel)
+    with pytest.raises(InputError, match=r"a model of kind eraser, not a pert"):
+        load(tmp_path / "m.safetensors", "perturber")
     with pytest.raises(InputError, match=r"no\.onnx"):
-        open_model(tmp_path / "no.onnx", "eraser")
+        load(tmp_path / "no.onnx", "eraser")
 
 
 def test_a_perturber_that_comes_along_is_opened_by_its_name(brighten, monkeypatch, tmp_path):
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
-    monkeypatch.setattr(pictures, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setitem(files.FOLDERS, "perturber", tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     monkeypatch.chdir(tmp_path)
     method = brighten.BrightenPerturber(seed=5).fit()
-    pictures.save_perturber(method, tmp_path / "weights" / "light.safetensors")
+    save(method, tmp_path / "weights" / "light.safetensors")
     for kind in (None, "perturber"):
-        assert open_model("light", kind).seed == open_model(Path("light"), kind).seed == 5
-    with pytest.raises(InputError, match="light: not an eraser"):
-        open_model("light", "eraser")
-    with pytest.raises(InputError, match=r"dark: no such file \(perturbers .* along: light\)"):
-        open_model("dark", "perturber")
+        assert load("light", kind).seed == load(Path("light"), kind).seed == 5
+    with pytest.raises(InputError, match=r"a model of kind perturber, not an eraser"):
+        load("light", "eraser")
+    with pytest.raises(
+        InputError, match=r"dark: no such file, nor a bundled .* \(perturbers: light\)"
+    ):
+        load("dark", "perturber")
     # The user's own file of that name goes first.
-    pictures.save_perturber(brighten.BrightenPerturber(seed=7).fit(), tmp_path / "light")
-    assert open_model("light", "perturber").seed == 7
+    save(brighten.BrightenPerturber(seed=7).fit(), tmp_path / "light")
+    assert load("light", "perturber").seed == 7

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfumato.data.saved import named
 from sfumato.errors import InputError
-from sfumato.export.model import OnnxModel
-from sfumato.models.storage import SavedModel
+from sfumato.models.onnx_model import OnnxModel
+from sfumato.models.saved_model import SavedModel
 from sfumato.perturbers.base import Perturber
 from sfumato.readers.tasks import AgeTask, Reading, task_from_dict
 
 
-def open_onnx(path):
+def open_onnx(path, kind=None):
     """Return an exported eraser, perturber or reader that is used like the native one.
 
     Parameters
     ----------
     path : str or Path
         What ``sfumato export`` wrote.
+    kind : {"eraser", "reader", "perturber"}, optional
+        What it must be; default: anything.
 
     Returns
     -------
@@ -29,12 +32,15 @@ def open_onnx(path):
     Raises
     ------
     InputError
-        As :class:`sfumato.export.model.OnnxModel`.
+        As :class:`sfumato.models.onnx_model.OnnxModel`.
     """
     model = OnnxModel(path)
-    if model.kind == "eraser":
-        return OnnxEraser.of(model)
-    return OnnxPerturber(path) if model.kind == "perturber" else OnnxReader(model)
+    if kind is not None:
+        model.require(kind)
+    with named(path):
+        if model.kind == "eraser":
+            return OnnxEraser.of(model)
+        return OnnxPerturber(path) if model.kind == "perturber" else OnnxReader(model)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class OnnxEraser(SavedModel):
             info=model.info,
             fitted_on=step["fitted_on"],
             version=step["version"],
+            sha256=model.sha256,
         )
 
     @property
@@ -85,7 +92,7 @@ class OnnxPerturber(Perturber):
         self._model = OnnxModel(path)
         known = self._model.description
         if "seen" not in known:
-            raise InputError(f"{path}: exported by an older sfumato; export it again.")
+            raise InputError("exported by an older sfumato; export it again.")
         self.seed, self.size_ = known["seed"], known["size"]
         self.attributes_ = known["seen"]
         self.also_shown = {
@@ -94,6 +101,7 @@ class OnnxPerturber(Perturber):
         }
         self.labeller = known.get("labeller", "own")
         self.method, self.fingerprint = self._model.method, known["fingerprint"]
+        self.about, self.sha256 = known.get("about", {}), self._model.sha256
 
     def fit(self):
         """Raise InputError: the file holds what was fitted."""
@@ -124,11 +132,13 @@ class OnnxReader:
     model : OnnxModel
     """
 
+    checked = True
+
     def __init__(self, model):
         model.require("reader")
         self._model = model
         self.kind = "pixels" if "pictures" in model.inputs else "templates"
-        self.about = model.description["about"]
+        self.about, self.sha256 = model.description["about"], model.sha256
         self.crops = model.description.get("crops")
         self.tasks = self.tasks_ = [task_from_dict(t) for t in model.description["tasks"]]
 

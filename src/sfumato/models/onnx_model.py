@@ -1,16 +1,18 @@
 """An exported file, run by ONNX Runtime alone: neither onnx, torch nor the method is needed."""
 
-import json
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from sfumato.data.info import TableInfo, check_same_space
+from sfumato.data.tensors import parse_json
 from sfumato.errors import InputError
-from sfumato.export.graph import KEY
-from sfumato.validation import check_embeddings, need
+from sfumato.models._onnx_seal import check_seal, check_whole
+from sfumato.validation import check_choice, check_embeddings, need
 
-FORMAT = 1
+FORMAT, KEY = 1, "sfumato"
+KINDS = ("eraser", "reader", "perturber")
 CHUNK_TEMPLATES, CHUNK_PICTURES = 4096, 32
 DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
 
@@ -23,6 +25,8 @@ class OnnxModel:
     path : str or Path
     n_threads : int, default=1
         Of ONNX Runtime; 0: as many as there are cores.
+    sha256 : str, optional
+        That the file must have, 64 hexadecimal digits; default: anything.
 
     Attributes
     ----------
@@ -35,29 +39,41 @@ class OnnxModel:
         The embeddings that it takes; None for pictures.
     inputs, outputs : dict of str to list
         Shapes; the first entry is the open number of rows.
+    sha256 : str
+        Of the file.
 
     Raises
     ------
     InputError
-        If the file is missing, no ONNX file, not one of sfumato, or newer than this version.
+        If the file is missing, no ONNX file, not one of sfumato, newer than this version,
+        damaged or edited (see :mod:`sfumato.models._onnx_seal`), or not the expected one.
     MissingExtraError
         Without ONNX Runtime.
     """
 
-    def __init__(self, path, *, n_threads=1):
+    def __init__(self, path, *, n_threads=1, sha256=None):
         self.path, self._n_threads = Path(path), n_threads
-        self._session = _session(self.path, n_threads)
-        self.description = _description(self._session, self.path)
+        content = _content(self.path)
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 not in (None, self.sha256):
+            raise InputError(
+                f"{path}: another file than before (SHA-256 {self.sha256}, was {sha256}); put "
+                "the first one back, or start again."
+            )
+        self._session, text = _session(content, self.path, n_threads)
+        self.description = _description(text, self.path)
+        check_seal(content, self.path)
         self.kind, self.method = self.description["kind"], self.description["method"]
         found = self.description.get("info")
         self.info = None if found is None else TableInfo.from_dict(found)
         self.inputs = {each.name: each.shape for each in self._session.get_inputs()}
         self.outputs = {each.name: each.shape for each in self._session.get_outputs()}
+        self._check_form()
         self._dtypes = {each.name: DTYPES[each.type] for each in self._session.get_inputs()}
 
     def __reduce__(self):
         # A session cannot be sent to another process; the file can be opened there.
-        return _opened, (self.path, self._n_threads)
+        return _opened, (self.path, self._n_threads, self.sha256)
 
     def check(self, info, table):
         """Refuse a table whose embeddings the model was not fitted on.
@@ -72,8 +88,8 @@ class OnnxModel:
         Raises
         ------
         InputError
-            For another encoder or dimension, as :meth:`sfumato.models.storage.SavedModel.check`
-            has it, and always where the model takes pictures.
+            For another encoder or dimension, as :class:`~sfumato.models.SavedModel` does, and
+            always where the model takes pictures.
         """
         if self.info is None:
             raise InputError(f"{self.path}: {self.method} takes pictures, no embeddings.")
@@ -145,6 +161,7 @@ class OnnxModel:
             rows = slice(start, start + chunk_rows)
             values = {name: v[rows] for name, v in given.items()}
             for name, part in zip(wanted, self._session.run(wanted, values, options), strict=True):
+                self._check_finite(name, part, start)
                 if name not in found:
                     found[name] = np.empty((n_rows, *part.shape[1:]), part.dtype)
                 found[name][rows] = part
@@ -169,40 +186,82 @@ class OnnxModel:
             raise InputError(f"{name} must hold class numbers from 0, below {limits} by column.")
         return values
 
+    def _check_finite(self, name, part, start):
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            row = int(np.flatnonzero(~np.isfinite(part.reshape(len(part), -1)).all(axis=1))[0])
+            raise InputError(
+                f"{self.path}: {name} of row {start + row} has a NaN or infinite value; the "
+                "input is out of range, or the model is broken."
+            )
+
+    def _check_form(self):
+        """Refuse inputs or outputs that no exported file of this kind has."""
+        needed = {
+            "eraser": ({"embedding"}, {"protected"}),
+            "perturber": ({"pictures", "then"}, {"protected"}),
+            "reader": (set(), set()),
+        }[self.kind]
+        for names, found, what in zip(
+            needed, (self.inputs, self.outputs), ("input", "output"), strict=True
+        ):
+            for name in sorted(names - set(found)):
+                raise InputError(f"{self.path}: a {self.kind} without the {what} {name!r}.")
+        for each in self._session.get_inputs():
+            if each.type not in DTYPES:
+                raise InputError(f"{self.path}: the input {each.name!r} cannot be {each.type}.")
+
     def require(self, kind):
         """Raise InputError unless the model is of this kind."""
         if self.kind != kind:
-            raise InputError(f"{self.path}: a {self.kind} ({self.method}), not an {kind}.")
+            article = "an" if kind == "eraser" else "a"
+            raise InputError(
+                f"{self.path}: a model of kind {self.kind} ({self.method}), not {article} {kind}."
+            )
 
 
-def _opened(path, n_threads):
-    return OnnxModel(path, n_threads=n_threads)
+def _opened(path, n_threads, sha256):
+    return OnnxModel(path, n_threads=n_threads, sha256=sha256)
 
 
-def _session(path, n_threads):
+def _content(path):
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _session(content, path, n_threads):
     if n_threads < 0:
         raise InputError(f"n_threads must be at least 0, got {n_threads}.")
+    check_whole(content, path)
     runtime = need("onnxruntime", "export")
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
     options.log_severity_level = 3
     try:
-        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    # onnxruntime's own exceptions share no base but this.
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        metadata = session.get_modelmeta().custom_metadata_map
+    # onnxruntime's own exceptions share no base but this; metadata may be no text.
     except Exception as error:
         raise InputError(f"{path}: not an ONNX file that ONNX Runtime can load.") from error
-
-
-def _description(session, path):
-    found = session.get_modelmeta().custom_metadata_map.get(KEY)
-    if found is None:
+    if KEY not in metadata:
         raise InputError(f"{path}: an ONNX file, but not one that sfumato exported.")
-    description = json.loads(found)
-    if description["format"] != FORMAT:
+    return session, metadata[KEY]
+
+
+def _description(text, path):
+    description = parse_json(text, path)
+    if not isinstance(description, dict):
+        raise InputError(f"{path}: its metadata must be a JSON object, got {description!r}.")
+    if description.get("format") != FORMAT:
         raise InputError(
-            f"{path}: export format {description['format']}, this version reads {FORMAT}; "
+            f"{path}: export format {description.get('format')!r}, this version reads {FORMAT}; "
             "update sfumato."
         )
+    for name, wanted in (("kind", str), ("method", str)):
+        if not isinstance(description.get(name), wanted):
+            raise InputError(f"{path}: its metadata must have {name!r}, text.")
+    check_choice(description["kind"], KINDS, f"{path}: 'kind'")
     return description
