@@ -6,9 +6,9 @@ from sfumato.export.erasers import export_eraser
 from sfumato.export.graph import OPSET
 from sfumato.export.parity import check_cases
 from sfumato.files import atomic_path, check_free
-from sfumato.models._onnx_seal import seal
 from sfumato.models.files import load
 from sfumato.models.onnx_model import FORMAT, OnnxModel
+from sfumato.models.onnx_seal import seal
 from sfumato.models.saved_model import SavedModel
 from sfumato.perturbers.base import Perturber
 from sfumato.readers.templates import TemplateReader

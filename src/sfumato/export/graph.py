@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from sfumato import __version__
-from sfumato.models._onnx_seal import BLANK, DIGEST
 from sfumato.models.onnx_model import KEY
+from sfumato.models.onnx_seal import BLANK, DIGEST
 from sfumato.validation import need
 
 #: Old enough for any ONNX Runtime that this package allows, new enough for every node here.

@@ -8,7 +8,7 @@ import numpy as np
 from sfumato.data.info import TableInfo, check_same_space
 from sfumato.data.tensors import parse_json
 from sfumato.errors import InputError
-from sfumato.models._onnx_seal import check_seal, check_whole
+from sfumato.models.onnx_seal import check_seal, check_whole
 from sfumato.validation import check_choice, check_embeddings, need
 
 FORMAT, KEY = 1, "sfumato"
@@ -46,7 +46,7 @@ class OnnxModel:
     ------
     InputError
         If the file is missing, no ONNX file, not one of sfumato, newer than this version,
-        damaged or edited (see :mod:`sfumato.models._onnx_seal`), or not the expected one.
+        damaged or edited (see :mod:`sfumato.models.onnx_seal`), or not the expected one.
     MissingExtraError
         Without ONNX Runtime.
     """
