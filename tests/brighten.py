@@ -43,7 +43,7 @@ class LightPerturber:
     """Makes all faces brighter, without torch, which takes a worker seconds to load."""
 
     attributes_ = {"gender": ["female", "male"]}
-    seed = 0
+    seed, scaled_by = 0, None
 
     @property
     def shown_(self):

@@ -200,3 +200,24 @@ def test_protect_by_the_name_of_one_that_comes_along(call, brighten, photo, monk
         InputError, match=r"dark: no such file, nor a bundled .* \(perturbers: light\)"
     ):
         call(photo, "--hide", "gender", "-o", tmp_path / "c.png", perturber="dark")
+
+
+def test_no_success_where_nothing_was_written(call, photo_of, tmp_path):
+    Image.fromarray(photo_of()).save(tmp_path / "none.png")
+    done = call(tmp_path / "none.png", "--hide", "gender", "-o", tmp_path / "b.png")
+    assert done.exit_code == 1 and done.stdout == "" and not (tmp_path / "b.png").exists()
+    assert "b.png: nothing was written." in done.stderr
+    assert "none.png: no face found" in done.stderr
+
+
+def test_what_lies_beside_photos_is_told(call, photo, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo.rename(folder / "[bold]a.jpg_large")
+    (folder / "a.json").write_text("{}")
+    done = call(folder, "--hide", "gender", "-o", tmp_path / "out")
+    assert done.exit_code == 0 and "left out: 1 x text: a.json" in done.stderr
+    assert (tmp_path / "out" / "[bold]a.jpg_large.png").exists()
+    (folder / "m.mov").write_bytes(b"\0\0\0\x14ftypqt  ")
+    done = call(folder, "--hide", "gender", "-o", tmp_path / "out2")
+    assert done.exit_code == 1 and "left out: 1 x video: m.mov" in done.stderr

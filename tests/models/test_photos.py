@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sfumato.errors import InputError
-from sfumato.faces.photos import read_photo
+from sfumato.faces.photos import load_photo, read_photo
 from sfumato.faces.workers import CRASHED
 from sfumato.models.photos import protect_photos
 from sfumato.models.protector import ContentProtector
@@ -322,3 +322,59 @@ def test_what_to_show_may_be_drawn(protect, photo_of, tmp_path):
             for left, top, _ in places
         ]
     assert all(changed[False]) and 0 < sum(changed[True]) < len(places)
+
+
+def test_16_bits_stay_and_the_rest_is_identical(protect, two, tmp_path):
+    cv2 = pytest.importorskip("cv2", reason="needs the extra faces")
+    noise = np.random.default_rng(0).integers(0, 100, two.shape)
+    deep = (two.astype(np.uint16) * 257 + noise).clip(0, 65_535).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
+    done = protect(tmp_path / "a.png", tmp_path / "b.png")
+    result = load_photo(tmp_path / "b.png").deep
+    rest = outside(two.shape, FIRST, SECOND)
+    np.testing.assert_array_equal(result[rest], deep[rest])
+    # A fifth of 65535 is 13107.
+    np.testing.assert_array_equal(result[100, 80, 1:], deep[100, 80, 1:] + 13_107)
+    assert done.photos[0]["notes"] == []
+    done = protect(tmp_path / "a.png", tmp_path / "b.jpg")
+    assert done.photos[0]["notes"] == [
+        "its 16-bit values are written as 8 bits, as .jpg has no more"
+    ]
+
+
+def test_what_was_changed_is_measured(protect, two, tmp_path):
+    done = protect(save(two, tmp_path / "a.png"), tmp_path / "b.png", face=0)
+    (face,) = done.photos[0]["faces"]
+    assert face["change"]["max_levels"] == 51.0 and 20 < face["change"]["mean_levels"] < 51
+
+
+def test_a_change_of_nothing_is_no_success(protect, two, tmp_path):
+    source = save(two, tmp_path / "a.png")
+    # The fake takes every face for a woman's.
+    done = protect(source, tmp_path / "b.png", hide={"gender": "female"})
+    reason = (
+        "no face was changed: the change is zero: it is taken to show the wished class already"
+    )
+    assert done.rejects == [{"image_id": "a.png", "reason": reason}] and not done.complete
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_a_verdict_of_readers_decides(protect, two, tmp_path):
+    class Check:
+        def load(self):
+            pass
+
+        def compare(self, before, after, face):
+            still = face.box[0] == 220
+            said = {
+                "before": {"label": "female"},
+                "after": {"label": "female" if still else "male"},
+            }
+            return {"readings": {"a": {"gender": said}}, "match": {"accepted": True}}
+
+    source = save(two, tmp_path / "a.png")
+    assert protect(source, tmp_path / "b.png", face=0, check=Check()).complete
+    done = protect(source, tmp_path / "c.png", check=Check())
+    assert not done.complete and done.to_dict()["verdict"]["hide"]["gender"]["n_failed"] == 1
+    unchecked = protect(source, tmp_path / "d.png").to_dict()
+    assert unchecked["verdict"] is None and unchecked["n_faces_changed"] == 2

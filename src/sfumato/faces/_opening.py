@@ -101,7 +101,7 @@ def _prepare(image_module):
 def what_it_is(kind):
     """Return why content of a kind is not read, with the remedy."""
     if kind == "HEIC":
-        return "a HEIC photo; convert it to JPEG, or pip install pillow-heif"
+        return "a HEIC photo; convert it to JPEG, or pip install 'sfumato[heic]'"
     if kind in UNREAD:
         return f"a {kind} picture; {UNREAD[kind]}"
     if kind == VIDEO:

@@ -145,7 +145,11 @@ async def protect_photo(
     if check:
         return JSONResponse(found)
     kind = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}[form]
-    headers = {"X-Faces": json.dumps(found["faces"]), "X-Skipped": json.dumps(found["skipped"])}
+    headers = {
+        "X-Faces": json.dumps(found["faces"]),
+        "X-Skipped": json.dumps(found["skipped"]),
+        "X-Notes": json.dumps(["changed, not checked (check=true does)", *found["notes"]]),
+    }
     return Response(base64.b64decode(found["photo"]), media_type=kind, headers=headers)
 
 

@@ -108,7 +108,8 @@ async function protect() {
   const { image } = await load(content);
   const hidden = hides.map(([name]) => name);
   show(mine, { faces: changed, skipped: found.skipped, hidden, image, content });
-  say(`Done: ${count(changed.length, "face")} changed.`);
+  const verdict = [`${count(changed.length, "face")} changed`, ...found.verdict.text].join("; ");
+  say(`Done: ${[verdict, ...found.notes].join("; ")}.`);
 }
 
 async function describe() {
