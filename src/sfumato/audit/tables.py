@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sfumato.audit.protocol import audit
-from sfumato.data.info import check_same_space
+from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
 from sfumato.data.selection import Selection, matching_rows, read_rows
 from sfumato.data.tables import FaceTable
@@ -144,7 +144,11 @@ class _Side:
             )
 
     def alarms(self):
-        """Return what makes the choice of rows doubtful."""
+        """Return what makes the choice of rows, or their comparison, doubtful."""
+        unknown = [f"{note}." for note in unknown_origin(self.table.info, self.table.path)]
+        return unknown + self._doubtful_rows()
+
+    def _doubtful_rows(self):
         if self.protected is None:
             return []
         steps = _steps_after(self.table, self.protected)
@@ -212,9 +216,14 @@ def _open(path):
 def _check_twin(table, protected):
     raw, other = table.info, protected.info
     if (raw.encoder, raw.encoder_version) != (other.encoder, other.encoder_version):
+        remedy = (
+            "name what made it by sfumato data origin"
+            if None in (raw.encoder, other.encoder)
+            else "protect that table"
+        )
         raise InputError(
             f"{protected.path}: made from embeddings of {other.encoder} {other.encoder_version}, "
-            f"not of {raw.encoder} {raw.encoder_version} as {table.path}; protect that table."
+            f"not of {raw.encoder} {raw.encoder_version} as {table.path}; {remedy}."
         )
     if other.transformations[: len(raw.transformations)] != raw.transformations:
         raise InputError(

@@ -6,6 +6,7 @@ import numpy as np
 
 from sfumato.audit._structure import order_doubts
 from sfumato.audit.matching import OO, PP, match_all, match_pairs
+from sfumato.data.info import unknown_origin
 from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
@@ -91,6 +92,8 @@ def verify(
         raise InputError("verification needs pairs or identity; the table has no identity.")
     else:
         matchings = match_all(X, identity, protected, **options)
+    if isinstance(table, FaceTable):
+        matchings[OO].result["notes"].extend(unknown_origin(table.info, table.path))
     if protected is not None:
         doubts = order_doubts(X, protected, metric, protected_metric or metric, seed=seed)
         matchings[PP].result["notes"].extend(doubts)
@@ -126,10 +129,14 @@ def _protected(protected, table):
         raise InputError("protected is a face table, so the original must be one too.")
     protected.check_ids()
     encoders = table.info.encoder, protected.info.encoder
-    if None not in encoders and encoders[0] != encoders[1]:
+    if encoders[0] != encoders[1]:
+        made = [encoder or "an unknown encoder" for encoder in encoders]
+        remedy = (
+            "name it by sfumato data origin" if None in encoders else "protect that table instead"
+        )
         raise InputError(
-            f"{protected.path}: embeddings of {encoders[1]} cannot be compared with those of "
-            f"{encoders[0]} in {table.path}; protect that table instead."
+            f"{protected.path}: embeddings of {made[1]} cannot be compared with those of "
+            f"{made[0]} in {table.path}; {remedy}."
         )
     row = {name: number for number, name in enumerate(protected.column("image_id"))}
     wanted = table.column("image_id")

@@ -1,4 +1,4 @@
-"""``sfumato data``: import, simulate and describe face tables."""
+"""``sfumato data``: import, simulate and describe face tables, state their origin."""
 
 from pathlib import Path
 
@@ -97,6 +97,39 @@ def simulate(
         print_json({"output": str(output), "n_rows": n_rows})
     else:
         say(f"{output}: {n_rows:,} rows")
+
+
+@data.command()
+def origin(
+    table: Path = typer.Argument(help="Face table with embeddings."),
+    output: Path = typer.Option(..., "--output", "-o", help="Face table to write."),
+    like: Path = typer.Option(None, help="The table that these rows once were."),
+    encoder: str = typer.Option(None, help="What made the embeddings."),
+    encoder_version: str = typer.Option(None, help="Its version."),
+    metric: str = typer.Option(None, help="cosine or euclidean; agreement or blocks:N."),
+    normalisation: str = typer.Option(None, help="none or l2."),
+    force: bool = typer.Option(False, help="Replace an existing table."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+):
+    """Copy a table and state what made its embeddings, which pandas, for one, drops."""
+    from dataclasses import asdict
+
+    from sfumato.data.origin import state_origin
+
+    info = state_origin(
+        table,
+        output,
+        like=like,
+        encoder=encoder,
+        encoder_version=encoder_version,
+        metric=metric,
+        normalisation=normalisation,
+        overwrite=force,
+    )
+    if as_json:
+        print_json({"output": str(output), "info": asdict(info)})
+    else:
+        say(f"{output}: {info.space}, compared by {info.metric}")
 
 
 @data.command()

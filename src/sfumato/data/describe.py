@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pyarrow.compute as pc
 
+from sfumato.data.info import unknown_origin
 from sfumato.data.labels import as_text, is_continuous, say_alike
 from sfumato.data.tables import RESERVED, FaceTable
 
@@ -27,8 +28,8 @@ def describe(table):
         the ``min``, ``median`` and ``max`` of photos a person; ``labels``: for each label
         ``n_missing``, ``n_distinct`` and, for classes, ``values`` (counts of the 20 most
         frequent), for continuous numbers ``min``, ``mean`` and ``max``; ``others``: the type
-        of each column that is no label; ``hints``: a sentence for each group of names or
-        classes that differ in blanks or case alone.
+        of each column that is no label; ``hints``: a sentence if nobody says what made the
+        embeddings, and for each group of names or classes that differ in blanks or case alone.
 
     Raises
     ------
@@ -51,7 +52,8 @@ def describe(table):
                 counts[name][value] += number
     has_embeddings = "embedding" in table.columns
     known = (*RESERVED, *table.label_columns)
-    hints = [hint for name, values in counts.items() for hint in say_alike(name, _texts(values))]
+    hints = [f"{note}." for note in unknown_origin(table.info, table.path) if has_embeddings]
+    hints += [hint for name, values in counts.items() for hint in say_alike(name, _texts(values))]
     return {
         "path": str(table.path),
         "n_rows": table.n_rows,

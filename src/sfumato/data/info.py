@@ -105,7 +105,9 @@ class TableInfo:
         return cls.from_dict(values)
 
 
-def check_same_space(info, expected, *, table, model):
+def check_same_space(
+    info: TableInfo, expected: TableInfo, *, table: object, model: object
+) -> None:
     """Refuse a table whose embeddings come from another encoder than a model's.
 
     Raises
@@ -113,8 +115,25 @@ def check_same_space(info, expected, *, table, model):
     InputError
         Naming the table, both spaces and the remedy.
     """
-    if info.space != expected.space:
-        raise InputError(
-            f"{table}: embeddings of [{info.space}] cannot go through {model}, which was fitted "
-            f"on [{expected.space}]; embed the photos with that encoder or fit a new model."
+    if info.space == expected.space:
+        return
+    remedy = "embed the photos with that encoder or fit a new model"
+    if info.encoder is None:
+        remedy = (
+            f"if they are of it, say so: sfumato data origin {table} -o OUTPUT "
+            f"--encoder {expected.encoder}"
         )
+    raise InputError(
+        f"{table}: embeddings of [{info.space}] cannot go through {model}, which was fitted "
+        f"on [{expected.space}]; {remedy}."
+    )
+
+
+def unknown_origin(info: TableInfo, table: object) -> list[str]:
+    """Return a sentence, without a full stop, if a table does not say what made its embeddings."""
+    if info.encoder is not None:
+        return []
+    return [
+        f"{table}: embeddings of an unknown encoder, compared by {info.metric}; name encoder and "
+        "metric by sfumato data origin"
+    ]
