@@ -7,9 +7,10 @@ from sklearn.base import clone
 
 from sfumato.audit.protocol import audit
 from sfumato.data.selection import Selection
+from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
-from sfumato.models.tables import Labels, labelled_rows, make_eraser
+from sfumato.models.tables import labelled_rows, make_eraser
 
 
 @dataclass(frozen=True)

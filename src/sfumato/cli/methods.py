@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import print_json, say, track
+from sfumato.cli.output import print_json, say, track, warn, warn_some
 from sfumato.errors import InputError
 from sfumato.files import check_free, read_text
 
@@ -62,6 +62,8 @@ def fit(
             f"{output}: {method} takes {', '.join(attribute)} out, fitted on "
             f"{model.fitted_on['n_rows']:,} rows ({model.fitted_on['rows']})."
         )
+        warn(*(f"{name}: {how}." for name, how in model.fitted_on.get("treated", {}).items()))
+        warn_some(model.fitted_on.get("hints", []), "hints")
 
 
 def read_parameters(pairs, config):

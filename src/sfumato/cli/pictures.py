@@ -34,6 +34,7 @@ def protect_templates(model, table, output, photo_options, *, force, as_json):
             f"{output}: {summary['n_rows']:,} protected embeddings; photos and the erased labels "
             "are left out."
         )
+        warn(*summary["hints"])
 
 
 def refuse_photo_options(options, table):

@@ -9,7 +9,7 @@ import numpy as np
 
 from sfumato import __version__
 from sfumato._fitted import fitted_state
-from sfumato.data.info import TableInfo, check_same_space
+from sfumato.data.info import TableInfo, check_same_space, unknown_origin
 from sfumato.models.registry import method_name
 
 
@@ -64,6 +64,15 @@ class SavedModel:
         """Refuse a table whose embeddings the eraser was not fitted on."""
         if info.dimension != self.eraser.n_features_in_ or self.info.encoder is not None:
             check_same_space(info, self.info, table=table, model=self.step["method"])
+
+    def doubts(self, info, table):
+        """Return a sentence if nobody says that a table's embeddings are of the model's space."""
+        if info.encoder is not None and self.info.encoder is None:
+            return [
+                f"{table}: embeddings of {info.encoder}, but what {self.step['method']} was "
+                "fitted on is unknown; fit it on a table that says so."
+            ]
+        return [f"{note}." for note in unknown_origin(info, table)]
 
 
 def fingerprint_of(estimator, name):

@@ -4,20 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sfumato.data.columns import embedding_array
-from sfumato.data.info import check_same_space
-from sfumato.data.labels import (
-    N_GROUPS,
-    as_classes,
-    as_text,
-    class_codes,
-    is_continuous,
-    is_missing,
-)
+from sfumato.data.info import check_same_space, unknown_origin
+from sfumato.data.labels import class_codes, is_missing
 from sfumato.data.rows import unit_rows
 from sfumato.data.selection import Selection, read_rows, selected_batches
+from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
 from sfumato.models.files import load, save
@@ -96,67 +89,11 @@ def fit_table(
     }
     treated = labels.treated(eraser)
     fitted_on |= {"treated": treated} if treated else {}
+    hints = [*labels.hints, *(f"{note}." for note in unknown_origin(table.info, table.path.name))]
+    fitted_on |= {"hints": hints} if hints else {}
     model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
     save(model, output)
     return model
-
-
-class Labels:
-    """The protected attributes of tables, and which of them are numbers on a scale.
-
-    A look at the whole columns decides once; a part of a table could decide otherwise.
-
-    Parameters
-    ----------
-    tables : list of FaceTable
-    names : list of str
-
-    Attributes
-    ----------
-    continuous : dict of str to bool
-    """
-
-    def __init__(self, tables, names):
-        self.names = list(names)
-        distinct = {name: _distinct(tables, name) for name in names}
-        self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
-        self._n_distinct = {name: len(values) for name, values in distinct.items()}
-
-    def classes(self, columns):
-        """Return classes, None where missing, of shape (n_samples, n_attributes).
-
-        Continuous numbers are cut into groups.
-        """
-        return np.stack(
-            [
-                as_classes(columns[name], name, n_groups=N_GROUPS)
-                if self.continuous[name]
-                else as_text(columns[name])
-                for name in self.names
-            ],
-            axis=1,
-        )
-
-    def treated(self, eraser):
-        """Return how the continuous attributes were treated, a sentence's end by name."""
-        how = "taken out as numbers" if eraser.continuous else f"cut into {N_GROUPS} groups"
-        return {
-            name: f"continuous, {self._n_distinct[name]} distinct values, {how}"
-            for name in self.names
-            if self.continuous[name]
-        }
-
-
-def _distinct(tables, name):
-    """Return the distinct values of a column of several tables, without the missing ones."""
-    parts = [
-        pc.unique(batch.column(0)).to_numpy(zero_copy_only=False).astype(object)
-        for table in tables
-        for batch in table.batches([name])
-    ]
-    values = np.concatenate([np.empty(0, dtype=object), *parts])
-    known = values[~is_missing(values)]
-    return np.array(list(dict.fromkeys(known.tolist())), dtype=object)
 
 
 def make_eraser(method, parameters):
@@ -266,7 +203,8 @@ def protect_table(model, table, output, *, overwrite=False, progress=None):
     Returns
     -------
     dict
-        ``n_rows``, ``output``, ``fingerprint``, ``dimension``.
+        ``n_rows``, ``output``, ``fingerprint``, ``dimension``; ``hints``: a sentence if nobody
+        says that the eraser was fitted on embeddings of this encoder.
     """
     model = model if isinstance(model, SavedModel) else load(model, "eraser")
     table = table if isinstance(table, FaceTable) else FaceTable(table)
@@ -290,6 +228,7 @@ def protect_table(model, table, output, *, overwrite=False, progress=None):
         "output": str(output),
         "fingerprint": model.fingerprint,
         "dimension": protection.info.dimension,
+        "hints": model.doubts(table.info, table.path),
     }
 
 

@@ -1,0 +1,79 @@
+"""The labels of whole tables: classes, or numbers on a scale."""
+
+import numpy as np
+import pyarrow.compute as pc
+
+from sfumato.data.labels import (
+    N_GROUPS,
+    as_classes,
+    as_text,
+    is_continuous,
+    is_missing,
+    say_alike,
+)
+
+
+class Labels:
+    """The protected attributes of tables, and which of them are numbers on a scale.
+
+    A look at the whole columns decides once; a part of a table could decide otherwise.
+
+    Parameters
+    ----------
+    tables : list of FaceTable
+    names : list of str
+
+    Attributes
+    ----------
+    continuous : dict of str to bool
+    hints : list of str
+        A sentence for each group of classes that differ in blanks or case alone.
+    """
+
+    def __init__(self, tables, names):
+        self.names = list(names)
+        distinct = {name: _distinct(tables, name) for name in names}
+        self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
+        self._n_distinct = {name: len(values) for name, values in distinct.items()}
+        self.hints = [
+            hint
+            for name, values in distinct.items()
+            if not self.continuous[name]
+            for hint in say_alike(name, as_text(values).tolist())
+        ]
+
+    def classes(self, columns):
+        """Return classes, None where missing, of shape (n_samples, n_attributes).
+
+        Continuous numbers are cut into groups.
+        """
+        return np.stack(
+            [
+                as_classes(columns[name], name, n_groups=N_GROUPS)
+                if self.continuous[name]
+                else as_text(columns[name])
+                for name in self.names
+            ],
+            axis=1,
+        )
+
+    def treated(self, eraser):
+        """Return how the continuous attributes were treated, a sentence's end by name."""
+        how = "taken out as numbers" if eraser.continuous else f"cut into {N_GROUPS} groups"
+        return {
+            name: f"continuous, {self._n_distinct[name]} distinct values, {how}"
+            for name in self.names
+            if self.continuous[name]
+        }
+
+
+def _distinct(tables, name):
+    """Return the distinct values of a column of several tables, without the missing ones."""
+    parts = [
+        pc.unique(batch.column(0)).to_numpy(zero_copy_only=False).astype(object)
+        for table in tables
+        for batch in table.batches([name])
+    ]
+    values = np.concatenate([np.empty(0, dtype=object), *parts])
+    known = values[~is_missing(values)]
+    return np.array(list(dict.fromkeys(known.tolist())), dtype=object)
