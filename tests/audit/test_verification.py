@@ -216,3 +216,13 @@ def test_protected_rows_in_another_order_are_noticed(people, rng):
     assert right[PP]["eer"]["value"] < 0.2 and right[PP]["notes"] == []
     assert wrong[PP]["eer"]["value"] > 0.35
     assert "do not belong to the raw rows beside them" in wrong[PP]["notes"][-1]
+
+
+def test_a_row_that_cannot_be_compared_is_named_with_its_file(tmp_path):
+    X = np.ones((6, 3), np.float32)
+    X[4] = 0
+    columns = {"image_id": [f"i{k}" for k in range(6)], "identity": [7, 7.0, 8, 8, 9, 9]}
+    batch = table_batch(columns | {"embedding": X})
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(encoder="toy"))
+    with pytest.raises(InputError, match=r"t.parquet, row 4: an embedding of zeros cannot be"):
+        verify(tmp_path / "t.parquet")

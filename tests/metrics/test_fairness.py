@@ -172,7 +172,7 @@ def test_small_cells_are_refused():
     [
         ({"y": [0, 2, 1, 1]}, "y must be 0 or 1, got 2 at row 1"),
         ({"y": []}, r"y must be a non-empty 1-d array, got shape \(0,\)"),
-        ({"group": ["f", None, "m", "m"]}, "group of row 1 is missing"),
+        ({"group": ["f", None, "m", "m"]}, "group, row 1: the label is missing"),
         ({"group": ["f"] * 4}, "group needs at least 2 classes, got f"),
         ({"group": ["f", "m"]}, "group must have one entry a row, 4, got 2"),
         ({"identity": [1, 2]}, "identity must have one entry a row, 4, got 2"),

@@ -96,14 +96,14 @@ def test_pair_scores_by_hand():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: pair_scores([[0.0, 0.0], [1, 1]], [0], [1]), "X, row 0: cosine of an embedding"),
+        (lambda: pair_scores([[0.0, 0.0], [1, 1]], [0], [1]), "X, row 0: an embedding of zeros"),
         (lambda: pair_scores([[1.0]], [0], [1]), r"b must hold row numbers in 0..0"),
         (lambda: pair_scores([[1.0]], [0], [0.0]), "b must be a 1-d array of row numbers"),
         (lambda: pair_scores([[1.0]], [0], [0], "dot"), "metric must be one of cosine, euclidean"),
         (lambda: pair_scores([[1.0]], [0], [0], other=[[1.0, 2]]), "equally wide"),
         (lambda: all_pairs(["a", "b"]), "identity needs at least two people"),
         (lambda: all_pairs(["a", "a"]), "identity needs at least two people"),
-        (lambda: all_pairs(np.array(["a", None, "a"])), "identity, row 1: missing"),
+        (lambda: all_pairs(np.array(["a", None, "a"])), "identity of row 1 is missing"),
         (lambda: all_pairs(["a", "a", "b"], max_impostor=0), "max_impostor must be at least 1"),
         (lambda: all_vs_all([[1.0]], ["a", "a", "b"]), "must have the same rows"),
     ],

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sfumato.audit.protocol import check_classes
-from sfumato.data.labels import as_names
+from sfumato.data.labels import as_classes, as_names
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.validation import check_embeddings
@@ -178,12 +178,12 @@ class _Split(NamedTuple):
 
 def _split(n, y, identity, sides, test_share, max_train_rows, seed):
     """Return class-balanced training rows and all rows of other people."""
-    y = np.asarray(y)
+    y = as_classes(y)
     people = np.arange(n).astype(str) if identity is None else as_names(identity)
     for name, values in {"y": y, "identity": people, **sides}.items():
         if len(values) != n:
             raise InputError(f"{name} must have one entry a row, {n}, got {len(values)}.")
-    known = np.array([value is not None and value == value for value in y.tolist()])
+    known = np.array([value is not None for value in y.tolist()])
     y = y.astype(str)
     held_out, kept = (
         np.flatnonzero(known & side)

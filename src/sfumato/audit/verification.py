@@ -10,6 +10,7 @@ from sfumato.data.info import unknown_origin
 from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
+from sfumato.metrics.comparators import check_lengths
 
 
 def verify(
@@ -105,7 +106,9 @@ def _embeddings(table, metric):
     if isinstance(table, str | Path):
         table = FaceTable(table)
     if isinstance(table, FaceTable):
-        return table.check_ids(), table.embeddings(), metric or table.info.metric
+        X, metric = table.check_ids().embeddings(), metric or table.info.metric
+        check_lengths(X, metric, table.path)
+        return table, X, metric
     return None, table, metric or "cosine"
 
 
@@ -148,4 +151,6 @@ def _protected(protected, table):
         )
     metric = protected.info.metric
     rows = np.array([row[name] for name in wanted], dtype=np.intp)
-    return protected.embeddings()[rows], None if metric == table.info.metric else metric
+    X = protected.embeddings()
+    check_lengths(X, metric, protected.path)
+    return X[rows], None if metric == table.info.metric else metric

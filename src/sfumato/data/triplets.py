@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 
 BLOCK = 256
@@ -35,7 +36,7 @@ def hard_triplets(X, identity, *, alpha=0.2, n_triplets=100_000, seed=0):
         If there are fewer than two people, or no hard triplet was found.
     """
     rng = np.random.default_rng(seed)
-    people, codes = np.unique(identity, return_inverse=True)
+    people, codes = np.unique(as_names(identity), return_inverse=True)
     if len(people) < 2:
         raise InputError(f"identity needs at least 2 people for triplets, got {len(people)}.")
     anchors, positives = _genuine_pairs(codes, min(n_triplets, 50 * len(X)), rng)

@@ -23,7 +23,7 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
 from sfumato.data.info import BLOCKS, check_metric
@@ -57,6 +57,30 @@ def comparator(metric: str) -> "Comparator":
     if metric.startswith(BLOCKS):
         return ShuffledBlocks(int(metric.removeprefix(BLOCKS)))
     return {"cosine": Cosine, "euclidean": Euclidean, "agreement": Agreement}[metric]()
+
+
+def check_lengths(X: NDArray[Any], metric: str, name: object) -> None:
+    """Refuse embeddings whose length overflows, or is zero where it is divided by.
+
+    Raises
+    ------
+    InputError
+        With ``name``, such as that of a file, and the row.
+    """
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(X, axis=1)
+    if not np.isfinite(norm).all():
+        row = int(np.flatnonzero(~np.isfinite(norm))[0])
+        raise InputError(
+            f"{name}, row {row}: the embedding's length overflows {X.dtype}; scale it down."
+        )
+    if comparator(metric).needs_length and not norm.all():
+        row = int(np.flatnonzero(norm == 0)[0])
+        raise InputError(
+            f"{name}, row {row}: an embedding of zeros cannot be compared by cosine; drop the row."
+            if not X[row].any()
+            else f"{name}, row {row}: the embedding's length vanishes in {X.dtype}; scale it up."
+        )
 
 
 class Comparator:

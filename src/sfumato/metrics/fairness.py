@@ -143,7 +143,7 @@ class BootstrappedFairness:
         seed: int = 0,
     ) -> None:
         self._y = _binary(y, "y")
-        self.groups, self._group = class_codes(_present(group, "group"), "group")
+        self.groups, self._group = class_codes(group, "group")
         people = np.arange(len(self._y)) if identity is None else as_names(identity)
         for name, values in (("group", self._group), ("identity", people)):
             _check_length(values, len(self._y), name)
@@ -243,15 +243,6 @@ class _Rates:
     def gap(self) -> Any:
         """Return the largest rate minus the smallest, of every row."""
         return self.values.max(axis=1) - self.values.min(axis=1)
-
-
-def _present(values, name):
-    values = np.asarray(values)
-    for row, value in enumerate(values.tolist()):
-        for part in value if isinstance(value, list) else [value]:
-            if part is None or part != part:
-                raise InputError(f"{name} of row {row} is missing; drop the row or name it.")
-    return values
 
 
 def _binary(values, name):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import (
     Interval,
@@ -59,12 +60,12 @@ def shares_by_group(
     >>> [(group, n, share) for group, n, share, _ in found]
     [('all', 4, 0.75), ('a', 2, 1.0), ('b', 2, 0.5)]
     """
-    right, groups = np.asarray(right, dtype=bool), np.asarray(groups).astype(str)
+    right, groups = np.asarray(right, dtype=bool), as_names(groups, "groups")
     if right.ndim != 1 or right.shape != groups.shape or not len(right):
         raise InputError(
             f"right and groups must have one entry a row, got {right.shape} and {groups.shape}."
         )
-    people = np.arange(len(right)) if identity is None else np.asarray(identity).astype(str)
+    people = np.arange(len(right)) if identity is None else as_names(identity)
     names = [name for name in np.unique(groups) if (groups == name).sum() >= min_rows]
     found = [_share(EVERYBODY, right, people, seed)]
     for name in names:

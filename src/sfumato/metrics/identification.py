@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.scores import BLOCK_CELLS, block_scores, comparable, identity_codes
 from sfumato.validation import check_embeddings
@@ -73,17 +74,17 @@ def cmc_embeddings(
 class _Gallery:
     """Which columns of a score matrix belong to which person."""
 
-    def __init__(self, identity: ArrayLike | None, n_gallery: Any) -> None:
+    def __init__(self, identity: ArrayLike, n_gallery: Any) -> None:
         code, self.n_people = identity_codes(identity)
         if code.size != n_gallery:
             raise InputError(f"gallery_identity must have {n_gallery} entries, got {code.size}.")
-        self.names = np.unique(np.asarray(identity))
+        self.names = np.unique(as_names(identity, "gallery_identity"))
         self.order = np.argsort(code, kind="stable")
         self.starts = np.searchsorted(code[self.order], np.arange(self.n_people))
 
-    def find(self, identity: ArrayLike | None, n_probe: Any) -> Any:
+    def find(self, identity: ArrayLike, n_probe: Any) -> Any:
         """Return the number of each probe's person."""
-        identity = np.asarray(identity)
+        identity = as_names(identity, "probe_identity")
         if identity.shape != (n_probe,):
             raise InputError(f"probe_identity must have shape {(n_probe,)}, got {identity.shape}.")
         known = np.isin(identity, self.names)

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import bootstrap_weights, percentile_interval
 
@@ -57,7 +58,7 @@ class BootstrappedAccuracy:
 
     Parameters
     ----------
-    y, identity : ndarray of shape (n_samples,)
+    y, identity : array-like of shape (n_samples,)
         True classes and people of the test rows.
     n_resamples : int, default=1000
     seed : int, default=0
@@ -69,12 +70,12 @@ class BootstrappedAccuracy:
     """
 
     def __init__(
-        self, y: NDArray[Any], identity: NDArray[Any], *, n_resamples: int = 1000, seed: int = 0
+        self, y: ArrayLike, identity: ArrayLike, *, n_resamples: int = 1000, seed: int = 0
     ) -> None:
-        self.classes, self._class = np.unique(y, return_inverse=True)
-        people, self._person = np.unique(identity, return_inverse=True)
+        self.classes, self._class = np.unique(as_names(y, "y"), return_inverse=True)
+        people, self._person = np.unique(as_names(identity), return_inverse=True)
         self._shape = (len(people), len(self.classes))
-        self._rows = self._count(np.ones(len(y)))
+        self._rows = self._count(np.ones(len(self._class)))
         self._weights = bootstrap_weights(len(people), n_resamples, seed)
         self._totals = self._weights @ self._rows
 

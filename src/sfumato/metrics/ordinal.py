@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import Interval, bootstrap_weights, percentile_interval
 
@@ -68,7 +69,7 @@ def age_errors(
     if not (np.isfinite(truth).all() and np.isfinite(said).all()):
         raise InputError("ages must be finite; leave rows without an age out.")
     off = said - truth
-    people = np.arange(len(off)) if identity is None else np.asarray(identity).astype(str)
+    people = np.arange(len(off)) if identity is None else as_names(identity)
     _, person = np.unique(people, return_inverse=True)
     sums, counts = np.bincount(person, np.abs(off)), np.bincount(person)
     weights = bootstrap_weights(len(sums), seed=seed)

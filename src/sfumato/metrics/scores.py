@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato.data.labels import as_names
 from sfumato.errors import InputError
-from sfumato.metrics.comparators import comparator
+from sfumato.metrics.comparators import check_lengths, comparator
 from sfumato.validation import check_embeddings
 
 MAX_IMPOSTOR = 10_000_000
@@ -97,20 +98,7 @@ def comparable(X: ArrayLike, metric: Any, name: str = "X") -> Any:
     """Return checked embeddings, ready for the metric's comparator."""
     found = comparator(metric)
     X = check_embeddings(X, name)
-    with np.errstate(over="ignore"):
-        norm = np.linalg.norm(X, axis=1)
-    if not np.isfinite(norm).all():
-        row = int(np.flatnonzero(~np.isfinite(norm))[0])
-        raise InputError(
-            f"{name}, row {row}: the embedding's length overflows {X.dtype}; scale it down."
-        )
-    if found.needs_length and not norm.all():
-        row = int(np.flatnonzero(norm == 0)[0])
-        raise InputError(
-            f"{name}, row {row}: an embedding of zeros cannot be compared by cosine; drop the row."
-            if not X[row].any()
-            else f"{name}, row {row}: the embedding's length vanishes in {X.dtype}; scale it up."
-        )
+    check_lengths(X, metric, name)
     return found.prepare(X)
 
 
@@ -186,17 +174,13 @@ def all_pairs(identity: ArrayLike, *, max_impostor: int = MAX_IMPOSTOR, seed: in
     return PairRows(_every_genuine(code), impostor, code, n_identities, n_impostor)
 
 
-def identity_codes(identity: ArrayLike | None) -> tuple[Any, ...]:
+def identity_codes(identity: ArrayLike) -> tuple[Any, ...]:
     """Return identities as numbers 0..n_identities-1 in sorted order, and their number."""
-    identity = np.asarray(identity)
-    if identity.ndim != 1 or identity.size == 0:
-        raise InputError(f"identity must be a non-empty 1-d array, got {identity.shape}.")
-    missing = np.array([value is None or value != value for value in identity.tolist()])
-    if missing.any():
-        row = int(np.flatnonzero(missing)[0])
-        raise InputError(f"identity, row {row}: missing; drop the row or name the person.")
-    names, code = np.unique(identity, return_inverse=True)
-    return code, names.size
+    names = as_names(identity)
+    if names.size == 0:
+        raise InputError(f"identity must be a non-empty 1-d array, got {names.shape}.")
+    people, code = np.unique(names, return_inverse=True)
+    return code, people.size
 
 
 def _every_genuine(code):
