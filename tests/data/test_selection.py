@@ -76,5 +76,5 @@ def test_missing_identity_names_the_row(tmp_path):
         }
     )
     write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=1))
-    with pytest.raises(InputError, match="identity of row 'b' is missing"):
+    with pytest.raises(InputError, match="t.parquet: identity of row 'b' is missing"):
         read_rows(FaceTable(tmp_path / "t.parquet"), Selection(half="eraser"))

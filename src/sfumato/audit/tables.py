@@ -5,7 +5,7 @@ from dataclasses import replace
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
-from sfumato.data.selection import Selection, matching_rows, read_rows
+from sfumato.data.selection import Selection, check_people, matching_rows, read_rows
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 
@@ -121,6 +121,8 @@ class _Side:
         """Return the arguments ``X, y, identity, protected`` of the protocol."""
         self.table.require(attribute)
         columns, X = read_rows(self.table, self.selection, [attribute])
+        if "identity" in columns:
+            check_people(self.table, columns["image_id"], columns["identity"])
         if self.protected is not None and "protected" not in self._cache:
             self._cache["protected"] = matching_rows(self.protected, columns["image_id"])
         return {

@@ -8,6 +8,7 @@ from sfumato.audit._structure import order_doubts
 from sfumato.audit.matching import OO, PP, match_all, match_pairs
 from sfumato.data.info import unknown_origin
 from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
+from sfumato.data.selection import check_people
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import check_lengths
@@ -74,6 +75,8 @@ def verify(
     table, X, metric = _embeddings(table, metric)
     if isinstance(table, FaceTable) and identity is None and "identity" in table.columns:
         identity = table.column("identity")
+        if pairs is None:
+            check_people(table, table.column("image_id"), identity)
     if protected is not None:
         protected, own_metric = _protected(protected, table)
         protected_metric = protected_metric or own_metric

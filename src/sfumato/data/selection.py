@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from sfumato.data.canonical import text_column
 from sfumato.data.columns import embedding_matrix
-from sfumato.data.labels import as_text
+from sfumato.data.labels import as_text, is_missing
 from sfumato.data.splits import ERASER_SHARE, split_identities
 from sfumato.errors import InputError
 
@@ -116,7 +116,10 @@ def selected_batches(table, selection, labels=()):
     table.require("embedding", *labels)
     columns = dict.fromkeys(["image_id", *selection.columns(table), *labels])
     for _, batch, X in table.embedding_batches(list(columns)):
-        mask = selection.mask(batch)
+        try:
+            mask = selection.mask(batch)
+        except InputError as error:
+            raise InputError(f"{table.path}: {error}") from None
         if mask.all():
             yield batch.drop_columns(["embedding"]), X
         elif mask.any():
@@ -140,6 +143,16 @@ def read_rows(table, selection, labels=()):
     rows = pa.Table.from_batches(batches)
     columns = {name: rows[name].to_numpy() for name in rows.column_names}
     return columns, np.concatenate(parts)
+
+
+def check_people(table, image_ids, identity):
+    """Refuse rows without a person, naming the file and the first one's ``image_id``."""
+    missing = np.flatnonzero(is_missing(identity))
+    if missing.size:
+        raise InputError(
+            f"{table.path}: identity of row {image_ids[missing[0]]!r} is missing; drop the row or "
+            "name it."
+        )
 
 
 def matching_rows(table, image_ids):

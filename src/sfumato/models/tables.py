@@ -9,7 +9,7 @@ from sfumato.data.columns import embedding_array
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import class_codes, is_missing
 from sfumato.data.rows import unit_rows
-from sfumato.data.selection import Selection, read_rows, selected_batches
+from sfumato.data.selection import Selection, check_people, read_rows, selected_batches
 from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
@@ -174,6 +174,7 @@ def labelled_rows(table, attributes, context, selection, number):
     known = ~is_missing(y).any(axis=1)
     # People of two tables are different people; without names every row is a person.
     who = columns.get("identity", np.arange(len(X)))
+    check_people(table, columns["image_id"], who)
     identity = np.array([f"{number} {name}" for name in who.tolist()])
     labels = np.full((len(X), len(context) + 1), None, dtype=object)
     for place, name in enumerate(context):
