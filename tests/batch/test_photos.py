@@ -160,3 +160,26 @@ def test_photos_are_gone_on_with(folder, perturber, brighten, tmp_path):
 def test_what_cannot_be_hidden_is_refused(folder, perturber, brighten):
     with pytest.raises(InputError, match="cannot hide or keep 'race'"):
         job_of(folder, perturber, brighten, keep=["race"])
+
+
+class Check:
+    """A reader that is misled by the first photo alone, by its size."""
+
+    def compare(self, before, after, face):
+        said = {"before": {"label": "f"}, "after": {"label": "f" if len(before) > 240 else "m"}}
+        return {"readings": {"a": {"gender": said}}, "match": {"accepted": True}}
+
+
+def test_a_check_is_counted(perturber, brighten, photo_of, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name, height in {"a.png": 240, "b.png": 260}.items():
+        image = photo_of((40, 60, 80), height=height, width=320)
+        Image.fromarray(image).save(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "a.txt").write_text("hello")
+    job = job_of(tmp_path / "photos", perturber, brighten, check=Check())
+    rows, _, summary = all_of(job, tmp_path / "out")
+    assert [(row["n_succeeded"], row["n_failed"]) for row in rows] == [(1, 0), (0, 1)]
+    assert summary["n_succeeded"] == summary["n_failed"] == 1
+    assert job.unread.left_out == {"text": ["a.txt"]}
+    unchecked = job_of(tmp_path / "photos", perturber, brighten)
+    assert "n_succeeded" not in unchecked.schema.names and job.settings != unchecked.settings

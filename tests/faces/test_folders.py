@@ -5,6 +5,7 @@ import os
 import pytest
 
 from sfumato.errors import InputError
+from sfumato.faces._opening import what_it_is
 from sfumato.faces.folders import look_through
 from sfumato.faces.kinds import kind_of
 from sfumato.faces.photos import PhotoError, read_photo
@@ -81,6 +82,13 @@ def test_photos_are_found_by_content_and_the_rest_is_named(folder):
         with pytest.raises(PhotoError) as caught:
             read_photo(folder / name)
         assert caught.value.reason.startswith(reason)
+
+
+def test_the_remedy_of_heic_is_not_what_is_installed():
+    assert what_it_is("HEIC").endswith("or pip install 'sfumato[heic]'")
+    assert what_it_is("HEIC", ["HEIF"]).startswith("the HEIC file is damaged")
+    with pytest.raises(PhotoError, match="the PNG file is damaged"):
+        read_photo(b"\x89PNG\r\n\x1a\n")
 
 
 def test_plainly_other_files_are_no_loss(folder):

@@ -7,7 +7,7 @@ import warnings
 from functools import cache
 
 from sfumato.errors import InputError
-from sfumato.faces.kinds import HEAD, TEXT, UNREAD, VIDEO, kind_of
+from sfumato.faces.kinds import HEAD, PHOTOS, TEXT, UNREAD, VIDEO, kind_of
 from sfumato.validation import need
 
 MAX_PIXELS = 100_000_000
@@ -81,7 +81,7 @@ def _opened(image_module, source, name):
             try:
                 image = image_module.open(stream, formats=formats)
             except image_module.UnidentifiedImageError as error:
-                raise NotKnownError(name, what_it_is(kind_of(head))) from error
+                raise NotKnownError(name, what_it_is(kind_of(head), formats)) from error
             except Exception as error:
                 raise PhotoError(name, damage("image", error)) from error
         with image:
@@ -98,10 +98,12 @@ def _prepare(image_module):
         pillow_heif.register_heif_opener()
 
 
-def what_it_is(kind):
-    """Return why content of a kind is not read, with the remedy."""
-    if kind == "HEIC":
+def what_it_is(kind, formats=()):
+    """Return why content of a kind is not read, with the remedy; ``formats`` are Pillow's."""
+    if kind == "HEIC" and "HEIF" not in formats:
         return "a HEIC photo; convert it to JPEG, or pip install 'sfumato[heic]'"
+    if kind in PHOTOS:
+        return f"the {kind} file is damaged (its header says nothing of a picture)"
     if kind in UNREAD:
         return f"a {kind} picture; {UNREAD[kind]}"
     if kind == VIDEO:
