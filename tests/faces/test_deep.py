@@ -27,6 +27,12 @@ def test_16_bit_colours_are_kept(ending):
     assert photo.white == 65_535 and photo.notes == ()
 
 
+def test_16_bits_with_transparency_are_told():
+    rgba = np.dstack([NOISE, np.full((24, 20), 65_535, np.uint16)])
+    photo = load_photo(cv2.imencode(".png", rgba)[1].tobytes())
+    assert photo.deep is None and photo.notes == ("its 16-bit values are read as 8 bits",)
+
+
 def test_a_png_of_16_bits_keeps_profile_and_exif():
     exif = Image.Exif()
     exif[0x010F] = "Canon"

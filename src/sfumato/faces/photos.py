@@ -137,7 +137,10 @@ def _decoded(image, source, name):
     if n_frames > 1:
         what = "pages" if kind == "TIFF" else "frames of its animation"
         notes.append(f"the first of {n_frames} {what} is used")
-    deep = _deep_colours(image, source, name)
+    is_deep = _has_deep_colours(image)
+    deep = _deep_colours(image, source, name) if is_deep else None
+    if is_deep and deep is None:
+        notes.append("its 16-bit values are read as 8 bits")
     # Of a PNG, asking for EXIF decodes it.
     orientation = 1 if deep is None else _orientation(image)
     image = _loaded(image, source, name, notes)
@@ -172,14 +175,18 @@ def _loaded(image, source, name, notes):
     return upright(found)
 
 
-def _deep_colours(image, source, name):
-    """Return 16-bit colours as they are stored; None where there are none, or transparency."""
-    if image.mode != "RGB" or has_alpha(image) or not image.tile:
-        return None
-    # Pillow itself keeps only 8 of the bits that its raw mode names, "RGB;16B".
-    rawmode = image.tile[0][3]
+def _has_deep_colours(image):
+    """Return whether a Pillow image has 16-bit colours, of which Pillow itself keeps 8."""
+    if image.format not in ("PNG", "TIFF") or not image.tile:
+        return False
+    rawmode = image.tile[0][3]  # Such as "RGB;16B".
     rawmode = rawmode if isinstance(rawmode, str) else (rawmode or [""])[0]
-    if image.format not in ("PNG", "TIFF") or ";16" not in str(rawmode):
+    return ";16" in str(rawmode) and not image.mode.startswith("I")
+
+
+def _deep_colours(image, source, name):
+    """Return 16-bit colours as they are stored; None with transparency, or if OpenCV cannot."""
+    if image.mode != "RGB" or has_alpha(image):
         return None
     pixels = deep_pixels.decode(content_of(source, name))
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
