@@ -1,9 +1,12 @@
 """A model's file is opened by what it holds, saved or exported."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from sfumato.data.info import TableInfo
 from sfumato.erasers.leace import LeaceEraser
@@ -60,3 +63,24 @@ def test_a_perturber_that_comes_along_is_opened_by_its_name(brighten, monkeypatc
     # The user's own file of that name goes first.
     save(brighten.BrightenPerturber(seed=7).fit(), tmp_path / "light")
     assert load("light", "perturber").seed == 7
+
+
+def test_a_name_of_nothing_lists_what_is_bundled():
+    with pytest.raises(InputError, match=r"dark: .* \(perturbers: .*privacynet; readers: dlib"):
+        load("dark")
+    with pytest.raises(InputError, match=r"dark: no such file\.$"):
+        load("dark", "eraser")
+
+
+def test_a_file_without_a_checksum_is_told(model, tmp_path, capsys):
+    from sfumato.cli.opening import open_model
+
+    save(model, tmp_path / "new")
+    assert isinstance(open_model(tmp_path / "new", "eraser"), SavedModel)
+    assert not capsys.readouterr().err
+    with safe_open(tmp_path / "new", framework="numpy") as file:
+        new = json.loads(file.metadata()["sfumato"])
+    old = {k: v for k, v in new.items() if k not in ("kind", "sha256")} | {"format": 1}
+    save_file(load_file(tmp_path / "new"), tmp_path / "old", {"sfumato": json.dumps(old)})
+    open_model(tmp_path / "old")
+    assert "old: format 1 has no checksum" in capsys.readouterr().err.replace("\n", "")

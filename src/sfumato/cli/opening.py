@@ -16,7 +16,7 @@ def open_model(source: str | Path, kind: str | None = None) -> Any:
     model = load(source, kind)
     if not model.checked:
         warn(
-            f"{source}: format 1 has no checksum, so damage to it may go unnoticed; write it "
-            "again: sfumato.save(sfumato.load(FILE), FILE)."
+            f"{source}: format 1 has no checksum, so damage to it may go unnoticed; fit it again, "
+            "or, if it works as it should, run sfumato.save(sfumato.load(FILE), FILE)."
         )
     return model

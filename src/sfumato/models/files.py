@@ -117,7 +117,8 @@ def _find(source: str | Path, kind: str | None) -> Path:
             for each in FOLDERS
             if kind in (None, each) and bundled(each)
         )
-        raise InputError(f"{source}: no such file, nor a bundled model ({listed or 'none'}).")
+        also = f", nor a bundled model ({listed})" if listed else ""
+        raise InputError(f"{source}: no such file{also}.")
     return known[str(source)]
 
 
