@@ -167,3 +167,17 @@ def test_templates_of_other_shapes_are_refused(info):
         ProtectedTemplates(np.ones(8), info, ["a"])
     with pytest.raises(InputError, match="2 ids"):
         ProtectedTemplates(np.ones((1, 8)), info, ["a", "b"])
+
+
+def test_people_may_be_numbers(tmp_path, table, people):
+    from sfumato.gallery import Gallery
+
+    X, _, _ = people
+    number = np.repeat(np.arange(12), 3)
+    path = table("numbers.parquet", identity=number.astype(float), image_id=np.arange(36))
+    made = Gallery.create(tmp_path / "numbers", path)
+    assert made.enrol(path).n_enrolled == 36
+    assert made.enrol(table("text.parquet", image_id=[str(k) for k in range(36)])).n_enrolled == 0
+    assert {row["person"] for row in made.list()} == {str(n) for n in range(12)}
+    assert made.verify(path, 7, threshold=0.9)["n_accepted"] >= 3
+    assert made.delete(7.0)["n_templates"] == 3

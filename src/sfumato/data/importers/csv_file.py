@@ -74,7 +74,9 @@ def _open(path, names, rejects):
     return pacsv.open_csv(
         path,
         read_options=pacsv.ReadOptions(block_size=8 << 20, encoding=_encoding(path)),
-        parse_options=pacsv.ParseOptions(invalid_row_handler=wrong_length),
+        parse_options=pacsv.ParseOptions(
+            invalid_row_handler=wrong_length, newlines_in_values=True
+        ),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             strings_can_be_null=True,
