@@ -147,7 +147,7 @@ class _Side:
 
     def alarms(self):
         """Return what makes the choice of rows, or their comparison, doubtful."""
-        unknown = [f"{note}." for note in unknown_origin(self.table.info, self.table.path)]
+        unknown = [f"{note}." for note in unknown_origin(self.table.info, "Raw table")]
         return unknown + self._doubtful_rows()
 
     def _doubtful_rows(self):
