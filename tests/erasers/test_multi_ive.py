@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.linalg import hadamard
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
@@ -13,11 +14,9 @@ from sfumato.erasers.multi_ive import MultiIveEraser, _independent, _principal
 from sfumato.errors import InputError
 
 N_FEATURES = 8
-SPREAD = np.linspace(3, 1, N_FEATURES)  # Of the principal components.
-
-
-def rotation(seed=0):
-    return np.linalg.qr(np.random.default_rng(seed).normal(size=(N_FEATURES, N_FEATURES)))[0]
+SPREAD = np.geomspace(16, 0.5, N_FEATURES)  # Of the principal components.
+# Every feature holds equally much of every component, so that scaling to unit variance turns none.
+ROTATION = hadamard(N_FEATURES) / N_FEATURES**0.5
 
 
 def leaking(rng, n, places):
@@ -26,7 +25,7 @@ def leaking(rng, n, places):
     scores = rng.normal(size=(n, N_FEATURES))
     scores[:, places] = signs * (1 + 0.1 * rng.normal(size=signs.shape))
     y = np.where(signs > 0, "yes", "no")
-    return (scores * SPREAD) @ rotation(), y[:, 0] if len(places) == 1 else y
+    return (scores * SPREAD) @ ROTATION, y[:, 0] if len(places) == 1 else y
 
 
 def scaled_twin(X):
@@ -47,19 +46,19 @@ def test_dropped_components_vanish_and_others_stay(rng):
 
 @pytest.mark.parametrize("attacker", [LogisticRegression(), SVC()])
 def test_takes_out_a_component_that_ive_cannot(rng, attacker):
-    (X, y), (X_unseen, y_unseen) = leaking(rng, 600, [3]), leaking(rng, 600, [3])
+    (X, y), (X_unseen, y_unseen) = leaking(rng, 1200, [3]), leaking(rng, 1200, [3])
 
     def accuracy(eraser):
         fitted = attacker.fit(eraser.transform(X), y)
         return balanced_accuracy_score(y_unseen, fitted.predict(eraser.transform(X_unseen)))
 
     assert accuracy(IveEraser(n_steps=2, n_eliminations=1).fit(X, y)) > 0.7
-    assert accuracy(MultiIveEraser(n_steps=2, n_eliminations=1).fit(X, y)) < 0.62
+    assert accuracy(MultiIveEraser(n_steps=2, n_eliminations=1).fit(X, y)) < 0.65
 
 
 @pytest.mark.parametrize("scheme", ["sequential", "joint", "summed"])
 def test_two_attributes(rng, scheme):
-    X, y = leaking(rng, 600, [1, 4])
+    X, y = leaking(rng, 1200, [2, 4])
     eraser = MultiIveEraser(scheme=scheme, n_steps=1, n_eliminations=2).fit(X, y)
     for column in y.T:
         before, after = (
@@ -148,7 +147,7 @@ def test_independent_components_take_out_a_source(rng):
         cross_val_score(LogisticRegression(), each, y).mean()
         for each in (scaled_twin(X), eraser.transform(X))
     )
-    assert before > 0.85 and after < 0.6
+    assert before > 0.8 and after < 0.65
     # The way there and back along what is left is a projection.
     np.testing.assert_allclose(eraser.map_ @ eraser.map_, eraser.map_, atol=1e-9)
 

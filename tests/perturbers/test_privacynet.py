@@ -153,13 +153,14 @@ def test_the_wanted_template_is_another():
 
     images, labels = draw(64)
     method = PrivacyNetPerturber(size=SIZE, width=4, n_critic=1)
-    recipe = PerturberRecipe(3, 8, n_rounds=1)
+    recipe = PerturberRecipe(1, 8, n_rounds=1)
     method.fit(images, labels, matcher=Blobs(), wanted=wanted, recipe=recipe)
     np.testing.assert_allclose(np.linalg.norm(seen[0], axis=1), 1, rtol=1e-5)
     plain = PrivacyNetPerturber(size=SIZE, width=4, n_critic=1)
     plain.fit(images, labels, matcher=Blobs(), recipe=recipe)
     # |R(X') - R(X)|^2 and |R(X') + R(X)|^2 of unit vectors add up to 4, at the first step.
-    assert method.history_[0]["matching"] > plain.history_[0]["matching"]
+    both = [m.history_[0]["matching"] for m in (method, plain)]
+    assert sum(both) == pytest.approx(4, abs=1e-3) and min(both) > 0
 
 
 def test_a_matcher_of_weight_0_is_only_watched():
@@ -187,7 +188,7 @@ class Stripes(torch.nn.Module):
 
 def test_adversaries_are_fooled_and_what_was_given_stays_as_it_was():
     pytest.importorskip("kornia", reason="needs the extra deep")
-    recipe = PerturberRecipe(60, 16, learning_rate=2e-3, n_rounds=2)
+    recipe = PerturberRecipe(4, 8, n_rounds=2)
     given = Stripes()
     plain, fooling = fit(recipe), fit(recipe, adversaries=[given])
     assert float(given.weight.detach()) == 40.0
