@@ -48,3 +48,17 @@ def test_people_fall_on_the_same_side_however_they_are_stored(tmp_path, rng, kin
         columns, _ = read_rows(FaceTable(path), Selection(half="eraser"))
         halves[name] = columns["image_id"].tolist()
     assert halves["numbers"] == halves["text"] and 0 < len(halves["text"]) < 80
+
+
+def test_a_row_of_zeros_is_refused_where_angles_are_compared(tmp_path, rng):
+    X = rng.normal(size=(40, 4))
+    X[9] = 0
+    batch = table_batch(
+        {"image_id": np.arange(40), "gender": ["f", "f", "m", "m"] * 10, "embedding": X}
+    )
+    for metric in ("cosine", "euclidean"):
+        info = TableInfo(encoder="toy", metric=metric)
+        write_table(tmp_path / f"{metric}.parquet", [batch], batch.schema, info)
+    with pytest.raises(InputError, match="cosine.parquet, row 9: an embedding of zeros has no"):
+        fit_table("leace", tmp_path / "cosine.parquet", ["gender"], tmp_path / "m")
+    fit_table("leace", tmp_path / "euclidean.parquet", ["gender"], tmp_path / "m")

@@ -115,7 +115,14 @@ def selected_batches(table, selection, labels=()):
     selection.check(table)
     table.require("embedding", *labels)
     columns = dict.fromkeys(["image_id", *selection.columns(table), *labels])
-    for _, batch, X in table.embedding_batches(list(columns)):
+    by_angle = table.info.metric not in ("euclidean", "agreement")
+    for start, batch, X in table.embedding_batches(list(columns)):
+        if by_angle and not X.any(axis=1).all():
+            row = start + int(np.flatnonzero(~X.any(axis=1))[0])
+            raise InputError(
+                f"{table.path}, row {row}: an embedding of zeros has no direction, which "
+                f"{table.info.metric} compares; drop the row."
+            )
         try:
             mask = selection.mask(batch)
         except InputError as error:
