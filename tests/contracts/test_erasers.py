@@ -1,21 +1,27 @@
 """What every registered eraser must do."""
 
+import math
+import re
+from numbers import Integral
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
+from sfumato._constraints import Interval, Optional, declared_constraints
 from sfumato._fitted import declared_state
 from sfumato.audit._pairing import compare_order
 from sfumato.data.planted import planted
+from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 from sfumato.models import SavedModel, load, save
 from sfumato.models.registry import ERASERS, eraser_class, method_name
 
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
-    "gradient-reversal": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8},
-    "maxent-arl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8},
+    "gradient-reversal": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "learning_rate": 0.01},
+    "maxent-arl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "learning_rate": 0.01},
     "pass": {"n_epochs": 1, "n_units": 8, "n_adversaries": 2},
     "lntl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "batch_size": 32},
     "pe-miu": {"block_size": 1},
@@ -125,7 +131,7 @@ class TestEraser:
         assert clone(make(name).fit(X, y)).get_params() == make(name).get_params()
 
     def test_strength_is_a_parameter(self, name):
-        strength = getattr(eraser_class(name), "strength", None)
+        strength = eraser_class(name).strength
         if strength is not None:
             parameter, values = strength
             assert parameter in make(name).get_params()
@@ -159,3 +165,122 @@ def test_unknown_method_lists_the_known():
     known = ", ".join(ERASERS)
     with pytest.raises(InputError, match=f"method must be one of {known}, got 'x'"):
         eraser_class("x")
+
+
+def numeric_rules(name):
+    """Return the rules of an eraser's numeric parameters, without ``Optional`` around them."""
+    for parameter, rule in declared_constraints(eraser_class(name)).items():
+        inner = rule.constraint if isinstance(rule, Optional) else rule
+        if isinstance(inner, Interval) and parameter in eraser_class(name)().get_params():
+            yield parameter, rule, inner
+
+
+@pytest.mark.parametrize("name", ERASERS)
+def test_every_parameter_has_a_rule_that_the_default_keeps(name):
+    eraser = eraser_class(name)()
+    rules = declared_constraints(type(eraser))
+    for parameter, value in eraser.get_params().items():
+        assert rules[parameter].accepts(value), parameter
+
+
+@pytest.mark.parametrize("name", ERASERS)
+def test_bad_numbers_are_refused_with_name_rule_and_value(name, data):
+    kind = eraser_class(name)
+    for parameter, rule, _ in numeric_rules(name):
+        for bad in ("three", -1, math.nan, math.inf):
+            told = f"{kind.__name__}: {parameter} must be {rule.describe()}, got {bad!r}."
+            with pytest.raises(InputError, match=f"^{re.escape(told)}$"):
+                kind(**{parameter: bad}).fit(*data)
+
+
+def ends(rule):
+    """Return an interval's least and greatest value, of those that do not take forever."""
+    if rule.kind is Integral:
+        return [value for value in (rule.low, rule.high) if value < 300]
+    low = rule.low if rule.closed in ("both", "left") else np.nextafter(rule.low, 1)
+    high = rule.high if rule.closed in ("both", "right") else np.nextafter(rule.high, 0)
+    return [float(low), min(float(high), 1e6)]
+
+
+def shape(X):
+    """Return the rows' distances from each other, in units of their mean."""
+    distances = np.linalg.norm(X[:, None] - X, axis=2)
+    return distances / distances.mean()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", ERASERS)
+def test_at_the_ends_of_its_rules_it_erases_something_or_is_refused(name):
+    rng = np.random.default_rng(0)
+    y = np.repeat(["f", "m"], 40)
+    X = rng.normal(size=(80, 6)) + np.where(y == "m", 4.0, 0.0)[:, None]
+    for parameter, _, rule in numeric_rules(name):
+        for value in ends(rule):
+            eraser = make(name).set_params(**{parameter: value})
+            try:
+                out = eraser.fit(X, y).transform(X)
+            except InputError:
+                continue
+            for before in (X, unit_rows(X)):
+                assert np.abs(shape(out) - shape(before)).max() > 1e-4, (parameter, value)
+
+
+@pytest.mark.parametrize("name", ERASERS)
+def test_rows_that_cannot_be_learnt_from_are_refused_in_one_line(name, data):
+    X, y = data
+    for bad, told in (
+        (X[:1], "X needs at least 2 rows, got n_samples = 1"),
+        (np.zeros_like(X), "X: all 80 rows are zero"),
+        (np.ones_like(X), "X: all 80 rows are equal"),
+        (X * 1e25, "X, row 0: features must be at most 1e\\+15 in size, got .*e\\+24"),
+    ):
+        with pytest.raises(InputError, match=told) as error:
+            make(name).fit(bad, y[: len(bad)])
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ERASERS)
+def test_bad_labels_are_refused_in_one_line(name, data):
+    X, y = data
+    eraser = make(name)
+    if not eraser.reads_labels:
+        eraser.fit(X)
+        return
+    with pytest.raises(InputError, match="y needs at least 2 classes, got f"):
+        eraser.fit(X, np.full(80, "f"))
+    with pytest.raises(InputError, match="y, attribute 1 needs at least 2 classes, got 7"):
+        eraser.fit(X, np.column_stack([y, np.full(80, 7)]))
+    missing = y.astype(object)
+    missing[5] = None
+    with pytest.raises(InputError, match="y, row 5: the label is missing"):
+        eraser.fit(X, missing)
+    with pytest.raises(InputError, match="requires y to be passed"):
+        eraser.fit(X)
+    if not eraser.continuous:
+        with pytest.raises(InputError, match="y is continuous .80 distinct numbers"):
+            eraser.fit(X, np.arange(80.0))
+
+
+@pytest.mark.parametrize("name", ERASERS)
+def test_what_it_does_not_use_is_refused(name, data):
+    X, y = data
+    eraser = make(name)
+    for argument in {"context", "primary"} - set(eraser.uses):
+        with pytest.raises(InputError, match=f"takes no {argument}; leave it out"):
+            eraser.fit(X, y, **{argument: y})
+    with pytest.raises(InputError, match="identity must have one entry a row, 80, got 3"):
+        eraser.fit(X, y, identity=[1, 2, 3])
+
+
+@pytest.mark.parametrize("name", ERASERS)
+def test_a_broken_model_raises(name, data):
+    X, y = data
+    eraser = make(name).fit(X, y)
+    for value in vars(eraser).values():
+        for array in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.flags.writeable:
+                array[:] = np.nan
+    if name in ("negative-face", "pe-miu"):  # Comparisons and a shuffle: no number is made.
+        return
+    with pytest.raises(InputError, match="the result of row 0 is not finite"):
+        eraser.transform(X)

@@ -1,8 +1,10 @@
 import copy
 
+import numpy as np
 import pytest
 
-from sfumato.erasers.lntl import step
+from sfumato.erasers.lntl import LearningNotToLearnEraser, step
+from sfumato.errors import InputError
 
 torch = pytest.importorskip("torch")
 
@@ -73,3 +75,13 @@ def test_a_step_is_the_two_updates_written_out(entropy_weight, reversal):
     theirs = torch.nn.ModuleList([expected[0], expected[1], *expected[2]])
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_without_weights_templates_stay_and_that_is_refused():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 8)), np.repeat(["f", "m"], 100)
+    X[:, 0] += np.where(y == "f", 1.0, -1.0)
+    free = {"n_epochs": 20, "n_hidden": 8}
+    with pytest.raises(InputError, match="LearningNotToLearnEraser erases nothing: .*1e-09"):
+        LearningNotToLearnEraser(entropy_weight=1e-9, reversal=0, **free).fit(X, y)
+    LearningNotToLearnEraser(**free).fit(X, y)

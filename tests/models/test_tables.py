@@ -1,13 +1,18 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from sfumato.data.columns import embedding_array
+from sfumato.data.info import TableInfo
 from sfumato.data.selection import Selection, read_rows
 from sfumato.data.simulate import write_simulated
-from sfumato.data.tables import FaceTable
+from sfumato.data.tables import FaceTable, write_table
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.models import load, save
 from sfumato.models.tables import fit_table, protect_table
+
+ALL = Selection()
 
 
 @pytest.fixture
@@ -88,7 +93,6 @@ def test_nothing_is_overwritten_unasked(table, tmp_path):
 
 
 def test_photos_do_not_travel_with_protected_templates(tmp_path, table):
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = pq.read_table(table)
@@ -145,3 +149,73 @@ def test_several_tables_and_context(tmp_path):
         fit_table("leace", paths[0], ["gender"], tmp_path / "x", context=["race"])
     with pytest.raises(InputError, match="unknown label column 'mood'"):
         fit_table("barycentre", paths[0], ["gender"], tmp_path / "x", context=["mood"])
+
+
+def table_of(path, **columns):
+    """Write rows that carry three whole-number groups and an age."""
+    rng = np.random.default_rng(0)
+    group, age = rng.integers(0, 3, 900), rng.uniform(20, 80, 900)
+    X = rng.normal(size=(900, 6)).astype("f4")
+    X[:, 0] += np.array([0, 4, 0])[group]
+    X[:, 1] += age / 10
+    rows = {
+        "image_id": [f"i{n}" for n in range(900)],
+        "group": group,
+        "code": group.astype(float),
+        "age_years": age,
+        "one": ["m"] * 900,
+    } | columns
+    write_table(
+        path,
+        [pa.RecordBatch.from_pydict(rows | {"embedding": embedding_array(X)})],
+        pa.schema(
+            [(k, pa.array(v).type) for k, v in rows.items()]
+            + [("embedding", pa.list_(pa.float32(), 6))]
+        ),
+        TableInfo(source="drawn", dimension=6),
+    )
+    return X, group, age
+
+
+@pytest.mark.parametrize("batch_rows", [10, 100_000])
+def test_few_whole_numbers_are_classes_and_many_numbers_a_scale(tmp_path, monkeypatch, batch_rows):
+    # The first batch alone has 10 rows of different ages, or few: no batch decides.
+    X, group, age = table_of(tmp_path / "t.parquet")
+    batches = FaceTable.embedding_batches
+    monkeypatch.setattr(
+        FaceTable, "embedding_batches", lambda self, c: batches(self, c, batch_rows=batch_rows)
+    )
+    for name in ("group", "code"):
+        model = fit_table("leace", tmp_path / "t.parquet", [name], tmp_path / name, selection=ALL)
+        erased = model.eraser.transform(X)
+        # Centre 1 stood apart; a line through 0, 1, 2 would not have seen it.
+        means = np.stack([erased[group == k].mean(axis=0) for k in range(3)])
+        assert np.ptp(means, axis=0).max() < 1e-4
+        assert "treated" not in model.fitted_on
+    model = fit_table(
+        "leace", tmp_path / "t.parquet", ["age_years"], tmp_path / "a", selection=ALL
+    )
+    erased = model.eraser.transform(X)
+    assert max(abs(np.corrcoef(erased[:, k], age)[0, 1]) for k in range(6)) < 1e-3
+    assert model.fitted_on["treated"] == {
+        "age_years": "continuous, 900 distinct values, taken out as numbers"
+    }
+
+
+def test_other_methods_cut_a_scale_into_groups_and_say_so(tmp_path):
+    table_of(tmp_path / "t.parquet")
+    model = fit_table("mean-projection", tmp_path / "t.parquet", ["age_years"], tmp_path / "m")
+    assert model.fitted_on["treated"] == {
+        "age_years": "continuous, 900 distinct values, cut into 3 groups"
+    }
+    assert load(tmp_path / "m").fitted_on == model.fitted_on
+
+
+@pytest.mark.parametrize("method", ["leace", "mean-projection"])
+def test_one_class_is_refused_by_the_column_s_name(tmp_path, method):
+    table_of(tmp_path / "t.parquet")
+    with pytest.raises(
+        InputError, match="^one (is m in every row|needs at least 2 classes, got m)"
+    ):
+        fit_table(method, tmp_path / "t.parquet", ["one"], tmp_path / "m")
+    assert not (tmp_path / "m").exists()

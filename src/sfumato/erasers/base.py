@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sfumato._constraints import Constraint, check_parameters
 from sfumato.data.labels import as_names, class_codes
 from sfumato.erasers._attributes import Attribute, check_length, read_attributes
+from sfumato.erasers._effect import Sample, check_effect
 from sfumato.erasers._graph import Graph
 from sfumato.erasers._rows import check_variation, refuse_large, sum_of_squares
 from sfumato.erasers._rules import LARGEST
@@ -153,6 +154,8 @@ class Eraser(TransformerMixin, BaseEstimator):
             primary=self._primary(primary, rows),
             progress=progress,
         )
+        sample = Sample().add(rows, [attribute.values for attribute in attributes])
+        check_effect(self, sample, [attribute.classes for attribute in attributes])
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:

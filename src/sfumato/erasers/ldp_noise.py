@@ -21,7 +21,7 @@ from sfumato._constraints import Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import normal, row_keys
 from sfumato.erasers._graph import no_graph
-from sfumato.erasers._rules import KEY, LARGEST
+from sfumato.erasers._rules import KEY
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 from sfumato.validation import check_fraction
@@ -34,13 +34,13 @@ class LocalDpEraser(Eraser):
 
     Parameters
     ----------
-    epsilon : float in (0, 1e6], default=100
+    epsilon : float in [1e-6, 1e6], default=100
         Privacy loss of one release. Up to 1 is usually called strong, above 10 hardly
         meaningful; but templates of 128 features cannot be matched there, see Notes. The
         default is ours.
-    delta : float in (0, 0.5], default=1e-5
+    delta : float in [1e-30, 0.5], default=1e-5
         Probability with which the loss may exceed ``epsilon``; the choice is ours.
-    clip : float, > 0, default=1
+    clip : float in [1e-6, 1e6], default=1
         Length ``C`` to which longer embeddings are shortened.
     seed : int, default=0
         Chooses the noise. The guarantee holds only towards those who do not know it (all know
@@ -91,10 +91,10 @@ class LocalDpEraser(Eraser):
     """
 
     constraints = {
-        # Beyond these the noise vanishes beside the template.
-        "epsilon": Interval(Real, 0, 1e6, closed="right"),
-        "delta": Interval(Real, 0, 0.5, closed="right"),
-        "clip": Interval(Real, 0, LARGEST, closed="right"),
+        # At the far ends the noise vanishes beside the template, or rounding drowns both.
+        "epsilon": Interval(Real, 1e-6, 1e6, closed="both"),
+        "delta": Interval(Real, 1e-30, 0.5, closed="both"),
+        "clip": Interval(Real, 1e-6, 1e6, closed="both"),
         "seed": KEY,
     }
     reads_labels = False

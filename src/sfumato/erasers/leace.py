@@ -19,6 +19,7 @@ from sfumato._constraints import check_parameters
 from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import as_text, is_missing
 from sfumato.erasers._attributes import check_length
+from sfumato.erasers._effect import Sample, check_effect
 from sfumato.erasers._leace_sums import LeaceSums
 from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
 from sfumato.erasers._rules import SHARE
@@ -147,6 +148,7 @@ class LeaceFitter:
         self._eraser, self._continuous = eraser, dict(continuous)
         self._sums: LeaceSums | None = None
         self._ends: dict[str, Any] = {name: set() for name in continuous}
+        self._sample = Sample()
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Add rows.
@@ -168,7 +170,10 @@ class LeaceFitter:
         if self._sums is None:
             self._sums = LeaceSums(rows, list(self._continuous.values()))
         named = zip(self._continuous.items(), columns, strict=True)
-        self._sums.add(rows, [self._column(*about, values) for about, values in named])
+        coded = [self._column(*about, values) for about, values in named]
+        self._sums.add(rows, coded)
+        # Numbers of classes differ from part to part, names do not.
+        self._sample.add(rows, [v if c is None else np.array(c, object)[v] for c, v in coded])
         return self
 
     def finish(self) -> LeaceEraser:
@@ -183,6 +188,12 @@ class LeaceFitter:
                     "erased."
                 )
         self._eraser._solve(self._sums)
+        classes: list[Any] = [None] * len(self._continuous)
+        for n, continuous in enumerate(self._continuous.values()):
+            if not continuous:
+                names, codes = np.unique(self._sample.columns[n].astype(str), return_inverse=True)
+                classes[n], self._sample.columns[n] = names.tolist(), codes
+        check_effect(self._eraser, self._sample, classes)
         return self._eraser
 
     def _column(self, name, continuous, values):

@@ -166,6 +166,8 @@ class RlaceEraser(Eraser):
             # d(loss) / dP = -X' slope W'; P climbs.
             uphill = X[rows].T @ slope @ W.T
             P = keep * P - rate / 2 * (uphill + uphill.T)
+            if not np.isfinite(P).all():
+                raise InputError(f"Training diverged at step {step}. Lower `learning_rate`.")
             P, vectors = fantope_projection(P, rank)
             rows = rng.integers(n, size=self.batch_size)
             left = X[rows] - X[rows] @ P
