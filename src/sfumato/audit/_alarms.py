@@ -1,11 +1,21 @@
 """What should make a reader distrust an audit's figures."""
 
+from typing import Any
+
 N_TEST_IDENTITIES = 30
 # An attacker that learnt nothing still overfits by about this much.
 TRAINING_MARGIN = 0.03
 
 
-def raise_alarms(before, after, chance, judge, identities_known, *, level=0.95):
+def raise_alarms(
+    before: Any,
+    after: Any,
+    chance: float,
+    judge: Any,
+    identities_known: bool,
+    *,
+    level: float = 0.95,
+) -> Any:
     """Return the alarms of an audit, one sentence each.
 
     Parameters

@@ -1,14 +1,19 @@
 """The training of the network that undoes a perturber."""
 
+from typing import Any
+
 import torch
 
 from sfumato.losses.gan import reconstruction_loss
 from sfumato.nets.privacynet import Generator
+from sfumato.outcomes import Progress
 from sfumato.training.loop import make_fabric
 from sfumato.training.networks import Schedule, train_networks
 
 
-def train_inversion(method, protected, original, recipe, progress):
+def train_inversion(
+    method: Any, protected: Any, original: Any, recipe: Any, progress: Progress | None
+) -> Any:
     """Return a network from protected to original pictures, trained by the mean L1 distance."""
     fabric = make_fabric(recipe.accelerator, precision=recipe.precision)
     with torch.random.fork_rng(devices=[]):

@@ -1,6 +1,9 @@
 """The similarity attack on protected templates (Osorio-Roig et al. [1]_)."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
@@ -44,12 +47,14 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
        IEEE TBIOM 2022, arXiv:2111.12405.
     """
 
-    def __init__(self, *, aggregate="mean", n_top=10, metric="cosine"):
+    def __init__(
+        self, *, aggregate: str = "mean", n_top: int = 10, metric: str = "cosine"
+    ) -> None:
         self.aggregate = aggregate
         self.n_top = n_top
         self.metric = metric
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Store the labelled database."""
         check_choice(self.aggregate, AGGREGATES, "aggregate")
         matcher = comparator(self.metric)
@@ -60,24 +65,24 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
         self.database_, self.labels_ = matcher.prepare(X[order]), codes[order]
         return self
 
-    def decision_table(self, X, *, exclude_self=False):
+    def decision_table(self, X: ArrayLike, *, exclude_self: bool = False) -> Any:
         """Return every class's aggregate, an array of shape (n_samples, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         ranked = self._ranked(X, self.n_top, exclude_self)
         return np.stack([_aggregate(top, self.aggregate) for top in ranked], axis=1)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Any:
         """Return the class with the largest aggregate for each row."""
         table = self.decision_table(X)
         return self.classes_[table.argmax(axis=1)]
 
-    def score_without_self(self):
+    def score_without_self(self) -> float:
         """Return the balanced accuracy on the database, each row compared with the others."""
         table = self.decision_table(self.database_, exclude_self=True)
         return float(balanced_accuracy_score(self.labels_, table.argmax(axis=1)))
 
-    def tune(self, X, y, folds, grid):
+    def tune(self, X: NDArray[Any], y: NDArray[Any], folds: Any, grid: Any) -> tuple[Any, ...]:
         """Return the best parameters of a grid and their mean balanced accuracy over folds.
 
         The scores of a fold are ranked once for the whole grid.

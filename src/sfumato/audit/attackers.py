@@ -6,7 +6,9 @@ way a matcher does. Each comes with the grid over which it is tuned.
 
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -34,7 +36,9 @@ class Attacker:
     view: str = "polar"
 
 
-def attackers(n_features, names=None, *, seed=0, metric="cosine"):
+def attackers(
+    n_features: int, names: list[str] | None = None, *, seed: int = 0, metric: str = "cosine"
+) -> list[Attacker]:
     """Return the attackers of the suite, all or those named.
 
     Parameters
@@ -146,7 +150,14 @@ class TrainedAttacker:
     converged: bool = True
 
 
-def train_attacker(attacker, X, y, identity, *, n_folds=3):
+def train_attacker(
+    attacker: Attacker,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    identity: NDArray[Any],
+    *,
+    n_folds: int = 3,
+) -> TrainedAttacker:
     """Tune an attacker by identity-grouped cross-validation and refit it on all rows.
 
     Parameters

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.data.info import check_metric
 from sfumato.data.pairs import JoinedPairs
@@ -46,17 +47,17 @@ class _Settings:
 
 
 def match_all(
-    X,
-    identity,
-    protected=None,
+    X: ArrayLike,
+    identity: ArrayLike,
+    protected: ArrayLike | None = None,
     *,
-    metric="cosine",
-    protected_metric=None,
-    fmr=1e-3,
-    n_resamples=500,
-    seed=0,
-    max_impostor=MAX_IMPOSTOR,
-):
+    metric: str = "cosine",
+    protected_metric: str | None = None,
+    fmr: float = 1e-3,
+    n_resamples: int = 500,
+    seed: int = 0,
+    max_impostor: int = MAX_IMPOSTOR,
+) -> dict[str, Matching]:
     """Compare all rows with all others, before and after protection.
 
     Parameters
@@ -107,9 +108,16 @@ def match_all(
 
 
 def match_pairs(
-    X, pairs, protected=None, *, metric="cosine", protected_metric=None, fmr=1e-3,
-    n_resamples=500, seed=0,
-):  # fmt: skip
+    X: ArrayLike,
+    pairs: JoinedPairs,
+    protected: Any = None,
+    *,
+    metric: str = "cosine",
+    protected_metric: Any = None,
+    fmr: float = 1e-3,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Matching]:
     """Compare listed pairs of rows, before and after protection.
 
     Parameters

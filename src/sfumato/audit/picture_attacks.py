@@ -10,26 +10,30 @@ References
    privacy-enhancing techniques", TDSC 2022, arXiv:2211.08864.
 """
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, median_filter
 
 from sfumato.audit.pictures import to_bytes
 from sfumato.metrics.verification import eer
+from sfumato.outcomes import Progress
 from sfumato.perturbers.images import Pictures, check_images
 from sfumato.validation import need
 
 
-def blurred(images, sigma=1.0):
+def blurred(images: Any, sigma: float = 1.0) -> Any:
     """Return pictures smoothed by a Gaussian of so many pixels."""
     return gaussian_filter(check_images(images), (0, 0, sigma, sigma)).clip(0, 1)
 
 
-def denoised(images, size=3):
+def denoised(images: Any, size: int = 3) -> Any:
     """Return pictures with every pixel the median of its neighbourhood."""
     return median_filter(check_images(images), (1, 1, size, size))
 
 
-def resampled(images, factor=2):
+def resampled(images: Any, factor: int = 2) -> Any:
     """Return pictures made smaller by averaging and larger again by bicubic interpolation."""
     torch = need("torch", "deep")
     x = torch.from_numpy(check_images(images))
@@ -42,7 +46,16 @@ def resampled(images, factor=2):
 RESTORATIONS = {"blur": blurred, "denoise": denoised, "resample": resampled}
 
 
-def retrained(images, y, tested, architecture, recipe, *, start=None, progress=None):
+def retrained(
+    images: ArrayLike,
+    y: ArrayLike,
+    tested: ArrayLike,
+    architecture: Any,
+    recipe: Any,
+    *,
+    start: Any = None,
+    progress: Progress | None = None,
+) -> NDArray[Any]:
     """Train a reader on protected pictures; return what it says of others.
 
     Parameters
@@ -74,7 +87,15 @@ def retrained(images, y, tested, architecture, recipe, *, start=None, progress=N
     return reader.read(to_bytes(tested))["y"].probabilities[:, 1]
 
 
-def detected(original, protected, tested, architecture, recipe, *, progress=None):
+def detected(
+    original: NDArray[Any],
+    protected: NDArray[Any],
+    tested: tuple[Any, ...],
+    architecture: Any,
+    recipe: Any,
+    *,
+    progress: Progress | None = None,
+) -> Any:
     """Return the EER of a freshly trained network at telling protected from original.
 
     Parameters
@@ -106,10 +127,12 @@ class Inversion:
     seed : int, default=0
     """
 
-    def __init__(self, *, size=64, width=32, seed=0):
+    def __init__(self, *, size: int = 64, width: int = 32, seed: int = 0) -> None:
         self.size, self.width, self.seed = size, width, seed
 
-    def fit(self, protected, original, recipe, *, progress=None):
+    def fit(
+        self, protected: Any, original: Any, recipe: Any, *, progress: Progress | None = None
+    ) -> Self:
         """Train it; ``recipe`` is one of :mod:`sfumato.perturbers.recipes`; returns self."""
         from sfumato.audit._picture_training import train_inversion
 
@@ -117,7 +140,7 @@ class Inversion:
         self._net = train_inversion(self, *pairs, recipe, progress)
         return self
 
-    def restore(self, images):
+    def restore(self, images: Any) -> Any:
         """Return what the network takes for the originals, shape and range as given."""
         torch = need("torch", "deep")
         from sfumato.perturbers.images import resized

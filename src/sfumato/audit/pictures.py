@@ -1,8 +1,10 @@
 """What machines say of cut-out faces, before and after a perturber: readers and matchers."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import ZOOM, crop_landmarks
@@ -39,7 +41,9 @@ class Seen:
     metrics: dict = field(default_factory=dict)
 
 
-def look(images, readers, encoders, *, zoom=ZOOM):
+def look(
+    images: ArrayLike, readers: dict[str, Any], encoders: dict[str, Any], *, zoom: float = ZOOM
+) -> Seen:
     """Let readers and encoders look at cut-out faces.
 
     Parameters
@@ -74,7 +78,7 @@ def look(images, readers, encoders, *, zoom=ZOOM):
     return Seen(scores, templates, {name: e.metric for name, e in encoders.items()})
 
 
-def to_bytes(images):
+def to_bytes(images: Any) -> Any:
     """Return pictures in [0, 1] as uint8 of shape (n_images, height, width, 3)."""
     planes = check_images(images).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(np.rint(255 * planes).astype(np.uint8))
@@ -92,7 +96,7 @@ def _scores(reading, attribute):
     return high / (low + high).clip(1e-12)
 
 
-def attribute_figures(seen, labels):
+def attribute_figures(seen: Seen, labels: dict[str, ArrayLike]) -> Any:
     """Return how well each reader reads each attribute.
 
     Parameters
@@ -121,7 +125,7 @@ def attribute_figures(seen, labels):
     return found
 
 
-def pairing_figures(original, protected, identity, *, seed=0):
+def pairing_figures(original: Seen, protected: Seen, identity: ArrayLike, *, seed: int = 0) -> Any:
     """Return how well each encoder matches, in the four pairings.
 
     Parameters

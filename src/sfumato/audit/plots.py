@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from sfumato.metrics.verification import det_curve
@@ -35,7 +36,7 @@ N_TSNE = 1000
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4)
 
 
-def leakage_plot(audit):
+def leakage_plot(audit: Any) -> Any:
     """Draw every attacker's balanced accuracy with its interval, before and after."""
     names = sorted(
         audit.before.attacks, key=lambda name: audit.before.attacks[name].balanced_accuracy
@@ -71,7 +72,7 @@ def leakage_plot(audit):
         return _svg(figure)
 
 
-def matching_plot(scores):
+def matching_plot(scores: dict[str, Any]) -> Any:
     """Draw ROC and DET before and after.
 
     Parameters
@@ -107,7 +108,7 @@ def _curve(genuine, impostor):
     return np.asarray(fmr), np.asarray(fnmr)
 
 
-def histogram_plot(scores):
+def histogram_plot(scores: Any) -> Any:
     """Draw genuine and impostor scores, one panel for before and one for after."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.6, 2.9), layout="constrained")
@@ -125,7 +126,7 @@ def histogram_plot(scores):
         return _svg(figure)
 
 
-def tsne_plot(versions, y, *, seed=0):
+def tsne_plot(versions: dict[str, NDArray[Any]], y: NDArray[Any], *, seed: int = 0) -> Any:
     """Draw t-SNE maps coloured by the attribute, one panel a version of the embeddings.
 
     Parameters

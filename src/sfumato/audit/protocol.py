@@ -10,8 +10,10 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.audit import _alarms, _structure
 from sfumato.audit.attackers import NAMES, train_attacker
@@ -29,6 +31,7 @@ from sfumato.metrics.leakage import (
     attack_advantage,
     relative_reduction,
 )
+from sfumato.outcomes import Progress
 from sfumato.validation import check_embeddings
 
 # Impostor scores of the test people; more are sampled.
@@ -37,22 +40,22 @@ MATCHING_RESAMPLES = 500
 
 
 def audit(
-    X,
-    y,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    identity=None,
-    protected=None,
-    test=None,
-    attribute="attribute",
-    metric="cosine",
-    protected_metric=None,
-    attackers=None,
-    test_share=0.3,
-    max_train_rows=6000,
-    n_resamples=1000,
-    seed=0,
-    progress=None,
-):
+    identity: ArrayLike | None = None,
+    protected: ArrayLike | None = None,
+    test: dict[str, Any] | None = None,
+    attribute: str = "attribute",
+    metric: str = "cosine",
+    protected_metric: str | None = None,
+    attackers: list[str] | None = None,
+    test_share: float = 0.3,
+    max_train_rows: int = 6000,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Audit:
     """Train attackers afresh on embeddings, and report what the strongest reads.
 
     Parameters
@@ -158,7 +161,9 @@ class _Rows:
     protected: np.ndarray | None = None
 
     @classmethod
-    def checked(cls, X, y, identity=None, protected=None):
+    def checked(
+        cls, X: ArrayLike, y: ArrayLike, identity: ArrayLike | None = None, protected: Any = None
+    ) -> Any:
         X, y = check_embeddings(X), as_classes(y)
         identity = as_text(np.arange(len(X)) if identity is None else identity)
         arrays = {"y": y, "identity": identity}
@@ -171,22 +176,22 @@ class _Rows:
         rows = cls(X, y, identity, protected).take(present)
         return cls(rows.X, rows.y.astype(str), as_names(rows.identity), rows.protected)
 
-    def take(self, rows):
+    def take(self, rows: Any) -> Any:
         erased = None if self.protected is None else self.protected[rows]
         return _Rows(self.X[rows], self.y[rows], self.identity[rows], erased)
 
 
 class _Steps:
-    def __init__(self, progress, n_total):
+    def __init__(self, progress: Progress | None, n_total: Any) -> None:
         self.progress, self.n_done, self.n_total = progress, 0, n_total
 
-    def __call__(self, what):
+    def __call__(self, what: Any) -> None:
         if self.progress is not None:
             self.progress(self.n_done, self.n_total, what)
         self.n_done += 1
 
 
-def check_classes(train, tested, *, n_people=6):
+def check_classes(train: Any, tested: Any, *, n_people: int = 6) -> Any:
     """Return the sorted classes, or refuse what cannot be trained and tested on."""
     classes = sorted(set(train.y.tolist()) | set(tested.y.tolist()))
     if len(classes) < 2:

@@ -5,11 +5,13 @@ SensitiveNets, Fig. 3 (gender and ethnicity) and Emotional-Blinded Face Represen
 the template, and dropping features does not take it out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
@@ -20,6 +22,7 @@ from sfumato.audit.protocol import check_classes
 from sfumato.data.labels import as_classes, as_names
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 from sfumato.validation import check_embeddings
 
 REMOVED = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -41,16 +44,16 @@ class Curve:
     accuracy: np.ndarray
 
     @property
-    def mean(self):
+    def mean(self) -> Any:
         """Mean over the repetitions, shape (n_shares,)."""
         return self.accuracy.mean(axis=1)
 
     @property
-    def deviation(self):
+    def deviation(self) -> Any:
         """Standard deviation over the repetitions, shape (n_shares,)."""
         return self.accuracy.std(axis=1, ddof=1)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "n_left": self.n_left.tolist(),
@@ -79,7 +82,7 @@ class RemovedFeatures:
     before: Curve
     after: Curve | None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         sides = {"before": self.before, "after": self.after}
         curves = {name: curve.to_dict() for name, curve in sides.items() if curve is not None}
@@ -87,19 +90,19 @@ class RemovedFeatures:
 
 
 def accuracy_without_features(
-    X,
-    y,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    identity=None,
-    protected=None,
-    classifier=None,
-    removed=REMOVED,
-    n_repeats=5,
-    test_share=1 / 6,
-    max_train_rows=9000,
-    seed=0,
-    progress=None,
-):
+    identity: ArrayLike | None = None,
+    protected: ArrayLike | None = None,
+    classifier: Any = None,
+    removed: Sequence[float] = REMOVED,
+    n_repeats: int = 5,
+    test_share: float = 1 / 6,
+    max_train_rows: int = 9000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> RemovedFeatures:
     """Train a classifier on fewer and fewer randomly chosen features, and test it.
 
     Parameters

@@ -4,6 +4,7 @@ import datetime
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
@@ -15,7 +16,7 @@ from sfumato.files import atomic_path
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "matplotlib")
 
 
-def write_report(audits, path):
+def write_report(audits: list[Any], path: str | Path) -> None:
     """Write audits as one HTML page that needs no other file and no network.
 
     Parameters
@@ -29,7 +30,7 @@ def write_report(audits, path):
         temporary.write_text(report_page(audits), encoding="utf-8")
 
 
-def report_page(audits):
+def report_page(audits: Any) -> Any:
     """Return the page of :func:`write_report`."""
     environment = Environment(
         loader=PackageLoader("sfumato.audit"),
@@ -71,7 +72,7 @@ def _section(audit):
     return section
 
 
-def verdict(audit):
+def verdict(audit: Any) -> str:
     """Return the finding in one sentence, no stronger than the interval allows."""
     attack = audit.final.headline
     low, high = attack.ci95

@@ -1,6 +1,8 @@
 """What an audit found, and its JSON form."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ class AttackResult:
     converged: bool
     correct: np.ndarray = field(repr=False, compare=False)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         hidden = ("attacker", "correct")
         return {key: value for key, value in vars(self).items() if key not in hidden}
@@ -33,11 +35,11 @@ class Leakage:
     strongest: str
 
     @property
-    def headline(self):
+    def headline(self) -> Any:
         """The strongest attacker's result."""
         return self.attacks[self.strongest]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "strongest": self.strongest,
@@ -95,11 +97,11 @@ class Audit:
     provenance: list = field(default_factory=list)
 
     @property
-    def final(self):
+    def final(self) -> Any:
         """The leakage asked for: of the protected embeddings if given, else of the raw ones."""
         return self.after or self.before
 
-    def to_dict(self):
+    def to_dict(self) -> Any:
         """Return the JSON form, the schema of ``audit --json``."""
         result = {
             "classes": self.classes,
@@ -123,7 +125,7 @@ class Audit:
             }
         return result
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write the report, one self-contained HTML page."""
         from sfumato.audit.report import write_report
 

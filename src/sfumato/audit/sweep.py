@@ -1,6 +1,8 @@
 """Pareto sweeps: an eraser over its strength, leakage against the cost in matching."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -11,6 +13,7 @@ from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.models.tables import labelled_rows, make_eraser
+from sfumato.outcomes import Progress
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,22 @@ class Point:
     eer: float
     alarms: list
 
-    def to_dict(self):
+    def to_dict(self) -> Any:
         """Return the JSON form."""
         return asdict(self)
 
 
-def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progress=None, **options):
+def sweep(
+    eraser: Any,
+    fit: dict[str, Any],
+    rows: dict[str, Any],
+    *,
+    test: dict[str, Any] | None = None,
+    values: list[Any] | None = None,
+    metric: str = "cosine",
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[Point]:
     """Fit an eraser at several strengths and measure each, the raw embeddings first.
 
     Parameters
@@ -96,7 +109,15 @@ def sweep(eraser, fit, rows, *, test=None, values=None, metric="cosine", progres
     return points
 
 
-def measure_point(value, transform, rows, test=None, *, metric="cosine", **options):
+def measure_point(
+    value: Any,
+    transform: Any,
+    rows: Any,
+    test: Any = None,
+    *,
+    metric: str = "cosine",
+    **options: Any,
+) -> Point:
     """Return the :class:`Point` of rows protected by ``transform``, or raw ones for None.
 
     Parameters are those of :func:`sweep`; ``metric`` is that of the protected rows.
@@ -122,8 +143,16 @@ def measure_point(value, transform, rows, test=None, *, metric="cosine", **optio
 
 
 def sweep_table(
-    method, table, attribute, *, values=None, context=(), parameters=None, seed=0, **options
-):
+    method: Any,
+    table: Any,
+    attribute: Any,
+    *,
+    values: list[Any] | None = None,
+    context: Sequence[Any] = (),
+    parameters: Any = None,
+    seed: int = 0,
+    **options: Any,
+) -> tuple[str, float, list[Point]]:
     """Sweep an eraser over its strength: fitted on half of the people, attacked on the others.
 
     Parameters
@@ -164,7 +193,7 @@ def sweep_table(
     return eraser.strength[0], 1 / len(np.unique(y)), points
 
 
-def pick(points, max_fnmr):
+def pick(points: Any, max_fnmr: Any) -> Any:
     """Return the point of least leakage whose FNMR at FMR 1e-3 is at most ``max_fnmr``.
 
     Raises
@@ -181,7 +210,7 @@ def pick(points, max_fnmr):
     return min(within, key=lambda point: point.leakage)
 
 
-def pareto(points):
+def pareto(points: Any) -> Any:
     """Return the points that no other beats in both leakage and FNMR, by rising FNMR."""
     front: list[Point] = []
     for point in sorted(points, key=lambda p: (p.fnmr, p.leakage)):
@@ -190,7 +219,7 @@ def pareto(points):
     return front
 
 
-def draw_sweep(points, parameter, chance):
+def draw_sweep(points: Any, parameter: Any, chance: Any) -> Any:
     """Return a figure: leakage against FNMR, one labelled point a strength."""
     from matplotlib.figure import Figure
 

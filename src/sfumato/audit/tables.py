@@ -1,6 +1,8 @@
 """Audit face tables: choose the rows that no eraser has seen, then run the protocol."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
@@ -8,24 +10,25 @@ from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continu
 from sfumato.data.selection import Selection, check_people, matching_rows, read_rows
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 
 MAX_ROWS = 200_000
 
 
 def audit_tables(
-    table,
-    attributes,
+    table: str | Path,
+    attributes: list[str],
     *,
-    protected=None,
-    test_table=None,
-    test_protected=None,
-    where=None,
-    test_where=None,
-    max_rows=MAX_ROWS,
-    seed=0,
-    progress=None,
-    **options,
-):
+    protected: str | Path | None = None,
+    test_table: str | Path | None = None,
+    test_protected: str | Path | None = None,
+    where: str | None = None,
+    test_where: str | None = None,
+    max_rows: int = MAX_ROWS,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[Any]:
     """Audit one or several attributes of a face table, raw and protected.
 
     Parameters
@@ -101,12 +104,12 @@ def audit_tables(
 class _Side:
     """A raw table, its protected twin, and the rows of both that may be audited."""
 
-    def __init__(self, table, protected, selection):
+    def __init__(self, table: Any, protected: Any, selection: Any) -> None:
         self.table, self.protected, self.selection = table, protected, selection
-        self._cache = {}
+        self._cache: dict[str, Any] = {}
 
     @classmethod
-    def open(cls, table, protected, where, max_rows, seed):
+    def open(cls, table: Any, protected: Any, where: Any, max_rows: Any, seed: int) -> Any:
         table = _open(table)
         protected = None if protected is None else _open(protected)
         selection = Selection(where=where, share=max_rows / max(table.n_rows, 1), seed=seed)
@@ -117,7 +120,7 @@ class _Side:
                     selection = replace(selection, half="attacker", seed=step["fitted_on"]["seed"])
         return cls(table, protected, selection.check(table))
 
-    def rows(self, attribute):
+    def rows(self, attribute: Any) -> dict[str, Any]:
         """Return the arguments ``X, y, identity, protected`` of the protocol."""
         self.table.require(attribute)
         columns, X = read_rows(self.table, self.selection, [attribute])
@@ -132,7 +135,7 @@ class _Side:
             "protected": self._cache.get("protected"),
         }
 
-    def same_space(self, other):
+    def same_space(self, other: Any) -> None:
         """Refuse two sides whose embeddings cannot be read by the same attacker."""
         check_same_space(
             self.table.info, other.table.info, table=self.table.path, model=other.table.path
@@ -145,7 +148,7 @@ class _Side:
                 model=other.protected.path,
             )
 
-    def alarms(self):
+    def alarms(self) -> Any:
         """Return what makes the choice of rows, or their comparison, doubtful."""
         unknown = [f"{note}." for note in unknown_origin(self.table.info, "Raw table")]
         return unknown + self._doubtful_rows()
@@ -180,7 +183,7 @@ class _Side:
             or (value != other and "!" not in value + other)
         )
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Return the data's provenance for the report."""
         return {
             "table": self.table.path.name,

@@ -1,8 +1,10 @@
 """Verify the faces of a table: the library function behind ``sfumato verify``."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.audit._structure import order_doubts
 from sfumato.audit.matching import OO, PP, match_all, match_pairs
@@ -15,18 +17,18 @@ from sfumato.metrics.comparators import check_lengths
 
 
 def verify(
-    table,
+    table: FaceTable | str | Path | ArrayLike,
     *,
-    pairs=None,
-    identity=None,
-    metric=None,
-    protected_metric=None,
-    fmr=1e-3,
-    protected=None,
-    view=None,
-    n_resamples=500,
-    seed=0,
-):
+    pairs: PairList | JoinedPairs | str | Path | None = None,
+    identity: ArrayLike | None = None,
+    metric: str | None = None,
+    protected_metric: str | None = None,
+    fmr: float = 1e-3,
+    protected: Any = None,
+    view: str | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Return how well people can be told apart, as one JSON-ready report.
 
     Parameters

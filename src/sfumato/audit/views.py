@@ -1,11 +1,14 @@
 """What an attacker gets to see of embeddings."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.metrics.comparators import comparator
 
 
-def attack_views(X, metric):
+def attack_views(X: NDArray[Any], metric: str) -> dict[str, NDArray[Any]]:
     """Return what an attacker gets to see of embeddings, by kind of attacker.
 
     Linear attackers and the similarity attack see the template as it is. The others, which no
@@ -31,7 +34,7 @@ def attack_views(X, metric):
     return {"template": X, "polar": np.hstack([X / length, feature])}
 
 
-def span(X, *, seed=0):
+def span(X: NDArray[Any], *, seed: int = 0) -> Any:
     """Return an orthonormal basis, shape (n_features, rank), of the rows' span.
 
     Attackers on ``X @ basis`` see the same distances in fewer columns: a linear eraser may

@@ -1,6 +1,7 @@
 """Erasers as ONNX graphs: ``embedding`` (N, d) in, ``protected`` (N, d_out) out, float32."""
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from sfumato.export.parity import Export, edge_rows
 from sfumato.models.registry import method_name
 
 
-def export_eraser(model):
+def export_eraser(model: Any) -> Export:
     """Return the Export of a SavedModel.
 
     Raises

@@ -1,6 +1,7 @@
 """Write a saved model as an ONNX file, and check that it does the same."""
 
 from pathlib import Path
+from typing import Any
 
 from sfumato.export.erasers import export_eraser
 from sfumato.export.graph import OPSET
@@ -14,7 +15,9 @@ from sfumato.perturbers.base import Perturber
 from sfumato.readers.templates import TemplateReader
 
 
-def export_model(model, output, *, overwrite=False):
+def export_model(
+    model: str | Perturber, output: str | Path, *, overwrite: bool = False
+) -> dict[str, Any]:
     """Write an eraser, a reader or a perturber as an ONNX file; needs the extra ``export``.
 
     Parameters

@@ -1,6 +1,7 @@
 """A thin hand on ``onnx.helper``: nodes are added by operator, arrays become constants."""
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -21,47 +22,52 @@ class Graph:
     constants, of float32 if they are Python floats; ``None`` leaves an optional input out.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._onnx = need("onnx", "export")
-        self._nodes, self._constants, self._inputs, self._outputs = [], [], [], []
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
         # Arrays by identity: weights that are used twice are stored once.
-        self._stored = {}
+        self._stored: dict[int, Any] = {}
 
-    def input(self, name, dtype, shape):
+    def input(self, name: str, dtype: Any, shape: Any) -> Any:
         """Declare an input of shape ``(N, *shape)`` and return its name."""
         self._inputs.append(self._value(name, dtype, shape))
         return name
 
-    def output(self, name, value, dtype, shape):
+    def output(self, name: str, value: Any, dtype: Any, shape: Any) -> None:
         """Declare that ``value``, a node's result, leaves as ``name``, of shape (N, *shape)."""
         for node in self._nodes:
             for names in (node.input, node.output):
                 names[:] = [name if each == value else each for each in names]
         self._outputs.append(self._value(name, dtype, shape))
 
-    def add(self, operator, *inputs, **attributes):
+    def add(self, operator: Any, *inputs: Any, **attributes: Any) -> Any:
         """Add a node with one output and return the output's name."""
         names = ["" if each is None else self._name(each) for each in inputs]
         output = f"{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(self._onnx.helper.make_node(operator, names, [output], **attributes))
         return output
 
-    def single(self, values):
+    def single(self, values: Any) -> Any:
         """Return an array in float32, as :meth:`add` stores it."""
         return single(values)
 
-    def unit_rows(self, x, length=1.0):
+    def unit_rows(self, x: Any, length: float = 1.0) -> Any:
         """Add rows scaled to ``length``; a zero row stays zero."""
         norms = self.add("ReduceL2", x, axes=[1], keepdims=1)
         norms = self.add("Where", self.add("Greater", norms, 0.0), norms, 1.0)
         unit = self.add("Div", x, norms)
         return unit if length == 1 else self.add("Mul", unit, float(length))
 
-    def affine(self, x, matrix, constant):
+    def affine(self, x: Any, matrix: Any, constant: Any) -> Any:
         """Add ``x @ matrix + constant``; shapes (n_in, n_out) and (n_out,)."""
         return self.add("Gemm", x, single(matrix), single(constant))
 
-    def dense(self, x, network, *, activation="relu", activate_last=False):
+    def dense(
+        self, x: Any, network: Any, *, activation: str = "relu", activate_last: bool = False
+    ) -> Any:
         """Add a network of :mod:`sfumato.nets.dense`; "relu" or "prelu"."""
         n_layers = sum(name.startswith("weight_") for name in network)
         for number in range(n_layers):
@@ -71,7 +77,7 @@ class Graph:
                 x = self.add({"relu": "Relu", "prelu": "PRelu"}[activation], x, *slope)
         return x
 
-    def model(self, description):
+    def model(self, description: Any) -> Any:
         """Return the checked model with a JSON description, and a blank checksum, as metadata."""
         helper = self._onnx.helper
         graph = helper.make_graph(
@@ -88,7 +94,7 @@ class Graph:
         self._onnx.checker.check_model(model, full_check=True)
         return model
 
-    def kind(self, dtype):
+    def kind(self, dtype: Any) -> int:
         """Return ONNX's number of a NumPy type."""
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
@@ -110,6 +116,6 @@ class Graph:
         return name
 
 
-def single(values):
+def single(values: Any) -> Any:
     """Return an array in float32."""
     return np.asarray(values).astype(np.float32)

@@ -3,8 +3,11 @@
 ``torch.onnx.export`` needs the package onnxscript, or torch's old tracer, which is to go.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from sfumato.errors import InputError
@@ -20,7 +23,7 @@ ONE_INPUT = {"relu": "Relu", "relu_": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoi
 DTYPES = {torch.float32: np.float32, torch.int64: np.int64, torch.uint8: np.uint8}
 
 
-def add_network(graph, module, inputs):
+def add_network(graph: Any, module: Any, inputs: dict[str, Tensor]) -> list[str]:
     """Add a module's nodes in evaluation mode and return the names of its outputs.
 
     Parameters
@@ -60,11 +63,11 @@ def add_network(graph, module, inputs):
 class Mirrored(torch.nn.Module):
     """The mean logits of pictures and their mirror images, as a PixelReader reads them."""
 
-    def __init__(self, net):
+    def __init__(self, net: Any) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, pictures):
+    def forward(self, pictures: Any) -> dict[str, Any]:
         """Return the logits by attribute of uint8 pictures (n_images, height, width, 3)."""
         seen, mirrored = self.net(pictures), self.net(pictures.flip(2))
         return {name: (seen[name] + mirrored[name]) / 2 for name in seen}

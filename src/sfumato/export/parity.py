@@ -1,6 +1,7 @@
 """Does an exported file do what the method does? Rows to ask about, and the difference."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Export:
     cases: list
 
 
-def edge_rows(n_features, seed=0):
+def edge_rows(n_features: Any, seed: int = 0) -> list[Any]:
     """Return blocks of float32 rows: of usual size, duplicated, one alone, zero, tiny, huge."""
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((N_ROWS, n_features)).astype(np.float32)
@@ -39,7 +40,7 @@ def edge_rows(n_features, seed=0):
     return [rows, unit, rows[[0, 1, 0, 0]], rows[:1], 0 * rows[:1], *scaled]
 
 
-def edge_pictures(shape, seed=0):
+def edge_pictures(shape: Any, seed: int = 0) -> Any:
     """Return pictures in [0, 1] of shape (6, *shape), float32: noise, twins, black and white."""
     rng = np.random.default_rng(seed)
     pictures = rng.random((6, *shape), dtype=np.float32)
@@ -47,7 +48,7 @@ def edge_pictures(shape, seed=0):
     return pictures
 
 
-def difference(found, expected):
+def difference(found: Any, expected: Any) -> Any:
     """Return the greatest difference over the greatest absolute value that is expected.
 
     Whole numbers must be equal: else the difference is infinite.
@@ -61,7 +62,7 @@ def difference(found, expected):
     return float(off / (greatest or 1.0)) if np.isfinite(off) else float("inf")
 
 
-def check_cases(model, cases, name):
+def check_cases(model: Any, cases: list[Any], name: str | Path) -> Any:
     """Return the greatest difference between an OnnxModel and the method.
 
     Parameters

@@ -1,5 +1,7 @@
 """Perturbers as ONNX graphs: pictures and the classes to show in, pictures out; torch."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -19,7 +21,7 @@ from sfumato.perturbers.san_output import coloured
 LANDMARKS = ("controllable", "face-mixing")
 
 
-def export_perturber(perturber):
+def export_perturber(perturber: Any) -> Export:
     """Return the Export of a fitted perturber, with its model card.
 
     Raises
@@ -115,7 +117,7 @@ def _module(method, perturber):
 class _LabelledNet(nn.Module):
     """PrivacyNet's generator, with class codes in the place of label planes."""
 
-    def __init__(self, perturber):
+    def __init__(self, perturber: Any) -> None:
         super().__init__()
         self.generator, self.labeller, self.layout = perturber._networks()
         layout = self.layout
@@ -124,7 +126,7 @@ class _LabelledNet(nn.Module):
             self.register_buffer(f"planes_{number}", label_planes(codes, {name: layout[name]}))
         self.n_attributes, self.strength = len(layout), perturber.strength
 
-    def forward(self, pictures, then):
+    def forward(self, pictures: Any, then: Any) -> tuple[Any, ...]:
         planes = [
             getattr(self, f"planes_{k}").index_select(0, then[:, k])
             for k in range(self.n_attributes)
@@ -153,7 +155,15 @@ class _Sans(nn.Module):
 
     prototypes: torch.Tensor
 
-    def __init__(self, nets, classifiers, perturber, *, reader=None, average=False):
+    def __init__(
+        self,
+        nets: Any,
+        classifiers: Any,
+        perturber: Any,
+        *,
+        reader: Any = None,
+        average: bool = False,
+    ) -> None:
         super().__init__()
         self.nets, self.reader, self.average = nn.ModuleList(nets), reader, average
         self.classifiers = nn.ModuleList(classifiers)
@@ -161,7 +171,7 @@ class _Sans(nn.Module):
         prototypes = np.concatenate(perturber.prototypes_).astype(np.float32)
         self.register_buffer("prototypes", torch.from_numpy(prototypes))
 
-    def forward(self, pictures, then, now):
+    def forward(self, pictures: Any, then: Any, now: Any) -> tuple[Any, ...]:
         same, shown = now[:, 0], then[:, 0]
         if self.reader is not None:
             first = 3 * self.reader(luminance(pictures)).argmax(dim=1)

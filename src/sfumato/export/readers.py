@@ -1,6 +1,7 @@
 """Readers as ONNX graphs: probabilities of each attribute's classes, and ages in years."""
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -14,7 +15,7 @@ from sfumato.readers.tasks import ClassTask, task_to_dict
 UNDECIDED = 1e-4
 
 
-def export_template_reader(reader):
+def export_template_reader(reader: Any) -> Export:
     """Return the Export of a TemplateReader."""
     check_is_fitted(reader)
     net, graph = reader.network_, Graph()
@@ -40,7 +41,7 @@ def export_template_reader(reader):
     return Export(graph, {**description, "info": info}, cases)
 
 
-def export_pixel_reader(reader):
+def export_pixel_reader(reader: Any) -> Export:
     """Return the Export of a PixelReader."""
     import torch
 

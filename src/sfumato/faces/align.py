@@ -1,6 +1,9 @@
 """Cut a face out of a photo the way an encoder was trained; outside the photo is black."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces.detect import HOG
@@ -24,7 +27,7 @@ HOG_CENTRE, HOG_SIDE = np.array([56.0, 73.2]), 91.2
 MAX_WARP = 32_000
 
 
-def similarity(source, target):
+def similarity(source: ArrayLike, target: ArrayLike) -> NDArray[Any]:
     """Return the rotation, uniform scale and shift that best maps points onto points.
 
     Parameters
@@ -68,7 +71,7 @@ def similarity(source, target):
     return np.column_stack([scale * rotation, shift])
 
 
-def warp(image, matrix, size):
+def warp(image: NDArray[np.uint8], matrix: NDArray[Any], size: int) -> NDArray[np.uint8]:
     """Return the ``size`` x ``size`` view of an image under ``matrix``, black outside.
 
     A view at less than half the photo's scale is averaged down first, so that it does not
@@ -116,7 +119,9 @@ def _averaged(cv2, image, matrix, size, factor):
     return small.reshape(*small.shape[:2], -1), matrix @ back
 
 
-def align_arcface(image, landmarks, size=112):
+def align_arcface(
+    image: NDArray[np.uint8], landmarks: ArrayLike, size: int = 112
+) -> NDArray[np.uint8]:
     """Return the face as ArcFace and its kin expect it.
 
     Parameters
@@ -134,7 +139,7 @@ def align_arcface(image, landmarks, size=112):
     return warp(image, similarity(landmarks, ARCFACE * (size / 112)), size)
 
 
-def hog_box(landmarks):
+def hog_box(landmarks: ArrayLike) -> tuple[float, ...]:
     """Return the square box that dlib's HOG detector would give a face with these landmarks.
 
     Parameters
@@ -152,7 +157,14 @@ def hog_box(landmarks):
     return (*(centre - half), *(centre + half))
 
 
-def align_dlib(image, face, size=150, padding=0.25, *, predictor=None):
+def align_dlib(
+    image: NDArray[np.uint8],
+    face: Any,
+    size: int = 150,
+    padding: float = 0.25,
+    *,
+    predictor: Any = None,
+) -> NDArray[np.uint8]:
     """Return the face as dlib's ResNet expects it: dlib's own chip from five points.
 
     Parameters
@@ -178,13 +190,15 @@ def align_dlib(image, face, size=150, padding=0.25, *, predictor=None):
     return dlib.get_face_chip(image, predictor(image, box), size=size, padding=padding)
 
 
-def load_predictor():
+def load_predictor() -> Any:
     """Return dlib's 5-point landmark predictor from the wheel of its models."""
     path = need("face_recognition_models", "faces").pose_predictor_five_point_model_location()
     return need("dlib", "faces").shape_predictor(path)
 
 
-def crop_box(image, box, size=224, margin=0.0):
+def crop_box(
+    image: NDArray[np.uint8], box: tuple[float, ...], size: int = 224, margin: float = 0.0
+) -> NDArray[np.uint8]:
     """Return the square around a detector's box, as ResNet-50 of VGGFace2 is fed.
 
     Parameters

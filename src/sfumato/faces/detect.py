@@ -9,9 +9,10 @@ import types
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.validation import need
@@ -23,7 +24,7 @@ HOG = "dlib-hog"
 BOX = ("left", "top", "right", "bottom")
 
 
-def plain_box(box):
+def plain_box(box: Any) -> Any:
     """Return a box's JSON form: its edges by name, in tenths of a pixel."""
     return dict(zip(BOX, (round(float(value), 1) for value in box), strict=True))
 
@@ -51,7 +52,7 @@ class Face:
     detector: str = ""
 
     @property
-    def area(self):
+    def area(self) -> Any:
         """Area of the box in square pixels."""
         left, top, right, bottom = self.box
         return max(right - left, 0.0) * max(bottom - top, 0.0)
@@ -74,7 +75,7 @@ class _PaddedDetector:
     Pickled by its parameters, so that worker processes load their own model.
     """
 
-    def __init__(self, *, max_side, pad, **own):
+    def __init__(self, *, max_side: Any, pad: Any, **own: Any) -> None:
         if max_side < 64:
             raise InputError(f"max_side must be at least 64 pixels, got {max_side}.")
         if not 0 <= pad <= 1:
@@ -84,7 +85,7 @@ class _PaddedDetector:
     def __reduce__(self):
         return functools.partial(type(self), **self.parameters), ()
 
-    def detect(self, image):
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """Return the faces of an RGB image, largest first.
 
         Parameters
@@ -135,7 +136,9 @@ class DlibDetector(_PaddedDetector):
 
     name = HOG
 
-    def __init__(self, *, max_side=1024, pad=PAD, retry_threshold=-0.3):
+    def __init__(
+        self, *, max_side: int = 1024, pad: float = PAD, retry_threshold: float = -0.3
+    ) -> None:
         super().__init__(max_side=max_side, pad=pad, retry_threshold=retry_threshold)
         self._dlib = need("dlib", "faces")
         models = need("face_recognition_models", "faces")
@@ -144,7 +147,7 @@ class DlibDetector(_PaddedDetector):
         self._predictor = self._dlib.shape_predictor(self._path)
 
     @functools.cached_property
-    def version(self):
+    def version(self) -> str:
         """Version of dlib and the landmark model's checksum."""
         return f"{self._dlib.__version__}+{file_version(self._path)}"
 
@@ -178,7 +181,7 @@ class MtcnnDetector(_PaddedDetector):
 
     name = "mtcnn"
 
-    def __init__(self, *, max_side=640, pad=PAD, min_face=20):
+    def __init__(self, *, max_side: int = 640, pad: float = PAD, min_face: int = 20) -> None:
         super().__init__(max_side=max_side, pad=pad, min_face=min_face)
         with _quiet_opencv():
             self._model = _mtcnn_class()(min_face_size=min_face)
@@ -223,7 +226,9 @@ class YunetDetector(_PaddedDetector):
 
     name = "yunet"
 
-    def __init__(self, path, *, max_side=640, pad=PAD, threshold=0.6):
+    def __init__(
+        self, path: str | Path, *, max_side: int = 640, pad: float = PAD, threshold: float = 0.6
+    ) -> None:
         path = existing_file(path, "a YuNet ONNX file")
         super().__init__(path=str(path), max_side=max_side, pad=pad, threshold=threshold)
         self._cv2 = need("cv2", "faces")
@@ -262,7 +267,7 @@ def _quiet_opencv():
         logging.setLogLevel(level)
 
 
-def existing_file(path, what):
+def existing_file(path: str | Path, what: Any) -> Any:
     """Return ``path`` as a Path, or raise InputError saying ``what`` should be there."""
     path = Path(path)
     if not path.is_file():
@@ -270,13 +275,13 @@ def existing_file(path, what):
     return path
 
 
-def file_version(path):
+def file_version(path: str | Path) -> Any:
     """Return the first 12 hex digits of a file's SHA-256: the version of a model file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
-def make_detector(spec, *, pad=PAD):
+def make_detector(spec: str, *, pad: float = PAD) -> DlibDetector | MtcnnDetector | YunetDetector:
     """Return the detector that a string names.
 
     Parameters

@@ -14,8 +14,10 @@ References
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.validation import need
@@ -30,7 +32,7 @@ FIRST_FILTERS, FIRST_KERNEL = 32, 7
 OPSET, IR_VERSION = 17, 8
 
 
-def pixels(chip):
+def pixels(chip: Any) -> NDArray[np.float32]:
     """Return the network's input for one RGB chip of shape (150, 150, 3), uint8.
 
     Returns
@@ -40,7 +42,7 @@ def pixels(chip):
     return ((chip.astype(np.float32) - AVERAGE) / np.float32(256)).transpose(2, 0, 1)[None]
 
 
-def read_weights(path):
+def read_weights(path: str | Path) -> tuple[list[Any], NDArray[Any]]:
     """Return the arrays of dlib's weight file, from the input to the output.
 
     Parameters
@@ -100,7 +102,7 @@ def _convolutions():
         yield n_out, n_out, 3
 
 
-def to_onnx(path):
+def to_onnx(path: str | Path) -> Any:
     """Return the serialised ONNX model of dlib's weight file.
 
     Its input ``image`` has shape (n, 3, 150, 150), see :func:`pixels`; its output
@@ -142,26 +144,26 @@ def _residual(graph, x, size, n_new, halve):
 class _Graph:
     """An ONNX graph under construction; a node's output has the node's name."""
 
-    def __init__(self, onnx, convolutions):
+    def __init__(self, onnx: Any, convolutions: Any) -> None:
         self._onnx = onnx
         self._convolutions = iter(convolutions)
         self._nodes: list = []
         self._constants: list = []
 
-    def add(self, kind, *inputs, name=None, **attributes):
+    def add(self, kind: Any, *inputs: Any, name: str | None = None, **attributes: Any) -> Any:
         name = name or f"{kind}_{len(self._nodes)}"
         self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], **attributes))
         return name
 
-    def constant(self, values):
+    def constant(self, values: Any) -> Any:
         name = f"constant_{len(self._constants)}"
         self._constants.append(self._onnx.numpy_helper.from_array(values, name))
         return name
 
-    def relu(self, x):
+    def relu(self, x: Any) -> Any:
         return self.add("Relu", x)
 
-    def convolution(self, x, stride=1):
+    def convolution(self, x: Any, stride: int = 1) -> Any:
         weight, bias = next(self._convolutions)
         kernel = weight.shape[-1]
         return self.add(
@@ -173,14 +175,14 @@ class _Graph:
             pads=[kernel // 2 if stride == 1 else 0] * 4,
         )
 
-    def fill(self, x, n_channels, n_pixels):
+    def fill(self, x: Any, n_channels: Any, n_pixels: Any) -> Any:
         """Append zeros: channels, and pixels below and to the right."""
         if not n_channels and not n_pixels:
             return x
         ends = np.array([0, 0, 0, 0, 0, n_channels, n_pixels, n_pixels], dtype=np.int64)
         return self.add("Pad", x, self.constant(ends))
 
-    def model(self, size, dimension):
+    def model(self, size: Any, dimension: Any) -> Any:
         helper, real = self._onnx.helper, self._onnx.TensorProto.FLOAT
         graph = helper.make_graph(
             self._nodes,

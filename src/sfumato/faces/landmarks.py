@@ -1,8 +1,11 @@
 """The 68 landmarks of faces in aligned crops, and warps that give a face another shape."""
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
@@ -22,7 +25,7 @@ BORDER = 5
 LEAST_AREA = 0.01
 
 
-def find_landmarks(images, zoom=ZOOM):
+def find_landmarks(images: NDArray[np.uint8], zoom: float = ZOOM) -> NDArray[Any]:
     """Return dlib's 68 landmarks of aligned crops.
 
     The face is not looked for: :func:`~sfumato.faces.crops.crop_face` has put it at a known
@@ -62,7 +65,7 @@ def find_landmarks(images, zoom=ZOOM):
     return (found + 0.5) * (size / side) - 0.5
 
 
-def face_box(size, zoom=ZOOM):
+def face_box(size: int, zoom: float = ZOOM) -> tuple[float, ...]:
     """Return the box that dlib's detector would give the face of a crop.
 
     Parameters
@@ -85,7 +88,7 @@ def _predictor():
     return need("dlib", "faces").shape_predictor(path)
 
 
-def check_shapes(shapes, size, name="landmarks"):
+def check_shapes(shapes: ArrayLike, size: int, name: str = "landmarks") -> Any:
     """Return landmarks as finite floats that enclose an area.
 
     Parameters
@@ -118,7 +121,9 @@ def check_shapes(shapes, size, name="landmarks"):
     return shapes
 
 
-def warp_faces(images, shapes, target):
+def warp_faces(
+    images: Sequence[NDArray[Any]], shapes: Sequence[NDArray[Any]], target: NDArray[Any]
+) -> NDArray[Any]:
     """Return pictures on which the landmarks lie at other places.
 
     Piecewise affine over the Delaunay mesh of the target's landmarks and of points on the
@@ -172,7 +177,7 @@ def _pixels(size):
     return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
 
 
-def face_mask(shape, size, softness=0.03):
+def face_mask(shape: NDArray[Any], size: int, softness: float = 0.03) -> NDArray[np.float32]:
     """Return 1 on the face with its forehead, 0 elsewhere, with a soft edge.
 
     Parameters

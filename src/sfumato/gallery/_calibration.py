@@ -3,8 +3,11 @@
 import json
 from dataclasses import asdict, dataclass, field
 from math import ceil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from sfumato.data.tensors import read_tensors
@@ -39,7 +42,7 @@ class Threshold:
     n_impostor: int | None = None
     note: str | None = None
 
-    def to_dict(self):
+    def to_dict(self) -> Any:
         """Return the JSON-ready fields."""
         return asdict(self)
 
@@ -61,7 +64,15 @@ class Calibration:
     counts: dict = field(default_factory=dict)
 
     @classmethod
-    def measure(cls, X, identity, metric, *, max_impostor=MAX_IMPOSTOR, seed=0):
+    def measure(
+        cls,
+        X: NDArray[Any],
+        identity: NDArray[Any] | None,
+        metric: Any,
+        *,
+        max_impostor: Any = MAX_IMPOSTOR,
+        seed: int = 0,
+    ) -> Any:
         """Compare all rows with all others, see :func:`sfumato.metrics.scores.all_vs_all`."""
         scores = all_vs_all(X, identity, metric, max_impostor=max_impostor, seed=seed)
         counts = {
@@ -73,7 +84,7 @@ class Calibration:
         }
         return cls(np.sort(scores.genuine), np.sort(scores.impostor), counts)
 
-    def threshold(self, fmr):
+    def threshold(self, fmr: Any) -> Threshold:
         """Return the lowest threshold with a false match rate of at most ``fmr``.
 
         Raises
@@ -99,20 +110,20 @@ class Calibration:
         fnmr = fnmr_at_fmr(self.genuine, self.impostor, fmr)
         return Threshold(score, fmr, fnmr, n, note)
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write the scores, atomically; they say nothing of a single template."""
         arrays = {"genuine": self.genuine, "impostor": self.impostor}
         with atomic_path(path) as temporary:
             save_file(arrays, temporary, metadata={"calibration": json.dumps(self.counts)})
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> Any:
         """Read what :meth:`save` wrote."""
         counts, arrays = read_tensors(path, "calibration", "a gallery's calibration")
         return cls(arrays["genuine"], arrays["impostor"], counts)
 
 
-def threshold_of(path, fmr=None, score=None):
+def threshold_of(path: Path, fmr: Any = None, score: Any = None) -> Any:
     """Return the :class:`Threshold` at an FMR by the calibration in a file, or that of a score.
 
     Raises

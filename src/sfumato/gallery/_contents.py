@@ -1,6 +1,7 @@
 """What is in a gallery: its people, and all of it as a face table."""
 
 from collections import Counter
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 from sfumato.data.tables import write_table
 
 
-def people(store):
+def people(store: Any) -> list[Any]:
     """Return each person with ``n_templates`` and when the first and last was enrolled."""
     batches = list(store.scan(["person", "enrolled"]))
     if not batches:
@@ -27,7 +28,7 @@ def people(store):
     ]
 
 
-def count_people(store):
+def count_people(store: Any) -> int:
     """Return how many people a gallery holds."""
     counts: Counter = Counter()
     for batch in store.scan(["person"]):
@@ -35,7 +36,7 @@ def count_people(store):
     return len(counts)
 
 
-def write_rows(store, output, info):
+def write_rows(store: Any, output: Any, info: Any) -> Any:
     """Write all rows as a face table, a path or a binary file; return their number."""
     vector = pa.list_(pa.float32(), info.dimension)
     columns = {

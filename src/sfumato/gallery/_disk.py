@@ -8,12 +8,15 @@ whatever kills it. Locks of network file systems may not be seen by other machin
 
 import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from sfumato.files import atomic_path
 
 
 @contextlib.contextmanager
-def locked(path, *, alone):
+def locked(path: Path, *, alone: bool) -> Iterator[Any]:
     """Hold the lock file ``path``: alone, to write, or with others, to read.
 
     Parameters
@@ -33,7 +36,7 @@ def locked(path, *, alone):
         os.close(handle)
 
 
-def sync_folder(folder):
+def sync_folder(folder: Any) -> None:
     """Make the names of a folder's new files survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -42,7 +45,7 @@ def sync_folder(folder):
         os.close(handle)
 
 
-def write_synced(path, text):
+def write_synced(path: Path, text: str) -> None:
     """Write a text file, whole or not at all, and onto the disk."""
     with atomic_path(path) as temporary, open(temporary, "w") as file:
         file.write(text)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from sfumato.gallery._templates import faults
 
@@ -23,16 +24,16 @@ class Enrolment:
     rejects: list = field(default_factory=list)
 
     @property
-    def reasons(self):
+    def reasons(self) -> Any:
         """Number of rejects by reason, the most frequent first."""
         return dict(Counter(reject["reason"] for reject in self.rejects).most_common())
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON-ready fields."""
         return {**asdict(self), "n_rejects": len(self.rejects), "reasons": self.reasons}
 
 
-def reasons_of(batch, metric, taken):
+def reasons_of(batch: Any, metric: Any, taken: Any) -> Any:
     """Return for each row why it is not enrolled, or None; ``taken`` are ids in use."""
     reasons, seen = faults(batch.X, metric), set()
     for row, (name, person) in enumerate(zip(batch.ids, batch.people, strict=True)):
@@ -51,7 +52,7 @@ def reasons_of(batch, metric, taken):
     return reasons.tolist()
 
 
-def enrol_batch(store, batch, metric, log, done):
+def enrol_batch(store: Any, batch: Any, metric: Any, log: Any, done: Any) -> None:
     """Add the good rows of a batch in one commit; note the others in ``done``."""
     reasons = reasons_of(batch, metric, store.known(batch.ids))
     good = [row for row, reason in enumerate(reasons) if reason is None]

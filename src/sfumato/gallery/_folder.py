@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sfumato import __version__
 from sfumato.data.info import TableInfo
@@ -26,7 +27,7 @@ class Folder:
     path : Path
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = path / "lock"
         self.rows = path / "lance"
@@ -34,20 +35,20 @@ class Folder:
         self.calibration = path / "calibration.safetensors"
         self.log = AuditLog(path / "audit.jsonl", path / "key")
 
-    def reading(self):
+    def reading(self) -> Any:
         """Keep writers out while the context lasts."""
         return locked(self._lock, alone=False)
 
-    def writing(self):
+    def writing(self) -> Any:
         """Keep everyone else out while the context lasts."""
         return locked(self._lock, alone=True)
 
-    def bytes(self):
+    def bytes(self) -> Any:
         """Return the size of all files together."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
 
-def make_folder(path, info):
+def make_folder(path: Path, info: Any) -> None:
     """Make an empty gallery, whole or not at all.
 
     Raises
@@ -74,7 +75,7 @@ def make_folder(path, info):
     sync_folder(path.parent)
 
 
-def read_info(path):
+def read_info(path: Path) -> Any:
     """Return the TableInfo of a gallery, or refuse what is none, or a newer one."""
     file = path / FILE
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from sfumato.gallery._folder import FORMAT, Folder, make_folder, read_info
 from sfumato.gallery._matching import Matcher
 from sfumato.gallery._store import Store
 from sfumato.gallery._templates import as_templates, check_fits, check_protected
+from sfumato.outcomes import Progress
 
 
 class Gallery:
@@ -50,7 +52,7 @@ class Gallery:
     Euclidean distance (PE-MIU, negative face) are searched exactly, by their own comparator.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.info = read_info(self.path)
         self._folder = Folder(self.path)
@@ -59,7 +61,7 @@ class Gallery:
         self._matcher = Matcher(self._store, self.info, self._folder)
 
     @classmethod
-    def create(cls, path, like):
+    def create(cls, path: Path, like: Any) -> Any:
         """Make an empty gallery for templates like those of a protected face table.
 
         Parameters
@@ -91,7 +93,7 @@ class Gallery:
                 self.log.append("delete finished")
             yield self._store
 
-    def enrol(self, templates, *, progress=None):
+    def enrol(self, templates: Any, *, progress: Progress | None = None) -> Enrolment:
         """Add templates, a commit every 8192.
 
         Parameters
@@ -125,7 +127,14 @@ class Gallery:
         check_fits(templates.info, self.info, templates.name)
         return templates
 
-    def calibrate(self, templates, *, max_impostor=None, overwrite=False, seed=0):
+    def calibrate(
+        self,
+        templates: Any,
+        *,
+        max_impostor: int | None = None,
+        overwrite: bool = False,
+        seed: int = 0,
+    ) -> dict[str, Any]:
         """Measure which scores people and strangers reach, for thresholds by FMR.
 
         Parameters
@@ -160,11 +169,18 @@ class Gallery:
             found.save(path)
         return found.counts
 
-    def threshold(self, fmr=None, score=None):
+    def threshold(self, fmr: Any = None, score: Any = None) -> Any:
         """Return the :class:`~sfumato.gallery._calibration.Threshold` at an FMR, or a score's."""
         return threshold_of(self._folder.calibration, fmr, score)
 
-    def verify(self, templates, person=None, *, fmr=None, threshold=None):
+    def verify(
+        self,
+        templates: Any,
+        person: str | None = None,
+        *,
+        fmr: float | None = None,
+        threshold: float | None = None,
+    ) -> dict[str, Any]:
         """Compare each template with the person whom it claims to be.
 
         Parameters
@@ -186,7 +202,15 @@ class Gallery:
         limit, templates = self.threshold(fmr, threshold), self._fitting(templates)
         return self._matcher.verify(templates, person, limit)
 
-    def identify(self, templates, *, k=5, fmr=None, threshold=None, exact=False):
+    def identify(
+        self,
+        templates: Any,
+        *,
+        k: int = 5,
+        fmr: float | None = None,
+        threshold: float | None = None,
+        exact: bool = False,
+    ) -> dict[str, Any]:
         """Say who each template is, among the enrolled people or nobody.
 
         Parameters
@@ -213,7 +237,7 @@ class Gallery:
         limit, templates = self.threshold(fmr, threshold), self._fitting(templates)
         return self._matcher.identify(templates, k, limit, exact)
 
-    def build_index(self, *, n_queries=index.N_QUERIES, seed=0):
+    def build_index(self, *, n_queries: Any = index.N_QUERIES, seed: int = 0) -> Any:
         """Index the templates, so that :meth:`identify` need not look at all of them.
 
         Templates enrolled later are compared one by one until the next call; see
@@ -224,14 +248,14 @@ class Gallery:
             path, metric = self._folder.index, self.info.metric
             return index.build(store, metric, path, n_queries=n_queries, seed=seed)
 
-    def list(self):
+    def list(self) -> Any:
         """Return each person with ``n_templates`` and when the first and last was enrolled."""
         with self._reading() as store:
             found = contents.people(store)
             self.log.append("list", n_people=len(found))
         return found
 
-    def delete(self, person):
+    def delete(self, person: str) -> dict[str, Any]:
         """Delete every template of a person, from the files as well.
 
         Files that held a row of theirs are rewritten, older versions and the index removed:
@@ -268,7 +292,7 @@ class Gallery:
             self._folder.index.unlink(missing_ok=True)
         return {"person": person, "n_templates": n_templates, "index_removed": had_index}
 
-    def export(self, output):
+    def export(self, output: Any) -> dict[str, Any]:
         """Write all templates as a face table that other commands read.
 
         Parameters
@@ -288,7 +312,7 @@ class Gallery:
             self.log.append("export", n_templates=n_rows)
         return {"output": str(output), "n_rows": n_rows}
 
-    def summary(self):
+    def summary(self) -> Any:
         """Return what the gallery holds and how it searches, JSON-ready."""
         with self._reading() as store:
             counts = {"n_templates": store.n_rows, "n_people": contents.count_people(store)}

@@ -3,6 +3,8 @@
 import json
 import time
 from math import isqrt
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,9 @@ FIRST_PROBES = 8
 CANDIDATES = 32
 
 
-def build(store, metric, path, *, n_queries=N_QUERIES, seed=0):
+def build(
+    store: Any, metric: str, path: Path, *, n_queries: int = N_QUERIES, seed: int = 0
+) -> dict[str, Any]:
     """Build the index, choose how many cells to look at, and write down the recall.
 
     Cells are doubled until a recall@1 of 0.99 is reached. Recall@1 is the share of sampled

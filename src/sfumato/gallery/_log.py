@@ -5,7 +5,10 @@ import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
 
 MAX_PEOPLE = 1000
 
@@ -22,10 +25,10 @@ class AuditLog:
     Whoever has the gallery's folder has the key, and can confirm a name that they guess.
     """
 
-    def __init__(self, path, key_path):
+    def __init__(self, path: Path, key_path: Path) -> None:
         self.path, self._key_path = path, key_path
 
-    def create(self):
+    def create(self) -> Self:
         """Draw the key and begin the log; return self."""
         handle = os.open(self._key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
@@ -34,12 +37,12 @@ class AuditLog:
             os.fsync(file.fileno())
         return self
 
-    def pseudonym(self, person):
+    def pseudonym(self, person: Any) -> Any:
         """Return the 32 hexadecimal digits that stand for a person in this log."""
         key = bytes.fromhex(self._key_path.read_text())
         return hmac.new(key, person.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def append(self, operation, people=(), **counts):
+    def append(self, operation: str, people: Iterable[str] = (), **counts: Any) -> None:
         """Add a line; it is on disk when this returns.
 
         Parameters
@@ -65,7 +68,7 @@ class AuditLog:
         finally:
             os.close(handle)
 
-    def lines(self):
+    def lines(self) -> Any:
         """Return every whole line as a dict, oldest first."""
         found = []
         for line in self.path.read_text().splitlines() if self.path.exists() else ():

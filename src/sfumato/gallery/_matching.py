@@ -1,6 +1,7 @@
 """Probes compared with a gallery, one to one and one to many."""
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +26,18 @@ class Matcher:
     folder : Folder
     """
 
-    def __init__(self, store, info, folder):
+    def __init__(self, store: Any, info: Any, folder: Any) -> None:
         self._store, self._info, self._folder = store, info, folder
-        self._cache = None
+        self._cache: Any = None
 
     @property
-    def index(self):
+    def index(self) -> Any:
         """The record of a usable index, or None."""
         if not self._folder.index.exists() or not self._store.has_index:
             return None
         return json.loads(self._folder.index.read_text())
 
-    def forget(self):
+    def forget(self) -> None:
         """Let go of the rows that are kept in memory."""
         self._cache = None
 
@@ -54,7 +55,7 @@ class Matcher:
         self._cache = version, parts
         return parts
 
-    def verify(self, templates, person, limit):
+    def verify(self, templates: Any, person: Any, limit: Any) -> Any:
         """Do the work of :meth:`sfumato.gallery._gallery.Gallery.verify`."""
         found: dict = {"threshold": limit.to_dict(), "probes": [], "rejects": []}
         for batch in templates.batches(PROBES):
@@ -70,7 +71,7 @@ class Matcher:
         accepted = sum(probe["accepted"] for probe in found["probes"])
         return found | {"n_probes": len(found["probes"]), "n_accepted": accepted}
 
-    def identify(self, templates, k, limit, exact):
+    def identify(self, templates: Any, k: Any, limit: Any, exact: Any) -> Any:
         """Do the work of :meth:`sfumato.gallery._gallery.Gallery.identify`."""
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}.")
@@ -138,7 +139,7 @@ class Matcher:
         return probes, rejects_of(batch, reasons)
 
 
-def rejects_of(batch, reasons):
+def rejects_of(batch: Any, reasons: Any) -> list[Any]:
     """Return ``{"probe", "reason"}`` of each row that has a reason."""
     return [
         {"probe": name, "reason": reason}

@@ -1,9 +1,12 @@
 """Who in a gallery is most alike: exactly, by the metric's comparator, or by an index."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sfumato.gallery._store import matrix
 from sfumato.metrics.comparators import comparator
@@ -31,16 +34,16 @@ class Part:
     ids: np.ndarray
     X: np.ndarray
 
-    def rows(self, number):
+    def rows(self, number: Any) -> Any:
         """Return the rows of the person of that number."""
         return self.X[self.starts[number] : [*self.starts[1:], len(self.X)][number]]
 
-    def best(self, scores):
+    def best(self, scores: Any) -> Any:
         """Return the best score of each person, of a matrix with a column a row of the part."""
         return np.maximum.reduceat(scores, self.starts, axis=1)
 
 
-def make_part(people, ids, X, found):
+def make_part(people: Any, ids: Any, X: NDArray[Any], found: Any) -> Part:
     """Return the :class:`Part` of some rows; ``found`` is the metric's comparator."""
     names, code = np.unique(np.asarray(people, dtype=object), return_inverse=True)
     order = np.argsort(code, kind="stable")
@@ -48,7 +51,7 @@ def make_part(people, ids, X, found):
     return Part(names.tolist(), starts, np.asarray(ids, object)[order], found.prepare(X[order]))
 
 
-def read_parts(store, metric, where=None):
+def read_parts(store: Any, metric: Any, where: Any = None) -> Iterator[Any]:
     """Yield the gallery's rows, or those where an SQL condition holds, as :class:`Part`."""
     found = comparator(metric)
     for batch in store.scan(["person", "template_id", "vector"], where):
@@ -56,7 +59,7 @@ def read_parts(store, metric, where=None):
             yield part_of(batch, found)
 
 
-def part_of(rows, found):
+def part_of(rows: Any, found: Any) -> Any:
     """Return the :class:`Part` of a record batch or table of a store."""
     if isinstance(rows, pa.Table):
         rows = rows.combine_chunks().to_batches()[0]
@@ -75,14 +78,14 @@ class Leaders:
     n_probes, k : int
     """
 
-    def __init__(self, n_probes, k):
+    def __init__(self, n_probes: int, k: int) -> None:
         self.k = k
         self._names: list[str] = []
         self._codes: dict[str, int] = {}
         self.code = np.full((n_probes, k), NOBODY)
         self.score = np.full((n_probes, k), -np.inf)
 
-    def add(self, people, best, probes=slice(None)):
+    def add(self, people: Any, best: Any, probes: Any = slice(None)) -> None:
         """Take in the best score of each of some people with each of some probes."""
         k = min(self.k, len(people))
         top = np.argpartition(-best, k - 1, axis=1)[:, :k]
@@ -104,7 +107,7 @@ class Leaders:
         self.code[probes] = np.take_along_axis(code, order, axis=1)
         self.score[probes] = np.take_along_axis(score, order, axis=1)
 
-    def people(self, threshold=-np.inf):
+    def people(self, threshold: Any = -np.inf) -> list[Any]:
         """Return for each probe ``[(person, score), ...]``, best first, from a score on."""
         return [
             [
@@ -116,7 +119,7 @@ class Leaders:
         ]
 
 
-def exact(parts, X, metric, k):
+def exact(parts: Iterable[Part], X: NDArray[Any], metric: str, k: int) -> Any:
     """Return the :class:`Leaders` of some probes, each compared with every template.
 
     Parameters
@@ -136,7 +139,7 @@ def exact(parts, X, metric, k):
     return leaders
 
 
-def indexed(store, X, metric, k, n_probes, n_rows):
+def indexed(store: Any, X: NDArray[Any], metric: str, k: int, n_probes: int, n_rows: int) -> Any:
     """Return the :class:`Leaders` of some probes by the index, with exact scores.
 
     Parameters
@@ -168,7 +171,7 @@ def indexed(store, X, metric, k, n_probes, n_rows):
     return leaders
 
 
-def claimed(parts, X, claims, metric):
+def claimed(parts: Iterable[Part], X: NDArray[Any], claims: list[str], metric: str) -> Any:
     """Return each probe's best score with the person whom it claims to be, NaN if absent.
 
     Parameters

@@ -5,11 +5,15 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import ArrayLike
 
 from sfumato.data.columns import embedding_array
 from sfumato.errors import SfumatoError
@@ -26,7 +30,7 @@ DISTANCES = {"cosine": "cosine", "euclidean": "l2"}
 PLAIN = {"lance-encoding:compression": "none"}
 
 
-def schema(dimension):
+def schema(dimension: Any) -> Any:
     """Return the columns of a gallery of templates of ``dimension`` features."""
     return pa.schema(
         [
@@ -38,7 +42,7 @@ def schema(dimension):
     )
 
 
-def matrix(column):
+def matrix(column: Any) -> Any:
     """Return a column of vectors as a float32 matrix."""
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
@@ -53,7 +57,7 @@ class Store:
         Make the table anew.
     """
 
-    def __init__(self, folder, dimension=None):
+    def __init__(self, folder: Path, dimension: int | None = None) -> None:
         lancedb = need("lancedb", "gallery")
         self.folder = folder
         self._pending, self._spill = folder / "purge.json", folder / "spill"
@@ -64,16 +68,16 @@ class Store:
             self._table = database.create_table(NAME, schema=schema(dimension))
 
     @property
-    def version(self):
+    def version(self) -> Any:
         """Number of the newest version; another one after every change."""
         return self._table.version
 
     @property
-    def n_rows(self):
+    def n_rows(self) -> Any:
         """Number of templates."""
         return self._table.count_rows()
 
-    def add(self, people, ids, X, enrolled):
+    def add(self, people: Any, ids: Any, X: ArrayLike, enrolled: Any) -> None:
         """Add rows in one commit: all or none, whatever happens."""
         columns = [
             pa.array(people, pa.string()),
@@ -83,17 +87,17 @@ class Store:
         ]
         self._table.add(pa.Table.from_arrays(columns, schema=self._table.schema))
 
-    def tidy(self):
+    def tidy(self) -> None:
         """Merge the small files of many enrolments, and remove those that it replaces."""
         if self._table.stats()["fragment_stats"]["num_fragments"] > MAX_FRAGMENTS:
             self._optimize()
 
-    def scan(self, columns, where=None, batch_rows=65_536):
+    def scan(self, columns: Any, where: Any = None, batch_rows: int = 65_536) -> Iterator[Any]:
         """Yield record batches of some columns, of the rows where an SQL condition holds."""
         query = self._table.search().select(list(columns))
         yield from (query if where is None else query.where(where)).to_batches(batch_rows)
 
-    def known(self, ids):
+    def known(self, ids: Any) -> Any:
         """Return which of some template ids are taken."""
         wanted, found = pa.array(ids, pa.string()), set()
         for batch in self.scan(["template_id"]):
@@ -101,7 +105,7 @@ class Store:
             found.update(names.filter(pc.is_in(names, value_set=wanted)).to_pylist())
         return found
 
-    def delete(self, person):
+    def delete(self, person: Any) -> int:
         """Delete a person's rows, and their bytes with them.
 
         Returns
@@ -130,7 +134,7 @@ class Store:
         self.finish()
         return rows.num_rows
 
-    def finish(self):
+    def finish(self) -> bool:
         """Remove what a killed writer left; return whether a deletion had to be finished."""
         shutil.rmtree(self._spill, ignore_errors=True)
         if not self._pending.exists():
@@ -157,17 +161,17 @@ class Store:
             warnings.simplefilter("ignore", UserWarning)
             self._table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
 
-    def drop_index(self):
+    def drop_index(self) -> None:
         """Remove the index, if there is one, from the newest version."""
         if self.has_index:
             self._table.drop_index(INDEX)
 
     @property
-    def has_index(self):
+    def has_index(self) -> Any:
         """Whether LanceDB has an index of the vectors."""
         return any(index.name == INDEX for index in self._table.list_indices())
 
-    def build_index(self, metric, n_partitions):
+    def build_index(self, metric: Any, n_partitions: Any) -> None:
         """Part the vectors into cells (IVF) around centroids; they are kept whole (flat)."""
         IvfFlat = need("lancedb.index", "gallery").IvfFlat
         # A quarter of LanceDB's sample and fewer rounds: the recall is measured afterwards.
@@ -199,7 +203,7 @@ class Store:
                 os.environ["TMPDIR"] = before
             shutil.rmtree(self._spill)
 
-    def nearest(self, x, metric, n_rows, n_probes):
+    def nearest(self, x: Any, metric: Any, n_rows: Any, n_probes: Any) -> Any:
         """Return about the ``n_rows`` rows nearest to ``x``, by the index, a pyarrow.Table."""
         query = self._table.search(x, vector_column_name="vector", query_type="vector")
         query = query.distance_type(DISTANCES[metric]).nprobes(n_probes).limit(n_rows)
@@ -207,7 +211,7 @@ class Store:
         return query.select(["person", "template_id", "vector", "_distance"]).to_arrow()
 
 
-def is_person(people):
+def is_person(people: Any) -> str:
     """Return the SQL condition that a row is of one of some people."""
     quoted = ", ".join("'" + person.replace("'", "''") + "'" for person in people)
     return f"person IN ({quoted})"

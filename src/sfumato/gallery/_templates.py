@@ -1,9 +1,13 @@
 """Templates with what made them, read batch by batch; bad rows are told, not raised."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sfumato.data.info import TableInfo
 from sfumato.data.labels import as_text
@@ -53,11 +57,11 @@ class ProtectedTemplates:
         object.__setattr__(self, "info", replace(self.info, dimension=X.shape[1]))
 
     @property
-    def n_rows(self):
+    def n_rows(self) -> int:
         """Number of templates."""
         return len(self.ids)
 
-    def batches(self, batch_rows=BATCH_ROWS):
+    def batches(self, batch_rows: Any = BATCH_ROWS) -> Iterator[Any]:
         """Yield the same templates, at most ``batch_rows`` at a time."""
         for start in range(0, len(self.ids), batch_rows):
             part = slice(start, start + batch_rows)
@@ -74,14 +78,14 @@ class TableTemplates:
         ``image_id`` names a template, ``identity`` (optional) the person.
     """
 
-    def __init__(self, table):
+    def __init__(self, table: FaceTable | Path) -> None:
         self.table = table if isinstance(table, FaceTable) else FaceTable(table)
         self.table.require("embedding")
         self.info = self.table.info
         self.name = str(self.table.path)
         self.n_rows = self.table.n_rows
 
-    def batches(self, batch_rows=BATCH_ROWS):
+    def batches(self, batch_rows: Any = BATCH_ROWS) -> Iterator[Any]:
         """Yield :class:`ProtectedTemplates`, at most ``batch_rows`` rows; a missing one is NaN."""
         known = "identity" in self.table.columns
         columns = ["image_id", "embedding"] + (["identity"] if known else [])
@@ -92,7 +96,7 @@ class TableTemplates:
             yield ProtectedTemplates(X, self.info, ids, people, self.name)
 
 
-def as_templates(source):
+def as_templates(source: Path) -> Any:
     """Return templates from :class:`ProtectedTemplates`, a face table or the path of one."""
     return source if isinstance(source, ProtectedTemplates) else TableTemplates(source)
 
@@ -106,7 +110,7 @@ def _rows(column, dimension):
     return X
 
 
-def faults(X, metric):
+def faults(X: NDArray[Any], metric: str) -> Any:
     """Return for each row why it cannot be compared, or None.
 
     Parameters
@@ -129,7 +133,7 @@ def faults(X, metric):
     return found
 
 
-def check_protected(info, name):
+def check_protected(info: Any, name: str) -> None:
     """Refuse templates that no eraser, or no named encoder, has made.
 
     Raises
@@ -149,7 +153,7 @@ def check_protected(info, name):
         )
 
 
-def check_fits(info, expected, name):
+def check_fits(info: Any, expected: Any, name: str) -> None:
     """Refuse templates of another space than a gallery's, saying which was expected and given."""
     check_protected(info, name)
     for what, told in _TOLD.items():

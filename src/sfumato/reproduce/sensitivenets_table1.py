@@ -111,6 +111,7 @@ def _attacked(context, data, attribute, train, tested, eraser, seed):
         n_resamples=50,
         seed=seed,
     )
+    assert audited.after is not None  # Both sides were given.
     for side, leakage in ((before, audited.before), (after, audited.after)):
         side[STRONGEST] = leakage.headline.balanced_accuracy
         side |= {
