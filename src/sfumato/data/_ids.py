@@ -1,11 +1,13 @@
 """Ids of rows: every row has one, and no two rows have the same."""
 
+from typing import Any
+
 import numpy as np
 
 from sfumato.errors import InputError
 
 
-def check(table):
+def check(table: Any) -> None:
     """Refuse a face table with a missing or used ``image_id``, naming the row from 0.
 
     Needs 8 bytes a row: hashes find the suspects, a second look at these decides.

@@ -1,7 +1,11 @@
 """Embeddings as Arrow columns and back, checked row by row."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from sfumato.errors import InputError
 
@@ -11,7 +15,9 @@ TOO_LARGE = f"embedding has a value beyond {LARGEST:.0e}; scale the embeddings d
 NOT_FINITE = "embedding has a NaN or infinite value; drop the row or embed the photo again"
 
 
-def embedding_matrix(column, dimension, path="embeddings", start=0):
+def embedding_matrix(
+    column: Any, dimension: int, path: str | Path = "embeddings", start: int = 0
+) -> Any:
     """Return an Arrow embedding column as a float32 matrix, refusing bad rows.
 
     Parameters
@@ -37,7 +43,7 @@ def embedding_matrix(column, dimension, path="embeddings", start=0):
     return X
 
 
-def faulty_rows(column, dimension, path="embeddings"):
+def faulty_rows(column: Any, dimension: Any, path: str = "embeddings") -> dict[int, str]:
     """Return the rows that :func:`embedding_matrix` refuses, with the reasons.
 
     Parameters
@@ -96,7 +102,7 @@ def _is_list_of_numbers(kind):
     return pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
 
 
-def embedding_array(X):
+def embedding_array(X: ArrayLike) -> Any:
     """Return a matrix as an Arrow ``fixed_size_list<float32>[d]`` array, without a copy."""
     X = np.ascontiguousarray(X, dtype=np.float32)
     return pa.FixedSizeListArray.from_arrays(pa.array(X.reshape(-1)), X.shape[1])

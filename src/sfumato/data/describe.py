@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,7 +15,7 @@ from sfumato.data.tables import RESERVED, FaceTable
 MAX_VALUES = 20
 
 
-def describe(table):
+def describe(table: FaceTable | Path) -> dict[str, Any]:
     """Check a face table and count its people and labels.
 
     Parameters

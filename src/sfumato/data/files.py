@@ -8,6 +8,7 @@ libraries document. Only footers are read until rows are asked for.
 import functools
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
@@ -23,22 +24,22 @@ READ_BUFFER = 1 << 20
 SCHEMES = ("s3", "gs", "abfs", "abfss", "file", "http", "https")
 
 
-def is_url(path):
+def is_url(path: str | Path) -> Any:
     """Return whether a path is a URL."""
     return "://" in str(path)
 
 
-def plain_path(path):
+def plain_path(path: str | Path) -> Any:
     """Return a URL as it is, everything else as a Path."""
     return str(path) if is_url(path) else Path(path)
 
 
-def full_name(path):
+def full_name(path: str | Path) -> Any:
     """Return a path's absolute form, or the URL."""
     return str(path) if is_url(path) else str(Path(path).resolve())
 
 
-def table_files(path):
+def table_files(path: str | Path) -> Any:
     """Return the files of a table: itself, or those of a folder but for hidden ones.
 
     Raises
@@ -57,7 +58,7 @@ def table_files(path):
     return found
 
 
-def open_parquet(path):
+def open_parquet(path: str | Path) -> Any:
     """Return an open ParquetFile."""
     if not is_url(path):
         return pq.ParquetFile(path, buffer_size=READ_BUFFER)
@@ -70,7 +71,7 @@ def open_parquet(path):
     return pq.ParquetFile(place, filesystem=filesystem, buffer_size=READ_BUFFER)
 
 
-def size_and_time(path):
+def size_and_time(path: str | Path) -> tuple[Any, ...]:
     """Return a file's bytes and the time of its last change in nanoseconds, 0 if not known."""
     if not is_url(path):
         stat = os.stat(path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -43,11 +44,11 @@ class GaussianModel:
     fingerprint: str
 
     @property
-    def n_features(self):
+    def n_features(self) -> Any:
         """Number of features of an embedding."""
         return self.means.shape[1]
 
-    def probabilities(self, races):
+    def probabilities(self, races: Any) -> Any:
         """Return the probability of each group: genders equal, races as estimated or equal."""
         check_choice(races, ("balanced", "estimated"), "races")
         weights = self.shares if races == "estimated" else np.ones(len(self.genders))
@@ -58,7 +59,7 @@ class GaussianModel:
         )
 
 
-def load_gaussian_model(path=None):
+def load_gaussian_model(path: str | Path | None = None) -> Any:
     """Read a :class:`GaussianModel`; without ``path`` the one that ships with sfumato.
 
     Raises

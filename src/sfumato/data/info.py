@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from sfumato.errors import InputError
 from sfumato.validation import check_choice
@@ -12,7 +13,7 @@ BLOCKS = "blocks:"  # Before the size of a block.
 NORMALISATIONS = ("none", "l2")
 
 
-def check_metric(metric):
+def check_metric(metric: Any) -> Any:
     """Return the name of a metric, or raise InputError listing the known ones."""
     size = metric.removeprefix(BLOCKS) if isinstance(metric, str) else metric
     if size != metric and size.isdecimal() and size == str(int(size)) and int(size) > 0:
@@ -55,13 +56,15 @@ class TableInfo:
         check_choice(self.normalisation, NORMALISATIONS, "normalisation")
 
     @property
-    def space(self):
+    def space(self) -> Any:
         """The embedding space as one string: encoder, version, dimension, erasers applied."""
         parts = [str(self.encoder), str(self.encoder_version), f"{self.dimension}-d"]
         parts += [f"{step['method']}:{step['fingerprint']}" for step in self.transformations]
         return " / ".join(parts)
 
-    def transformed(self, step, *, dimension, normalisation, metric=None):
+    def transformed(
+        self, step: Any, *, dimension: Any, normalisation: Any, metric: Any = None
+    ) -> Any:
         """Return the info of a table after one more transformation ``step`` (a dict)."""
         return replace(
             self,
@@ -71,12 +74,12 @@ class TableInfo:
             transformations=(*self.transformations, step),
         )
 
-    def to_metadata(self):
+    def to_metadata(self) -> dict[Any, Any]:
         """Return the schema metadata, ``{b"sfumato": json}``."""
         return {KEY: json.dumps({"format": 1, **asdict(self)}).encode()}
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: Any) -> Any:
         """Rebuild from :func:`dataclasses.asdict` or a JSON object; unknown keys are refused."""
         try:
             values = {key: value for key, value in values.items() if key != "format"}
@@ -88,7 +91,7 @@ class TableInfo:
             raise InputError(f"table metadata not understood: {error}.") from error
 
     @classmethod
-    def from_metadata(cls, metadata):
+    def from_metadata(cls, metadata: Any) -> Any:
         """Read the info from schema metadata; a foreign table gives an empty one."""
         raw = (metadata or {}).get(KEY)
         if raw is None:

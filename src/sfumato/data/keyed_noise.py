@@ -12,12 +12,15 @@ References
 .. [1] Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def row_keys(X, seed):
+def row_keys(X: ArrayLike, seed: int) -> Any:
     """Return one key a row, uint64 of shape (n_samples,).
 
     Parameters
@@ -33,14 +36,14 @@ def row_keys(X, seed):
     return _mix(_mix(words + columns).sum(axis=1, dtype=np.uint64) + start)
 
 
-def uniform(keys, n_columns):
+def uniform(keys: Any, n_columns: Any) -> Any:
     """Return uniform numbers in (0, 1), float64 of shape (n_keys, n_columns)."""
     counter = np.arange(1, n_columns + 1, dtype=np.uint64) * GOLDEN
     bits = _mix(keys[:, None] + counter) >> np.uint64(11)
     return (bits + 0.5) * 2.0**-53
 
 
-def normal(keys, n_columns):
+def normal(keys: Any, n_columns: Any) -> Any:
     """Return standard normal numbers, float64 of shape (n_keys, n_columns)."""
     half = (n_columns + 1) // 2
     first, second = np.hsplit(uniform(keys, 2 * half), 2)
@@ -48,7 +51,7 @@ def normal(keys, n_columns):
     return np.hstack([radius * np.cos(angle), radius * np.sin(angle)])[:, :n_columns]
 
 
-def permutations(keys, n):
+def permutations(keys: Any, n: Any) -> Any:
     """Return a random permutation of ``range(n)`` for each key, of shape (n_keys, n)."""
     return uniform(keys, n).argsort(axis=1)
 

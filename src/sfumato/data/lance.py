@@ -1,6 +1,7 @@
 """Face tables in Lance's format: a folder ``NAME.lance``, read through LanceDB."""
 
 from pathlib import Path
+from typing import Any
 
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
@@ -9,7 +10,7 @@ from sfumato.validation import need
 ENDING = ".lance"
 
 
-def open_table(path):
+def open_table(path: str | Path) -> Any:
     """Return the face table of a path or URL: a LanceTable if it ends in ``.lance``."""
     return LanceTable(path) if str(path).rstrip("/").endswith(ENDING) else FaceTable(path)
 
@@ -50,11 +51,11 @@ class LanceTable(FaceTable):
             raise InputError(f"{self.path}: not a readable Lance table ({said}).") from error
         return table
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Return the table's version and length: others mean other rows."""
         return f"version {self._version}, {self.n_rows} rows"
 
-    def row_groups(self):
+    def row_groups(self) -> list[Any]:
         """Return ``(0, number, rows)`` of each 65,536 rows; nothing is read for it."""
         starts = range(0, self.n_rows, ROW_GROUP)
         return [

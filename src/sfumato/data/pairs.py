@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -103,11 +104,11 @@ def join_pairs(
 class _Finder:
     """Find an image's row by its id; LFW's by name and number as well, -1 if absent."""
 
-    def __init__(self, ids, row, pairs):
+    def __init__(self, ids: Any, row: Any, pairs: Any) -> None:
         self._ids, self._row, self._pairs = ids, row, pairs
         self._by_number: dict[tuple[str, int], list[int]] | None = None
 
-    def __call__(self, name):
+    def __call__(self, name: str) -> Any:
         found = self._row.get(name, -1)
         key = _name_and_number(name) if found < 0 and self._pairs.lfw else None
         if key is None:

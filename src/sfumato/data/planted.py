@@ -1,6 +1,9 @@
 """Small data sets with a leak planted on purpose, to see which attacker finds which leak."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.validation import check_choice
@@ -10,7 +13,13 @@ IDENTITY_SHARE = 0.7  # of a feature's variance lies between people, the rest be
 GRID, SPACING = 4, 3.0
 
 
-def planted(kind, n_identities=300, images_per_identity=5, n_features=16, seed=0):
+def planted(
+    kind: str,
+    n_identities: int = 300,
+    images_per_identity: int = 5,
+    n_features: int = 16,
+    seed: int = 0,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Draw embeddings, a binary attribute and identities with one known leak.
 
     A person's rows share a mean, and all have the person's label, so an attacker that saw

@@ -1,9 +1,12 @@
 """Rows of embeddings."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def unit_rows(X):
+def unit_rows(X: ArrayLike) -> Any:
     """Return the rows scaled to unit length, of the type of ``X``; a zero row stays zero.
 
     Examples

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.labels import as_names, as_text, class_codes, is_missing
 from sfumato.data.splits import split_identities
@@ -17,8 +18,16 @@ from sfumato.validation import check_choice, check_fraction
 
 
 def biased_rows(
-    y, protected, n_rows, *, privileged, share=0.7, positive=None, balance=None, seed=0
-):
+    y: ArrayLike,
+    protected: ArrayLike,
+    n_rows: int,
+    *,
+    privileged: str,
+    share: float = 0.7,
+    positive: str | None = None,
+    balance: ArrayLike | None = None,
+    seed: int = 0,
+) -> NDArray[np.int64]:
     """Draw rows in which an attribute goes with the positive class as often as wanted.
 
     Parameters
@@ -89,19 +98,19 @@ def biased_rows(
 
 
 def biased_split(
-    y,
-    protected,
-    identity,
+    y: ArrayLike,
+    protected: Any,
+    identity: ArrayLike,
     *,
-    n_train,
-    n_test,
-    privileged,
-    share=0.7,
-    positive=None,
-    balance=None,
-    test_share=0.2,
-    seed=0,
-):
+    n_train: int,
+    n_test: int,
+    privileged: Any,
+    share: float = 0.7,
+    positive: Any = None,
+    balance: Any = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw a biased training set and a test set without bias, of different people.
 
     Parameters

@@ -1,12 +1,14 @@
 """Which rows of a face table take part: by a column's value, by person, by number."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sfumato.data.canonical import text_column
 from sfumato.data.columns import embedding_matrix
@@ -39,22 +41,22 @@ class Selection:
     seed: int = 0
 
     @property
-    def column(self):
+    def column(self) -> Any:
         """The column that ``where`` looks at, or None."""
         return None if self.where is None else _parse(self.where)[0]
 
-    def columns(self, table):
+    def columns(self, table: Any) -> Any:
         """Return the columns that the rule needs of a table."""
         names = ["identity" if "identity" in table.columns else "image_id"]
         return names if self.column is None else [*names, self.column]
 
-    def check(self, table):
+    def check(self, table: Any) -> Self:
         """Refuse a table without the rule's column; return self."""
         if self.column is not None:
             table.require(self.column)
         return self
 
-    def mask(self, batch):
+    def mask(self, batch: Any) -> Any:
         """Return which rows of a record batch are picked, bool of shape (n_rows,)."""
         picked = np.ones(batch.num_rows, dtype=bool)
         if self.where is not None:
@@ -70,7 +72,7 @@ class Selection:
             picked &= _people_masks(batch, self.share, f"sample {self.seed}")[0]
         return picked
 
-    def describe(self):
+    def describe(self) -> Any:
         """Return the rule in words, for a model's or a report's provenance."""
         parts = [self.where] if self.where else []
         parts += [f"{self.half} half of the people, seed {self.seed}"] if self.half else []
@@ -110,7 +112,7 @@ def _people_masks(batch, share, seed):
     return first, ~first
 
 
-def selected_batches(table, selection, labels=()):
+def selected_batches(table: Any, selection: Any, labels: Sequence[Any] = ()) -> Iterator[Any]:
     """Yield ``(record batch, embeddings)`` of the picked rows, labels included."""
     selection.check(table)
     table.require("embedding", *labels)
@@ -133,7 +135,7 @@ def selected_batches(table, selection, labels=()):
             yield batch.drop_columns(["embedding"]).filter(pa.array(mask)), X[mask]
 
 
-def read_rows(table, selection, labels=()):
+def read_rows(table: Any, selection: Any, labels: Sequence[Any] = ()) -> tuple[Any, ...]:
     """Return the picked rows as ``(columns, X)``: a dict of arrays, and float32 embeddings.
 
     Raises
@@ -152,7 +154,7 @@ def read_rows(table, selection, labels=()):
     return columns, np.concatenate(parts)
 
 
-def check_people(table, image_ids, identity):
+def check_people(table: Any, image_ids: Any, identity: Any) -> None:
     """Refuse rows without a person, naming the file and the first one's ``image_id``."""
     missing = np.flatnonzero(is_missing(identity))
     if missing.size:
@@ -162,7 +164,7 @@ def check_people(table, image_ids, identity):
         )
 
 
-def matching_rows(table, image_ids):
+def matching_rows(table: Any, image_ids: Sequence[Any]) -> NDArray[Any]:
     """Return a table's embeddings for the given ids, in their order.
 
     Parameters

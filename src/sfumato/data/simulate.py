@@ -6,16 +6,20 @@ else. For leaks that are planted on purpose see :mod:`sfumato.data.planted`.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sfumato.data.gaussian import load_gaussian_model
 from sfumato.data.info import TableInfo
 from sfumato.data.planted import planted
 from sfumato.data.tables import ROW_GROUP, table_batch, write_table
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 
 __all__ = ["planted", "simulate", "simulate_batches", "simulated_info", "write_simulated"]
 
@@ -25,7 +29,9 @@ BLOCK_ROWS = 8192
 BLOCK_ROUNDS = 128  # identities of each group in a block of identities
 
 
-def simulate(n_identities, images_per_identity=5, *, seed=0, races="balanced"):
+def simulate(
+    n_identities: int, images_per_identity: int = 5, *, seed: int = 0, races: str = "balanced"
+) -> dict[str, NDArray[Any]]:
     """Draw embeddings of people who do not exist, with gender, race and identity.
 
     A person's mean is normal around the mean of the gender-race group with the group's
@@ -82,14 +88,14 @@ def simulate(n_identities, images_per_identity=5, *, seed=0, races="balanced"):
 
 
 def simulate_batches(
-    n_identities,
-    images_per_identity=5,
+    n_identities: Any,
+    images_per_identity: int = 5,
     *,
-    seed=0,
-    races="balanced",
-    n_rows=None,
-    batch_rows=ROW_GROUP,
-    model=None,
+    seed: int = 0,
+    races: str = "balanced",
+    n_rows: int | None = None,
+    batch_rows: int = ROW_GROUP,
+    model: Any = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield what :func:`simulate` returns as record batches of a face table.
 
@@ -158,12 +164,12 @@ def _record_batch(people, start, images_per_identity, X, groups):
 class _People:
     """Draws blocks of identities and of photos; each block has its own random stream."""
 
-    def __init__(self, model, seed, races):
+    def __init__(self, model: Any, seed: int, races: Any) -> None:
         self.model, self.seed = model, seed
         self.probabilities = model.probabilities(races)
         self.balanced = races == "balanced" and np.ptp(self.probabilities) < 1e-9
         self.block_identities = BLOCK_ROUNDS * len(model.genders)
-        self._kept = {}
+        self._kept: dict[Any, Any] = {}
 
     def _stream(self, kind, block):
         seeds = np.random.SeedSequence(self.seed, spawn_key=(kind, block))
@@ -186,7 +192,7 @@ class _People:
             self._kept[block] = groups, means
         return self._kept[block]
 
-    def photos(self, block, images_per_identity):
+    def photos(self, block: Any, images_per_identity: Any) -> tuple[Any, ...]:
         """Return the embeddings and groups of one block of rows."""
         rows = np.arange(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS)
         people, place = np.divmod(rows // images_per_identity, self.block_identities)
@@ -217,7 +223,7 @@ def _colour(noise, groups, factors):
     return coloured
 
 
-def simulated_info(model=None):
+def simulated_info(model: Any = None) -> TableInfo:
     """Return the :class:`~sfumato.data.info.TableInfo` of simulated embeddings."""
     model = model or load_gaussian_model()
     return TableInfo(
@@ -231,15 +237,15 @@ def simulated_info(model=None):
 
 
 def write_simulated(
-    path,
-    n_identities=None,
-    images_per_identity=5,
+    path: str | Path,
+    n_identities: int | None = None,
+    images_per_identity: int = 5,
     *,
-    seed=0,
-    races="balanced",
-    n_rows=None,
-    progress=None,
-):
+    seed: int = 0,
+    races: str = "balanced",
+    n_rows: Any = None,
+    progress: Progress | None = None,
+) -> Any:
     """Write simulated faces as a face table, batch by batch; return the number of rows.
 
     Parameters

@@ -1,8 +1,10 @@
 """Identity-disjoint splits: no person is on two sides."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.labels import as_names
 from sfumato.validation import check_fraction
@@ -10,7 +12,9 @@ from sfumato.validation import check_fraction
 ERASER_SHARE = 0.5
 
 
-def split_identities(identity, share=ERASER_SHARE, *, seed=0):
+def split_identities(
+    identity: ArrayLike | int, share: float = ERASER_SHARE, *, seed: int | str = 0
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Split rows in two so that every person is wholly on one side.
 
     Parameters
@@ -53,7 +57,7 @@ def _uniform(name, seed):
     return int.from_bytes(digest, "big") / 2**64
 
 
-def balanced_rows(y, *, seed=0, max_rows=None):
+def balanced_rows(y: ArrayLike, *, seed: int = 0, max_rows: int | None = None) -> Any:
     """Return sorted row numbers with equally many rows of every class, at random.
 
     Parameters

@@ -1,5 +1,7 @@
 """The labels of whole tables: classes, or numbers on a scale."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow.compute as pc
 
@@ -30,7 +32,7 @@ class Labels:
         A sentence for each group of classes that differ in blanks or case alone.
     """
 
-    def __init__(self, tables, names):
+    def __init__(self, tables: list[Any], names: list[str]) -> None:
         self.names = list(names)
         distinct = {name: _distinct(tables, name) for name in names}
         self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
@@ -42,7 +44,7 @@ class Labels:
             for hint in say_alike(name, as_text(values).tolist())
         ]
 
-    def classes(self, columns):
+    def classes(self, columns: Any) -> Any:
         """Return classes, None where missing, of shape (n_samples, n_attributes).
 
         Continuous numbers are cut into groups.
@@ -57,7 +59,7 @@ class Labels:
             axis=1,
         )
 
-    def treated(self, eraser):
+    def treated(self, eraser: Any) -> dict[str, Any]:
         """Return how the continuous attributes were treated, a sentence's end by name."""
         how = "taken out as numbers" if eraser.continuous else f"cut into {N_GROUPS} groups"
         return {

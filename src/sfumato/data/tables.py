@@ -8,7 +8,10 @@ column of strings, booleans or numbers is a label. Other writers' types are read
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +55,7 @@ class FaceTable:
         of an unknown type; or if a folder's files differ in their columns or are not all there.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = plain_path(path)
         schema, self.n_rows = self._open()
         self.schema = canonical_schema(schema, self.path)
@@ -95,7 +98,7 @@ class FaceTable:
             return len(value) if value.is_valid else None
         return None
 
-    def fingerprint(self):
+    def fingerprint(self) -> Any:
         """Return a checksum of the files' sizes and times: another one means other rows."""
         digest = hashlib.sha256()
         for path in self.files:
@@ -103,7 +106,7 @@ class FaceTable:
             digest.update(f"{size}\0{changed_ns}".encode())
         return digest.hexdigest()
 
-    def row_groups(self):
+    def row_groups(self) -> Any:
         """Return ``(number of the file, number of the row group, rows)`` of each row group."""
         found = []
         for place, path in enumerate(self.files):
@@ -112,7 +115,9 @@ class FaceTable:
             found += [(place, number, n) for number, n in enumerate(rows)]
         return found
 
-    def batches(self, columns=None, *, batch_rows=ROW_GROUP, groups=None):
+    def batches(
+        self, columns: Any = None, *, batch_rows: Any = ROW_GROUP, groups: Any = None
+    ) -> Iterator[Any]:
         """Yield record batches of at most ``batch_rows`` rows, by row group.
 
         ``groups`` are the first two numbers of the wanted :meth:`row_groups`; default: all.
@@ -144,7 +149,7 @@ class FaceTable:
                     ) from error
                 raise InputError(f"{path}: damaged, make or copy it again ({error}).") from error
 
-    def require(self, *columns):
+    def require(self, *columns: Any) -> Self:
         """Raise InputError unless the table has these columns, of a known type; return self."""
         self._check_there(columns)
         for name in columns:
@@ -165,7 +170,7 @@ class FaceTable:
             known = ", ".join(self.label_columns) or "none"
             raise InputError(f"{self.path}: unknown label column {name!r}; it has: {known}.")
 
-    def column(self, name):
+    def column(self, name: str) -> Any:
         """Return one column as a NumPy array, nulls as ``None`` (text) or NaN (numbers)."""
         self.require(name)
         return np.concatenate(
@@ -173,14 +178,16 @@ class FaceTable:
             or [np.empty(0, dtype=object)]
         )
 
-    def embeddings(self):
+    def embeddings(self) -> Any:
         """Return all embeddings, a float32 array of shape (n_rows, dimension), checked."""
         X = np.empty((self.n_rows, self.info.dimension or 0), dtype=np.float32)
         for start, _, part in self.embedding_batches(["image_id"]):
             X[start : start + len(part)] = part
         return X
 
-    def embedding_batches(self, columns=None, *, batch_rows=ROW_GROUP):
+    def embedding_batches(
+        self, columns: Any = None, *, batch_rows: Any = ROW_GROUP
+    ) -> Iterator[Any]:
         """Yield ``(first row, record batch, embeddings)`` batch by batch, checked.
 
         Raises
@@ -198,7 +205,7 @@ class FaceTable:
             yield start, batch, values
             start += batch.num_rows
 
-    def check(self):
+    def check(self) -> Self:
         """Read the whole table once and refuse what breaks a rule; return self.
 
         Duplicate or missing ids, mixed dimensions, NaN and infinite values are refused with
@@ -210,7 +217,7 @@ class FaceTable:
                 pass
         return self
 
-    def check_ids(self):
+    def check_ids(self) -> Self:
         """Refuse duplicate or missing ids, as :meth:`check`, reading no other column."""
         _ids.check(self)
         return self
@@ -229,7 +236,9 @@ def _schema_and_rows(path):
         raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
 
 
-def write_table(path, batches, schema, info):
+def write_table(
+    path: str | Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, info: TableInfo
+) -> int:
     """Write record batches as a face table, atomically, one row group a batch.
 
     Parameters
@@ -269,7 +278,7 @@ def _codec(name):
     return "none" if name in ("embedding", "image") else "zstd"
 
 
-def table_batch(columns):
+def table_batch(columns: Any) -> Any:
     """Return a record batch from a dict of name to array; ``embedding`` may be a matrix."""
     arrays = {
         name: embedding_array(values)

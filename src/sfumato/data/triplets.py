@@ -1,6 +1,9 @@
 """Hard triplets: an anchor, a positive of the same person, a negative of another."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.data.labels import as_names
 from sfumato.errors import InputError
@@ -9,7 +12,14 @@ BLOCK = 256
 N_CANDIDATES = 2048
 
 
-def hard_triplets(X, identity, *, alpha=0.2, n_triplets=100_000, seed=0):
+def hard_triplets(
+    X: NDArray[Any],
+    identity: NDArray[Any],
+    *,
+    alpha: float = 0.2,
+    n_triplets: int = 100_000,
+    seed: int = 0,
+) -> NDArray[Any]:
     """Draw triplets that a margin of ``alpha`` does not separate (SensitiveNets, Eq. 3).
 
     Parameters

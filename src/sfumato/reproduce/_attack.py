@@ -1,5 +1,6 @@
 """Attackers who know a perturber: they protect other people's pictures and learn from them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,14 @@ class Attack:
     seed: int
 
     @classmethod
-    def of(cls, context, protect, tried, others, seed):
+    def of(
+        cls,
+        context: Any,
+        protect: Callable[..., Any],
+        tried: Any,
+        others: tuple[Any, ...],
+        seed: int,
+    ) -> Any:
         """Return an attack on a perturber.
 
         Parameters
@@ -78,17 +86,17 @@ class Attack:
     def _network(self):
         return self.context.pick(LITTLE, SMALL)
 
-    def on_pixels(self):
+    def on_pixels(self) -> Any:
         """Return the EER of a network trained afresh on protected pictures."""
         return self._eer(self._retrained(self._network, self._recipe()))
 
-    def on_pixels_tuned(self):
+    def on_pixels_tuned(self) -> Any:
         """Return the EER of sfumato's reader of pixels, trained on with protected pictures."""
         start = shipped_reader("pixels")
         network = start.net.trunk.architecture
         return self._eer(self._retrained(network, self._recipe(TUNING_RATE), start=start))
 
-    def on_templates(self, encoder):
+    def on_templates(self, encoder: Any) -> Any:
         """Return 1 less the strongest attacker's balanced accuracy on an encoder's templates."""
         X, tested = (
             look(images, {}, {"own": encoder}).templates["own"]
@@ -106,7 +114,7 @@ class Attack:
         )
         return 1 - found.before.headline.balanced_accuracy
 
-    def undone(self):
+    def undone(self) -> Any:
         """Return the EER of a network that learns to undo the change, before the better reader."""
         recipe = PerturberRecipe(
             self.context.pick(2, 1_500), 16, 1e-3, n_rounds=1, precision="auto"
@@ -114,11 +122,11 @@ class Attack:
         network = Inversion(width=self.context.pick(4, 16), seed=self.seed)
         return self._restored(network.fit(self.protected, self.original, recipe).restore)
 
-    def filtered(self):
+    def filtered(self) -> dict[str, Any]:
         """Return the EER of the better reader after each restoration without training, by name."""
         return {name: self._restored(restore) for name, restore in RESTORATIONS.items()}
 
-    def detector(self):
+    def detector(self) -> Any:
         """Return the EER of a network that tells protected from original."""
         half = len(self.original) // 2
         new = self.before[::2], self.after[1::2]
@@ -138,6 +146,6 @@ class Attack:
         return min_side(eer(scores[male], scores[~male]).value)
 
 
-def min_side(value):
+def min_side(value: Any) -> Any:
     """Return an EER of an attacker, who may turn the answers round."""
     return min(value, 1 - value)

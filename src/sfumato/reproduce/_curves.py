@@ -1,8 +1,11 @@
 """Accuracy against the share of removed features: rows and picture of both papers' figures."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from sfumato.audit.plots import CLASSES, INK, STYLE
 from sfumato.audit.removed_features import REMOVED, accuracy_without_features
@@ -10,7 +13,16 @@ from sfumato.audit.removed_features import REMOVED, accuracy_without_features
 QUICK = (0.0, 0.5, 0.9)
 
 
-def curve(context, section, name, X, y, *, seed, **options):
+def curve(
+    context: Any,
+    section: str,
+    name: str,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    *,
+    seed: int,
+    **options: Any,
+) -> Any:
     """Return one curve's figures by ``(section, name, share removed)``.
 
     Parameters
@@ -31,12 +43,12 @@ def curve(context, section, name, X, y, *, seed, **options):
     return figures | {(section, name, "chance"): found.chance}
 
 
-def column(share):
+def column(share: Any) -> str:
     """Return the name of the column of a share of removed features."""
     return f"{share:.0%} removed"
 
 
-def draw_curves(figures):
+def draw_curves(figures: dict[Any, Any]) -> Any:
     """Draw every curve of :func:`curve` over all seeds; a band shows the deviation.
 
     Parameters

@@ -1,5 +1,10 @@
 """Maps of expressions: what Fig. 3 and 5 of the emotional-blinded representations share."""
 
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from sfumato.readers.heads import DomainAdaptationClassifier
 from sfumato.reproduce._expressions import Expressions
 from sfumato.reproduce._maps import N_NEIGHBOURS, draw_maps, purity, tsne
@@ -9,12 +14,12 @@ X_MAP = "x"
 SECTION = "purity on the map"
 
 
-def f3(context, X, y, seed):
+def f3(context: Any, X: ArrayLike, y: ArrayLike, seed: int) -> Any:
     """Return f_3: a dense layer of 1,024 ReLU units trained to read the emotion."""
     return DomainAdaptationClassifier(n_epochs=context.pick(40, 150), seed=seed).fit(X, y)
 
 
-def emotion_maps(context, versions, *notes):
+def emotion_maps(context: Any, versions: Callable[..., Any], *notes: Any) -> Findings:
     """Map expressions of people whom no eraser and no reader saw.
 
     Parameters

@@ -5,6 +5,7 @@ CelebA's training people, as in :mod:`sfumato.reproduce.demographics`, for DiveF
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ FIXED = "neutral"
 X_NAME, SN, LNTL = "x", "SensitiveNets", "LNTL"
 
 
-def read_expressions(context):
+def read_expressions(context: Any) -> Any:
     """Return all faces of both tables, with ``identity``, ``source`` and ``expression``."""
     parts = [context.templates.faces(name, "identity", "expression") for name in TABLES]
     sources = [np.full(len(part), name) for name, part in zip(TABLES, parts, strict=True)]
@@ -52,18 +53,18 @@ class Expressions:
         See :func:`read_expressions`.
     """
 
-    def __init__(self, context):
+    def __init__(self, context: Any) -> None:
         self._context = context
         self.faces = read_expressions(context)
 
     @cached_property
-    def celeba(self):
+    def celeba(self) -> Any:
         """CelebA's training people with ``identity``; the quick preset keeps a sample."""
         celeba = self._context.templates.faces("celeba", "identity", "partition")
         celeba = unit_faces(celeba.take(celeba["partition"].astype(str) == "train"))
         return sample_people(celeba, self._context.pick(1_500, len(celeba)), 0)
 
-    def halves(self, seed):
+    def halves(self, seed: int) -> tuple[Any, ...]:
         """Return rows for the erasers and, of other people, for the probes.
 
         Either has half of each data set's people. The erasers also see neutral faces, the
@@ -81,7 +82,7 @@ class Expressions:
             self.faces.take(~first & np.isin(expression, SHARED)),
         )
 
-    def fit_sensitivenets(self, rows, seed):
+    def fit_sensitivenets(self, rows: Any, seed: int) -> Any:
         """Fit SensitiveNets on expressions, with CelebA's people for the triplets (Eq. 3, 4)."""
         small = {"n_units": 256, "n_triplets": 6_000, "n_epochs": 4, "detector_epochs": 60}
         eraser = SensitiveNetsEraser(fixed_class=FIXED, seed=seed, **self._context.pick(small, {}))
@@ -92,7 +93,7 @@ class Expressions:
             progress=lambda done, total, what: self._context.say(f"SensitiveNets: {what}"),
         )
 
-    def fit_lntl(self, rows, seed):
+    def fit_lntl(self, rows: Any, seed: int) -> Any:
         """Fit Learning not to Learn on the same rows, their people being the task (Eq. 5)."""
         # 100 epochs as in the authors' code: the rows are few.
         eraser = LearningNotToLearnEraser(n_epochs=self._context.pick(20, 100), seed=seed)

@@ -1,5 +1,8 @@
 """Gender on pictures that the SAN family made: readers' errors and an unseen matcher."""
 
+from collections.abc import Callable
+from typing import Any
+
 from sfumato.audit.pictures import attribute_figures, look, pairing_figures
 from sfumato.metrics.image import ssim
 from sfumato.reproduce.outputs import ORIGINAL, machines
@@ -13,7 +16,7 @@ NOTES = [
 ]
 
 
-def gender_outputs(context, versions):
+def gender_outputs(context: Any, versions: dict[str, Callable[..., Any]]) -> dict[Any, Any]:
     """Return the figures of several outputs, kept in the cache one by one.
 
     Parameters

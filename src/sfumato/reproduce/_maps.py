@@ -1,8 +1,11 @@
 """t-SNE maps coloured by a label, and how pure a label's neighbourhoods are on them."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
@@ -12,7 +15,7 @@ from sfumato.data.labels import class_codes
 N_NEIGHBOURS = 10
 
 
-def tsne(X, *, seed=0):
+def tsne(X: NDArray[Any], *, seed: int = 0) -> NDArray[Any]:
     """Return a two-dimensional t-SNE map, scikit-learn's with its default perplexity of 30.
 
     Parameters
@@ -31,7 +34,9 @@ def tsne(X, *, seed=0):
     return TSNE(perplexity=perplexity, random_state=seed, init="pca").fit_transform(X)
 
 
-def purity(points, y, *, n_neighbours=N_NEIGHBOURS):
+def purity(
+    points: NDArray[Any], y: ArrayLike, *, n_neighbours: int = N_NEIGHBOURS
+) -> tuple[float, float]:
     """Return how often a point's nearest neighbours share its label.
 
     Parameters
@@ -60,7 +65,7 @@ def purity(points, y, *, n_neighbours=N_NEIGHBOURS):
     return float(value), float(np.mean((counts - 1) / (len(codes) - 1)))
 
 
-def draw_maps(maps, y):
+def draw_maps(maps: dict[str, NDArray[Any]], y: dict[str, NDArray[Any]]) -> Any:
     """Draw maps side by side, coloured by one label.
 
     Parameters

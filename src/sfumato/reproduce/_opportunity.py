@@ -6,11 +6,13 @@ shares wanted: as many as there are, up to theirs.
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.audit.views import span
-from sfumato.data.labels import class_codes
+from sfumato.data.labels import as_text, class_codes
 from sfumato.data.sampling import biased_rows
 from sfumato.metrics.fairness import BootstrappedFairness
 from sfumato.reproduce._probes import fitted
@@ -42,26 +44,26 @@ class Case:
     balance: str | None = None
 
     @property
-    def columns(self):
+    def columns(self) -> list[Any]:
         """The columns needed."""
         return [name for name in (self.label, self.protected, self.balance) if name]
 
-    def draw(self, faces, n_rows, share, seed):
+    def draw(self, faces: Any, n_rows: Any, share: Any, seed: int) -> Any:
         """Return ``n_rows`` faces, or as many as can have the shares."""
-        privileged, protected = next(iter(self.names)), faces[self.protected].astype(str)
-        others = None if self.balance is None else faces[self.balance].astype(str)
-        y = faces[self.label].astype(str)
+        privileged, protected = next(iter(self.names)), as_text(faces[self.protected]).astype(str)
+        others = None if self.balance is None else as_text(faces[self.balance]).astype(str)
+        y = as_text(faces[self.label]).astype(str)
         n_rows = min(n_rows, _most(y == "true", protected == privileged, others, share))
-        options = {"privileged": privileged, "positive": "true", "balance": others}
+        options: dict[str, Any] = {"privileged": privileged, "positive": "true", "balance": others}
         return faces.take(biased_rows(y, protected, n_rows, share=share, seed=seed, **options))
 
-    def judge(self, test, decision, seed):
+    def judge(self, test: Any, decision: Any, seed: int) -> dict[str, Any]:
         """Return accuracy, the true positive rates and their signed gap, by column."""
         y = test[self.label].astype(int)
         privileged, other = self.names
         found = BootstrappedFairness(
             y,
-            test[self.protected].astype(str),
+            as_text(test[self.protected]).astype(str),
             identity=test["identity"],
             reference=privileged,
             seed=seed,
@@ -72,20 +74,20 @@ class Case:
         return {ACCURACY: np.mean(decision == y), **rates, "gap": gap.value, MARGIN: margin}
 
 
-def read_celeba(context, *columns):
+def read_celeba(context: Any, *columns: Any) -> Any:
     """Return CelebA with these columns, a sample of its people for the quick preset."""
     names = ("identity", "partition", *dict.fromkeys(columns))
     faces = unit_faces(context.templates.faces("celeba", *names).known(*names))
     return sample_people(faces, context.pick(3_000, len(faces)), 0)
 
 
-def sides(faces):
+def sides(faces: Any) -> tuple[Any, ...]:
     """Return CelebA's faces for training and, of its other people, for the test."""
-    held_out = np.isin(faces["partition"].astype(str), (*VALIDATION, "test"))
+    held_out = np.isin(as_text(faces["partition"]).astype(str), (*VALIDATION, "test"))
     return faces.take(~held_out), faces.take(held_out)
 
 
-def decide(estimator, train, y, test):
+def decide(estimator: Any, train: Any, y: ArrayLike, test: Any) -> Any:
     """Return what an estimator trained on rows with labels ``y`` says of other rows."""
     basis = span(train)
     return fitted(estimator, train @ basis, y).predict(test @ basis)

@@ -1,5 +1,7 @@
 """The figures of PrivacyNet's paper: errors of readers by output, bands of matching curves."""
 
+from typing import Any
+
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
@@ -22,7 +24,9 @@ NOTES = [
 ]
 
 
-def readers_experiment(number, letter, what, shows, published, seconds):
+def readers_experiment(
+    number: int, letter: str, what: str, shows: str, published: str, seconds: dict[str, Any]
+) -> Any:
     """Return the experiment of figure 5, 6 or 7.
 
     Parameters
@@ -62,7 +66,7 @@ def _figure(number, shows, run, seconds):
     )
 
 
-def draw_outputs(figures, letter):
+def draw_outputs(figures: dict[Any, Any], letter: str) -> Any:
     """Draw a figure of each reader on each data set: a point an output, hidden or kept.
 
     Parameters
@@ -93,7 +97,9 @@ def _colour(output, letter):
     return BEFORE if any(part[0] == letter for part in output.split("+")) else AFTER
 
 
-def curves_experiment(number, kind, xlabel, ylabel, shows, seconds):
+def curves_experiment(
+    number: int, kind: str, xlabel: str, ylabel: str, shows: str, seconds: dict[str, Any]
+) -> Any:
     """Return the experiment of figure 8 or 9: the originals' curve and bands over the outputs.
 
     Parameters

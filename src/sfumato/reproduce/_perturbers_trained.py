@@ -1,5 +1,7 @@
 """Perturbers trained for the experiments, kept in the cache between them."""
 
+from typing import Any
+
 import numpy as np
 
 from sfumato.errors import InputError
@@ -63,7 +65,7 @@ SETTINGS: dict[str, dict[str, tuple[dict, PerturberRecipe | None]]] = {
 }
 
 
-def trained(context, name, seed=0, *, erased=False):
+def trained(context: Any, name: str, seed: int = 0, *, erased: bool = False) -> Any:
     """Return a perturber trained by the preset's recipe, from the cache if it is there.
 
     Its checkpoints, log and curves lie beside it, ``CACHE/trained/NAME-PRESET-SEED``: a training
@@ -123,7 +125,7 @@ def _adversaries(context, images, labels, size, seed):
     )
 
 
-def erased_by(context, net, images, labels, identity, seed):
+def erased_by(context: Any, net: Any, images: Any, labels: Any, identity: Any, seed: int) -> Any:
     """Return a barycentre eraser of gender, fitted on a matcher's templates of pictures.
 
     It leaves out Eq. 4, which scales axes: the erased template stays near the original's.
@@ -148,7 +150,7 @@ def _templates(net, pictures):
         return np.concatenate([net(pictures.batch(part)).numpy() for part in rows])
 
 
-def matcher(context):
+def matcher(context: Any) -> Any:
     """Return MobileFaceNet in torch, for crops."""
     from sfumato.nets.matcher import CropMatcher
     from sfumato.nets.mobilefacenet import mobilefacenet_from_onnx

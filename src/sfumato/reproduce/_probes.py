@@ -5,8 +5,11 @@ figures are only comparable with one another; the audit's whole suite stands bes
 """
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -23,7 +26,7 @@ from sfumato.data.splits import balanced_rows
 NN, SVM, RF = "neural network", "support vector machine", "random forest"
 
 
-def probes(*, n_epochs=150, seed=0):
+def probes(*, n_epochs: int = 150, seed: int = 0) -> dict[str, Any]:
     """Return the three unfitted probes by name; all scale their input.
 
     The network is a dense layer of 1,024 ReLU units and a softmax, trained by Adam (rate 1e-3)
@@ -53,7 +56,16 @@ def probes(*, n_epochs=150, seed=0):
     }
 
 
-def probe(X, y, X_test, y_test, *, names=(NN, SVM, RF), n_epochs=150, seed=0):
+def probe(
+    X: NDArray[Any],
+    y: NDArray[Any],
+    X_test: NDArray[Any],
+    y_test: NDArray[Any],
+    *,
+    names: Sequence[str] = (NN, SVM, RF),
+    n_epochs: int = 150,
+    seed: int = 0,
+) -> dict[str, float]:
     """Return the balanced accuracy of each probe, trained on the first rows.
 
     Parameters
@@ -78,14 +90,23 @@ def probe(X, y, X_test, y_test, *, names=(NN, SVM, RF), n_epochs=150, seed=0):
     return found
 
 
-def fitted(estimator, X, y):
+def fitted(estimator: Any, X: ArrayLike, y: ArrayLike) -> Any:
     """Return the fitted estimator; the number of epochs is the papers', converged or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return estimator.fit(X, y)
 
 
-def predict_each_fold(estimator, X, y, identity, *, balanced=False, n_folds=5, seed=0):
+def predict_each_fold(
+    estimator: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    identity: NDArray[Any],
+    *,
+    balanced: bool = False,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> NDArray[Any]:
     """Return a prediction for every row, of an estimator that did not see its person.
 
     Parameters

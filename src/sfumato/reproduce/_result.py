@@ -1,6 +1,7 @@
 """What an experiment found: our figures over the seeds beside the published ones."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,12 @@ class Measured:
             raise InputError(f"values must be finite and at least one, got {self.values}.")
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         """Mean over the seeds."""
         return float(np.mean(self.values))
 
     @property
-    def deviation(self):
+    def deviation(self) -> Any:
         """Sample standard deviation over the seeds; None for a single one."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
@@ -40,7 +41,7 @@ class Measured:
             text += f" ± {self.deviation:.3f}"
         return text if self.published is None else f"{text} ({self.published:.3f})"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "mean": self.mean,
@@ -76,7 +77,7 @@ class Findings:
     pictures: dict = field(default_factory=dict)
 
 
-def rows_of(figures, published=None):
+def rows_of(figures: dict[Any, Any], published: dict[Any, Any] | None = None) -> list[Any]:
     """Return rows from figures by ``(section, name, column)``, in the order of their keys.
 
     Rows of a section stand together, sections in the order in which they first appear.
@@ -138,12 +139,12 @@ class ExperimentResult:
     seconds: float
 
     @property
-    def columns(self):
+    def columns(self) -> Any:
         """All rows' columns, in the order in which they first appear."""
         return list(dict.fromkeys(name for row in self.findings.rows for name in row.cells))
 
     @property
-    def tables(self):
+    def tables(self) -> list[Any]:
         """The tables to show, a list of columns and rows; no two have a column in common.
 
         Such rows in one table would leave it half empty.
@@ -162,7 +163,7 @@ class ExperimentResult:
             for number, rows in found.items()
         ]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         rows = [
             {

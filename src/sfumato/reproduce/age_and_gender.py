@@ -6,9 +6,12 @@ Nothing of sfumato needs it.
 """
 
 import importlib
+from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.faces.landmarks import face_box
 from sfumato.readers.tasks import AgeTask, ClassTask, Reading
@@ -18,7 +21,7 @@ GENDER = ClassTask("gender", ("female", "male"))
 AGE = AgeTask("age_years", tuple(range(101)))
 
 
-def is_installed():
+def is_installed() -> Any:
     """Return whether the package is there."""
     return find_spec(MODULE) is not None
 
@@ -34,10 +37,10 @@ class AgeAndGenderReader:
 
     kind = "pixels"
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._package = importlib.import_module(MODULE).AgeAndGender()
 
-    def read(self, images):
+    def read(self, images: NDArray[np.uint8]) -> dict[str, Reading]:
         """Return what the faces show.
 
         Parameters
@@ -64,7 +67,7 @@ class AgeAndGenderReader:
             ),
         }
 
-    def ask(self, image, box):
+    def ask(self, image: NDArray[np.uint8], box: Sequence[float]) -> dict[str, Any]:
         """Return the package's answer on one face.
 
         Parameters

@@ -1,6 +1,7 @@
 """Rows and networks of the experiments on ages: UTKFace, 21 to 60 years, as in the slides."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ TINY = Training(Architecture("iresnet", _LITTLE, size=68, crop=64), 1, 64, 1e-3)
 CPU = Training(Architecture("resnet18", {"width": 0.5}, size=68, crop=64), 12, 64, 1e-3)
 
 
-def published(backbone):
+def published(backbone: Any) -> Training:
     """Return the papers' protocol: 120 of 128 pixels, Adam at 5e-4, batches of 256."""
     return Training(Architecture(backbone, size=128, crop=120), 200, 256, 5e-4)
 
@@ -69,7 +70,7 @@ class Ages:
     names: np.ndarray
 
     @classmethod
-    def read(cls, context, size):
+    def read(cls, context: Any, size: Any) -> Any:
         """Decode the photos, or read them as decoded before; quick keeps a sample."""
         images, labels = context.templates.photos("utkface", size)
         years = labels[AGE].astype(float).astype(int)
@@ -77,7 +78,7 @@ class Ages:
         rows = np.random.default_rng(0).permutation(rows)[: context.pick(240, len(rows))]
         return cls(images, np.sort(rows), years, labels["image_id"].astype(str))
 
-    def parts(self, seed):
+    def parts(self, seed: int) -> Any:
         """Return the numbers of 72 % of the rows to train on, 8 % to pick by, 20 % to test."""
         names = self.names[self.rows]
         test, rest = split_identities(names, 0.2, seed=f"test {seed}")
@@ -86,7 +87,9 @@ class Ages:
         return tuple(self.rows[mask] for mask in masks)
 
 
-def train_age(context, data, training, model, seed, *, weighted=False):
+def train_age(
+    context: Any, data: Any, training: Any, model: Any, seed: int, *, weighted: bool = False
+) -> tuple[Any, ...]:
     """Return what a network trained on the ages reads of the test rows, and their numbers."""
     from sfumato.readers.pixels import train_pixels
 
@@ -114,7 +117,7 @@ def train_age(context, data, training, model, seed, *, weighted=False):
     return reader.read(Subset(data.images, test))[AGE], test
 
 
-def judge(data, reading, test):
+def judge(data: Any, reading: Any, test: Any) -> dict[str, Any]:
     """Return errors and inconsistencies by column."""
     errors = age_errors(data.years[test], reading.label)
     wrong = n_inconsistencies(reading.levels)

@@ -6,11 +6,13 @@ References
    ICPR 2020, Sect. V-A.
 """
 
+from typing import Any
+
 from sfumato.reproduce._emotion_maps import X_MAP, emotion_maps, f3
 from sfumato.reproduce.experiment import Experiment
 
 
-def run(context):
+def run(context: Any) -> Any:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
 
     def versions(data, rows, shown, seed):

@@ -6,6 +6,8 @@ References
    ICPR 2020, Sect. V-A.
 """
 
+from typing import Any
+
 import numpy as np
 
 from sfumato.readers.heads import DomainAdaptationClassifier
@@ -20,7 +22,7 @@ EMOTION, F3 = "emotion", "f_3, dense layer and softmax"
 TEST_SHARE = 0.3
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
     faces = read_expressions(context)
     faces = faces.take(np.isin(faces["expression"], SHARED))

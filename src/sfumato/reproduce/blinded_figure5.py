@@ -6,13 +6,15 @@ References
    ICPR 2020, Sect. V-B.
 """
 
+from typing import Any
+
 from sklearn.preprocessing import StandardScaler
 
 from sfumato.reproduce._emotion_maps import emotion_maps, f3
 from sfumato.reproduce.experiment import Experiment
 
 
-def run(context):
+def run(context: Any) -> Any:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
 
     def versions(data, rows, shown, seed):

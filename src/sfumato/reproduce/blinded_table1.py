@@ -11,6 +11,7 @@ References
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
@@ -52,7 +53,7 @@ def _published():
     }
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the table; see :class:`sfumato.reproduce.experiment.Experiment`."""
     data = Expressions(context)
     others = Demographics.read(context)

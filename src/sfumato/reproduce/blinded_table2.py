@@ -10,10 +10,13 @@ References
    ICPR 2020, Sect. V-C.
 """
 
+from typing import Any
+
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sfumato.data.labels import as_text
 from sfumato.erasers.lntl import LearningNotToLearnEraser
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser
 from sfumato.metrics.fairness import opportunity_percent
@@ -47,7 +50,7 @@ def _published():
     }
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the table; see :class:`sfumato.reproduce.experiment.Experiment`."""
     data = Expressions(context)
     shown = data.faces.take([name in (*SHARED, FIXED) for name in data.faces["expression"]])
@@ -81,7 +84,7 @@ def run(context):
 def _fitted_on_smiling(context, train, seed):
     """Return both erasers, fitted on the biased rows to keep attractiveness and lose smiling."""
     context.say("erasers of smiling")
-    y, smiling = train["attractive"].astype(str), train["smiling"].astype(str)
+    y, smiling = as_text(train["attractive"]).astype(str), as_text(train["smiling"]).astype(str)
     small = {"n_units": 256, "n_epochs": 3, "detector_epochs": 15}
     sensitivenets = SensitiveNetsEraser(seed=seed, **context.pick(small, {}))
     lntl = LearningNotToLearnEraser(n_epochs=context.pick(3, 15), seed=seed)

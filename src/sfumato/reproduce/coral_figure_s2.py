@@ -6,6 +6,8 @@ References
    arXiv:1901.07884v3, Fig. S2.
 """
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,7 +22,7 @@ SHOWN = ("OR-CNN", "CORAL-CNN")
 COLUMNS = ("faces with an inconsistency", "inconsistencies a face", "MAE")
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
     training = context.pick(TINY, CPU, published("resnet34"))
     data = Ages.read(context, training.architecture.size)
@@ -44,7 +46,7 @@ def run(context):
     return Findings(rows, notes, {"levels": draw(first)})
 
 
-def draw(readings):
+def draw(readings: dict[str, Any]) -> Any:
     """Draw the level probabilities of the face on which OR-CNN contradicts itself most.
 
     Parameters

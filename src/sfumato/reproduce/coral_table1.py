@@ -8,6 +8,7 @@ References
 """
 
 import functools
+from typing import Any
 
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.ages import (
@@ -43,7 +44,7 @@ FULL_SIZE = {
 SMALL = "ResNet-18, half width"
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the table; see :class:`sfumato.reproduce.experiment.Experiment`."""
     trainings = context.pick({"a tiny network": TINY}, {SMALL: CPU}, FULL_SIZE)
     first = next(iter(trainings.values()))

@@ -1,12 +1,14 @@
 """The demonstration: simulate people, attack, erase, attack again, and look at matching."""
 
 from pathlib import Path
+from typing import Any
 
 from sfumato.audit.report import write_report
 from sfumato.audit.tables import audit_tables
 from sfumato.data.simulate import write_simulated
 from sfumato.errors import MissingExtraError
 from sfumato.models.tables import fit_table, protect_table
+from sfumato.outcomes import Progress
 
 N_IDENTITIES, IMAGES_PER_IDENTITY = 2400, 4
 # Short of the paper's 100,000 triplets and 150 detector epochs, to end in half a minute.
@@ -16,7 +18,9 @@ METHODS = {
 }
 
 
-def run_demo(folder, *, seed=0, progress=None):
+def run_demo(
+    folder: str | Path, *, seed: int = 0, progress: Progress | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Do the main job on simulated people, in a folder of its own.
 
     Parameters

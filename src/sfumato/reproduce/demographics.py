@@ -6,6 +6,7 @@ for its primary half D-P.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,24 +29,24 @@ ATTRIBUTES = ("gender", "ethnicity")
 VALIDATION = ("val", "valid")
 
 
-def unit_faces(faces):
+def unit_faces(faces: Any) -> Faces:
     """Return the same faces with embeddings of unit length, compared by cosine."""
     return Faces(unit_rows(faces.X), faces.labels, "cosine")
 
 
-def sample_people(faces, n_people, seed):
+def sample_people(faces: Any, n_people: Any, seed: int) -> Any:
     """Return all rows of ``n_people`` people at random, or of all if there are no more."""
     people = np.unique(faces["identity"])
     chosen = np.random.default_rng(seed).permutation(people)[:n_people]
     return faces.take(np.isin(faces["identity"], chosen))
 
 
-def sample_rows(faces, n_rows, seed):
+def sample_rows(faces: Any, n_rows: Any, seed: int) -> Any:
     """Return ``n_rows`` rows at random, or all if there are no more."""
     return faces.take(np.sort(np.random.default_rng(seed).permutation(len(faces))[:n_rows]))
 
 
-def read_utkface(context):
+def read_utkface(context: Any) -> Any:
     """Return UTKFace with ``gender`` and ``ethnicity``, one of DiveFace's three groups.
 
     The quick preset keeps a sample.
@@ -73,7 +74,7 @@ class Demographics:
     celeba: Faces
 
     @classmethod
-    def read(cls, context):
+    def read(cls, context: Any) -> Any:
         """Read both tables; the quick preset keeps a sample."""
         celeba = context.templates.faces("celeba", "identity", "partition", "gender")
         celeba = unit_faces(celeba.known("identity", "partition", "gender"))
@@ -81,18 +82,18 @@ class Demographics:
             read_utkface(context), sample_people(celeba, context.pick(3_000, len(celeba)), 0)
         )
 
-    def halves(self, seed):
+    def halves(self, seed: int) -> tuple[Any, ...]:
         """Return UTKFace's rows for the eraser (D-S, balanced) and for the probes."""
         first, second = split_identities(self.utkface["image_id"], seed=seed)
         sensitive = self.utkface.take(first)
         both = np.char.add(sensitive["gender"].astype(str), sensitive["ethnicity"])
         return sensitive.take(balanced_rows(both, seed=seed)), self.utkface.take(second)
 
-    def partition(self, *names):
+    def partition(self, *names: Any) -> Any:
         """Return CelebA's rows of an official partition."""
         return self.celeba.take(np.isin(self.celeba["partition"].astype(str), names))
 
-    def fit_sensitivenets(self, context, sensitive, seed):
+    def fit_sensitivenets(self, context: Any, sensitive: Any, seed: int) -> Any:
         """Fit SensitiveNets on gender and ethnicity, with CelebA's people for the triplets."""
         primary = self.partition("train")
         y = np.column_stack([sensitive[name].astype(str) for name in ATTRIBUTES])

@@ -6,6 +6,8 @@ References
    confounding arbitrary gender classifiers", BTAS 2018.
 """
 
+from typing import Any
+
 from sfumato.reproduce._gender_outputs import GENDER, NOTES, gender_outputs
 from sfumato.reproduce._perturbers_trained import trained
 from sfumato.reproduce._result import Findings, rows_of
@@ -14,7 +16,7 @@ from sfumato.reproduce.experiment import Experiment
 SELECTIONS = ("random", "average", "gibbs")
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure each selection; see :class:`sfumato.reproduce.experiment.Experiment`."""
     method = trained(context, "san-ensemble")
 

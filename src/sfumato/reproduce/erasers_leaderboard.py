@@ -2,6 +2,7 @@
 
 import functools
 import time
+from typing import Any
 
 import numpy as np
 
@@ -52,12 +53,12 @@ BRIEF = {
 }
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Fit every eraser on people of two data sets, attack it on others."""
     return Findings(*measure_all(context, Gender.read(context)))
 
 
-def measure_all(context, data):
+def measure_all(context: Any, data: Any) -> tuple[Any, ...]:
     """Return the table's rows, least leakage first, and the notes."""
 
     def measure_seed(seed):
@@ -74,7 +75,7 @@ def measure_all(context, data):
     return rows, data.notes
 
 
-def measure(data, method, seed, *, brief=False):
+def measure(data: Any, method: Any, seed: int, *, brief: bool = False) -> Any:
     """Return one method's figures by ``(section, method, column)``."""
     figures: dict = {}
     cost: dict = {}
@@ -99,7 +100,9 @@ def measure(data, method, seed, *, brief=False):
     return figures
 
 
-def fitted(rows, method, seed, parameters):
+def fitted(
+    rows: tuple[Any, ...], method: str, seed: int, parameters: dict[str, Any]
+) -> tuple[Any, ...]:
     """Return an eraser fitted on rows, and the seconds that its fit took.
 
     Parameters
@@ -153,7 +156,7 @@ def _matched(test, metric, seed):
     return {"EER": found["eer"]["value"], "TMR@1e-3": found["tmr_at_fmr"]["value"]}
 
 
-def view2(lfw, pairs, transform, metric):
+def view2(lfw: Any, pairs: Any, transform: Any, metric: Any) -> Any:
     """Return the EER on the pairs of LFW's view 2, protected by ``transform`` if not None."""
     X = lfw.X.astype(np.float32)
     X = X if transform is None else transform(X)
@@ -167,13 +170,13 @@ class Gender:
     matched = (IN_DOMAIN, ACROSS)
     left_out: tuple = ()
 
-    def __init__(self, celeba, utkface, lfw, pairs, notes):
+    def __init__(self, celeba: Any, utkface: Any, lfw: Any, pairs: Any, notes: Any) -> None:
         self.celeba, self.utkface, self.lfw, self.pairs = celeba, utkface, lfw, pairs
         self.notes = notes
         self.metric = lfw.metric
 
     @classmethod
-    def read(cls, context):
+    def read(cls, context: Any) -> Any:
         """Read the tables; the quick preset keeps a sample."""
         templates = context.templates
         celeba = templates.faces("celeba", "identity", "partition", "gender", *CONTEXT)
@@ -198,7 +201,7 @@ class Gender:
         notes += [f"{name} was trained with {chosen}." for name, chosen in SHORT.items()]
         return cls(celeba, utkface, lfw, joined, notes)
 
-    def fit_rows(self, seed, *, per_person=3):
+    def fit_rows(self, seed: int, *, per_person: int = 3) -> tuple[Any, ...]:
         """Return embeddings, attribute, people and context labels of both data sets."""
         train = self.celeba.take(self.celeba["partition"].astype(str) == "train")
         if per_person is not None:
@@ -216,7 +219,7 @@ class Gender:
         labels[:, -1] = np.where(np.arange(len(X)) < len(train), "celeba", "utkface")
         return X.astype(np.float32), y, identity, labels
 
-    def sections(self, seed):
+    def sections(self, seed: int) -> dict[str, Any]:
         """Return to each data set what attackers train on and are tested on."""
         from sfumato.data.splits import split_identities
 
@@ -234,7 +237,7 @@ class Gender:
             ACROSS: (side(known.take(kept)), side(known.take(held_out))),
         }
 
-    def view2(self, transform, metric):
+    def view2(self, transform: Any, metric: Any) -> Any:
         """Return the EER on LFW's view 2."""
         return view2(self.lfw, self.pairs, transform, metric)
 

@@ -1,5 +1,7 @@
 """Every registered eraser on gender crossed with ethnicity: six classes at once."""
 
+from typing import Any
+
 import numpy as np
 
 from sfumato.data.pairs import join_pairs, read_pairs
@@ -20,7 +22,7 @@ from sfumato.reproduce.templates import Faces
 IN_DOMAIN = "UTKFace"
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Fit every eraser on half of UTKFace, attack it on the other half and on LFW."""
     return Findings(*measure_all(context, Crossed.read(context)))
 
@@ -33,13 +35,13 @@ class Crossed:
     # Learns from triplets, which need several photos of a person.
     left_out = ("sensitivenets",)
 
-    def __init__(self, utkface, lfw, pairs, notes):
+    def __init__(self, utkface: Any, lfw: Any, pairs: Any, notes: Any) -> None:
         self.utkface, self.lfw, self.pairs = utkface, lfw, pairs
         self.notes = notes
         self.metric = lfw.metric
 
     @classmethod
-    def read(cls, context):
+    def read(cls, context: Any) -> Any:
         """Read the tables; the quick preset keeps a sample."""
         templates = context.templates
         utkface = _crossed(templates.faces("utkface", "gender", "race", "age_years"), "race")
@@ -68,13 +70,13 @@ class Crossed:
         ]
         return cls(utkface, lfw, joined, notes)
 
-    def fit_rows(self, seed):
+    def fit_rows(self, seed: int) -> tuple[Any, ...]:
         """Return embeddings, the crossed attribute, no people and the ages."""
         faces, _ = self._halves(seed)
         ages = faces["age_years"].astype(float)[:, None].astype(object)
         return faces.X.astype(np.float32), faces["crossed"], None, ages
 
-    def sections(self, seed):
+    def sections(self, seed: int) -> Any:
         """Return to each data set what attackers train on and are tested on."""
         known = _crossed(self.lfw, "race_predicted")
         found = {}
@@ -89,7 +91,7 @@ class Crossed:
             )
         return found
 
-    def view2(self, transform, metric):
+    def view2(self, transform: Any, metric: Any) -> Any:
         """Return the EER on LFW's view 2."""
         return view2(self.lfw, self.pairs, transform, metric)
 

@@ -1,6 +1,7 @@
 """Erasers over their strength, gender: leakage against the cost in verification."""
 
 import functools
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ COLUMNS = ("strongest", "low", "high", "FNMR@1e-3", "FNMR low", "FNMR high", "EE
 VIEW2 = "EER view 2"
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Fit every eraser at every strength, attack it in domain and across data sets."""
     data = Gender.read(context)
     methods = context.pick(QUICK, METHODS)
@@ -117,7 +118,7 @@ def _front(section, found):
     return f"{section}, no other has less leakage at as low an FNMR: {', '.join(shown)}."
 
 
-def draw(section, found):
+def draw(section: str, found: dict[str, list[Point]]) -> Any:
     """Draw every eraser's curve, leakage against FNMR.
 
     Parameters

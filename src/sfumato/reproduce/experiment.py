@@ -3,9 +3,10 @@
 import functools
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sfumato.files import atomic_path
 from sfumato.reproduce._result import Findings
@@ -77,12 +78,12 @@ class Context:
     def __post_init__(self):
         check_choice(self.preset, PRESETS, "preset")
 
-    def pick(self, quick, full, gpu=None):
+    def pick(self, quick: Any, full: Any, gpu: Any = None) -> Any:
         """Return the value of this run's preset; without one of ``gpu`` that is ``full``."""
         chosen = {"quick": quick, "full": full, "gpu": full if gpu is None else gpu}
         return chosen[self.preset]
 
-    def over_seeds(self, measure):
+    def over_seeds(self, measure: Callable[..., Any]) -> dict[str, Any]:
         """Measure once a seed and gather the figures.
 
         Parameters
@@ -104,7 +105,7 @@ class Context:
         self.say("done")
         return {key: tuple(float(figures[key]) for figures in found) for key in found[0]}
 
-    def once(self, what, measure):
+    def once(self, what: str, measure: Callable[..., Any]) -> dict[Any, Any]:
         """Return what ``measure()`` found, from the cache if an interrupted run measured it.
 
         Parameters
@@ -135,7 +136,9 @@ class Context:
             temporary.write_text(json.dumps({"parts": parts, "found": cells}, indent=1))
         return found
 
-    def once_each(self, names, measure, note):
+    def once_each(
+        self, names: Iterable[str], measure: Callable[..., Any], note: str
+    ) -> dict[Any, Any]:
         """Return what ``measure(name)`` found of each name, one after the other, by :meth:`once`.
 
         Parameters
@@ -158,7 +161,7 @@ class Context:
             figures |= {(section, name, column): v for (section, column), v in found.items()}
         return figures
 
-    def say(self, what):
+    def say(self, what: Any) -> None:
         """Report what the current seed is doing."""
         if self.progress is not None:
             number = min(self._seed + 1, len(self.seeds))

@@ -6,13 +6,15 @@ References
    arbitrary face-based gender classifiers", IEEE Access 2019.
 """
 
+from typing import Any
+
 from sfumato.reproduce._gender_outputs import GENDER, NOTES, gender_outputs
 from sfumato.reproduce._perturbers_trained import trained
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.experiment import Experiment
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure every length; see :class:`sfumato.reproduce.experiment.Experiment`."""
     method = trained(context, "flowsan")
 

@@ -7,6 +7,7 @@ References
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ TRAININGS = {
 PUBLISHED = 0.9752
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
     name, training = TRAININGS[context.preset]
     images, labels = context.templates.photos("celeba", training.architecture.size)

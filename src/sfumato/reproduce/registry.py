@@ -1,6 +1,7 @@
 """The registered experiments, by the name used on the command line; imported when asked for."""
 
 import importlib
+from typing import Any
 
 from sfumato.validation import check_choice
 
@@ -34,7 +35,7 @@ EXPERIMENTS = {
 }
 
 
-def load_experiment(name):
+def load_experiment(name: str) -> Any:
     """Return the :class:`~sfumato.reproduce.experiment.Experiment` called ``name``.
 
     Raises

@@ -1,8 +1,10 @@
 """Run a registered experiment: the library function behind ``sfumato reproduce``."""
 
 import time
+from typing import Any
 
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 from sfumato.reproduce._result import ExperimentResult
 from sfumato.reproduce.experiment import Context
 from sfumato.reproduce.registry import EXPERIMENTS, load_experiment
@@ -10,7 +12,14 @@ from sfumato.reproduce.templates import SOURCES
 from sfumato.validation import check_choice
 
 
-def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
+def reproduce(
+    name: str,
+    templates: Any,
+    *,
+    preset: str = "quick",
+    n_seeds: int | None = None,
+    progress: Progress | None = None,
+) -> ExperimentResult:
     """Measure one published table or figure again.
 
     Parameters
@@ -59,7 +68,7 @@ def reproduce(name, templates, *, preset="quick", n_seeds=None, progress=None):
     )
 
 
-def listing():
+def listing() -> Any:
     """Return what every experiment shows, needs and costs, as a JSON-ready list."""
     found = []
     for name in EXPERIMENTS:

@@ -5,13 +5,15 @@ References
 .. [1] Mirjalili, Raschka, Namboodiri, Ross, "Semi-adversarial networks", ICB 2018.
 """
 
+from typing import Any
+
 from sfumato.reproduce._gender_outputs import GENDER, NOTES, gender_outputs
 from sfumato.reproduce._perturbers_trained import trained
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.experiment import Experiment
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the three outputs; see :class:`sfumato.reproduce.experiment.Experiment`."""
     method = trained(context, "san")
     classes = method.attributes_[GENDER]

@@ -6,6 +6,8 @@ References
    Representations with Application to Face Images", IEEE TPAMI 2020, Sect. 4.2.
 """
 
+from typing import Any
+
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +21,7 @@ from sfumato.reproduce.experiment import Experiment
 SOFTMAX, RBF = "softmax layer", "RBF SVM"
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
     faces = read_utkface(context)
     classifiers = {

@@ -6,6 +6,8 @@ References
    Representations with Application to Face Images", IEEE TPAMI 2020, Sect. 4.3.
 """
 
+from typing import Any
+
 import numpy as np
 
 from sfumato.data.splits import balanced_rows
@@ -18,7 +20,7 @@ BEFORE, AFTER = "x", "SensitiveNets"
 SECTION = "purity on the map"
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
     data = Demographics.read(context)
     pictures: dict = {}

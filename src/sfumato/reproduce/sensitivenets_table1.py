@@ -6,6 +6,8 @@ References
    Representations with Application to Face Images", IEEE TPAMI 2020.
 """
 
+from typing import Any
+
 import numpy as np
 
 from sfumato.audit.protocol import audit
@@ -46,7 +48,7 @@ def _row(section, name, before, after, reduction):
     return {(section, name, column): value for column, value in columns.items()}
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the table; see :class:`sfumato.reproduce.experiment.Experiment`."""
     data = Demographics.read(context)
     lfw = unit_faces(context.templates.faces("lfw", "identity"))
@@ -73,7 +75,7 @@ def run(context):
     return Findings(rows_of(figures, _published()), _notes(context))
 
 
-def recognition(lfw, pairs, eraser, view="view1"):
+def recognition(lfw: Any, pairs: Any, eraser: Any, view: str = "view1") -> tuple[Any, ...]:
     """Return LFW's verification accuracy before and after an eraser, by one of its views."""
     joined = join_pairs(pairs.select(view), lfw["image_id"], lfw["identity"])
     protected = eraser.transform(lfw.X)

@@ -7,6 +7,7 @@ References
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ PUBLISHED = {
 }
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the table; see :class:`sfumato.reproduce.experiment.Experiment`."""
     images, labels, identity = Learnt.read(context, JUDGED).of("val")
     rows = np.random.default_rng(0).permutation(len(images))[: context.pick(40, 3_000)]

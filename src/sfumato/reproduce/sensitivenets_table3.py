@@ -10,9 +10,12 @@ References
    Representations with Application to Face Images", IEEE TPAMI 2020, Sect. 4.4.
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
+from sfumato.data.labels import as_text
 from sfumato.erasers.lntl import LearningNotToLearnEraser
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser
 from sfumato.reproduce._opportunity import SHARE, Case, decide, read_celeba, sides
@@ -50,7 +53,7 @@ def _published():
     }
 
 
-def run(context):
+def run(context: Any) -> Findings:
     """Measure the table; see :class:`sfumato.reproduce.experiment.Experiment`."""
     labels = [name for case in CASES.values() for name in case.columns]
     people, others = sides(read_celeba(context, *labels))
@@ -77,7 +80,7 @@ def run(context):
 def _erasers(context, case, train, seed):
     """Return both erasers, fitted on the biased rows to keep the label and lose gender."""
     context.say(f"SensitiveNets on {case.label}")
-    y, gender = train[case.label].astype(str), train["gender"].astype(str)
+    y, gender = as_text(train[case.label]).astype(str), as_text(train["gender"]).astype(str)
     small = {"n_units": 256, "n_epochs": 3, "detector_epochs": 15}
     sensitivenets = SensitiveNetsEraser(fixed_class="male", seed=seed, **context.pick(small, {}))
     sensitivenets.fit(train.X, gender, primary=y)
@@ -95,7 +98,7 @@ def _row(context, section, name, faces, eraser, seed):
     decision = decide(svm, X, train[case.label].astype(int), X_test)
     found = case.judge(test, decision, seed)
     rows = np.random.default_rng(seed).permutation(len(train))[:N_READ]
-    gender, truth = (part["gender"].astype(str) for part in faces)
+    gender, truth = (as_text(part["gender"]).astype(str) for part in faces)
     found[READ] = balanced_accuracy_score(truth, decide(svm, X[rows], gender[rows], X_test))
     return {(section, name, column): value for column, value in found.items()}
 

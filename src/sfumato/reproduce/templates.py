@@ -4,12 +4,15 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.data.selection import Selection, read_rows
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 
 # What each table holds beside images, and where its photos come from; all for research use.
 SOURCES = {
@@ -28,7 +31,7 @@ SOURCES = {
 MODELS = ("mobilefacenet.onnx", "yunet_n_640_640.onnx")
 
 
-def default_cache():
+def default_cache() -> Any:
     """Return the folder for templates, in the user's cache folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "sfumato"
@@ -56,12 +59,12 @@ class Faces:
     def __len__(self):
         return len(self.X)
 
-    def take(self, rows):
+    def take(self, rows: Any) -> "Faces":
         """Return the rows of a mask or of row numbers."""
         labels = {name: values[rows] for name, values in self.labels.items()}
         return Faces(self.X[rows], labels, self.metric)
 
-    def known(self, *names):
+    def known(self, *names: Any) -> Any:
         """Return the rows on which none of these labels is missing."""
         missing = np.zeros(len(self), dtype=bool)
         for name in names:
@@ -97,7 +100,15 @@ class FaceTemplates:
         Time spent on embedding.
     """
 
-    def __init__(self, folder=None, cache=None, *, detector=None, encoder=None, progress=None):
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        cache: str | Path | None = None,
+        *,
+        detector: str | None = None,
+        encoder: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self.folder = _data_folder(folder)
         self.cache = default_cache() if cache is None else Path(cache)
         own = [self.folder.parent / "models" / name for name in MODELS]
@@ -108,7 +119,7 @@ class FaceTemplates:
         self.spaces: dict[str, str] = {}
         self.seconds = 0.0
 
-    def faces(self, name, *labels):
+    def faces(self, name: str, *labels: Any) -> Faces:
         """Return the embedded faces of a table and the labels asked for.
 
         Raises
@@ -127,14 +138,14 @@ class FaceTemplates:
         columns = {key: np.concatenate([part[0][key] for part in parts]) for key in parts[0][0]}
         return Faces(np.concatenate([X for _, X in parts]), columns, tables[0].info.metric)
 
-    def path(self, name):
+    def path(self, name: str) -> Any:
         """Return the path of a file that is no table of faces, such as ``lfw_pairs``."""
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise _missing(self.folder, name)
         return path
 
-    def photos(self, name, size):
+    def photos(self, name: str, size: Any) -> tuple[Any, dict[str, NDArray[Any]]]:
         """Return a table's whole photos, scaled and decoded once.
 
         They are kept in ``CACHE/PART-SIZEpx``, as numbers: delete that folder when you are done.
@@ -147,7 +158,7 @@ class FaceTemplates:
         """
         return self._pictures(name, f"{size}px", size=size, zoom=None)
 
-    def crops(self, name, size):
+    def crops(self, name: str, size: Any) -> Any:
         """Return the largest face of each of a table's photos, cut out once.
 
         As :meth:`photos`; kept in ``CACHE/PART-faces-SIZEpx``; photos without a face are missing.
@@ -183,7 +194,7 @@ class FaceTemplates:
             self.seconds += time.perf_counter() - started
         return Crops(folder)
 
-    def check(self, names):
+    def check(self, names: Any) -> None:
         """Refuse a data folder that lacks one of these tables, before anything is computed."""
         for name in names:
             if not self._sources(name) and not self._cached(name).is_file():

@@ -1,7 +1,9 @@
 """An experiment's result as files: JSON, Markdown, LaTeX, and pictures as PNG and SVG."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
@@ -22,14 +24,14 @@ LATEX = {
 HOW_TO_READ = "mean ± standard deviation over the seeds (published)"
 
 
-def check_free(folder, name):
+def check_free(folder: Any, name: str) -> None:
     """Refuse a folder that holds results of this experiment already."""
     taken = sorted(Path(folder).glob(f"{name}.*"))
     if taken:
         raise InputError(f"{taken[0]} exists already; give another folder or --force.")
 
 
-def write_result(result, folder):
+def write_result(result: Any, folder: str | Path) -> list[Path]:
     """Write a result's files, replacing those of an earlier run.
 
     Parameters
@@ -68,7 +70,7 @@ def write_result(result, folder):
     return written
 
 
-def to_markdown(result):
+def to_markdown(result: Any) -> Any:
     """Return the result as a Markdown section; see :attr:`ExperimentResult.tables`."""
     lines = [f"## {result.title}", "", result.shows, ""]
     for columns, rows in result.tables:
@@ -82,7 +84,7 @@ def to_markdown(result):
     return "\n".join([*lines, "", *pictures, "", f"Source: {result.source}", ""])
 
 
-def to_latex(result):
+def to_latex(result: Any) -> Any:
     """Return the result as a LaTeX table that needs the package booktabs."""
     lines = [
         r"\begin{table}",
@@ -103,7 +105,7 @@ def to_latex(result):
     return "\n".join(lines) + "\n"
 
 
-def cells_of(columns, rows):
+def cells_of(columns: Any, rows: Any) -> Iterator[Any]:
     """Yield each row's texts; a section's name only on its first row."""
     last = None
     for row in rows:

@@ -1,6 +1,8 @@
 """What a training needs to go on where it was cut off: one safetensors file, never pickle."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -11,7 +13,7 @@ from sfumato.files import atomic_path
 KEY = "sfumato_training"
 
 
-def save_state(path, state):
+def save_state(path: str | Path, state: dict[str, Any]) -> None:
     """Write nested dicts and lists of tensors and plain values, atomically.
 
     Parameters
@@ -27,7 +29,7 @@ def save_state(path, state):
         save_file(tensors, temporary, metadata={KEY: json.dumps(plain)})
 
 
-def load_state(path):
+def load_state(path: str | Path) -> Any:
     """Return what :func:`save_state` wrote; tensors are on the CPU.
 
     Raises

@@ -1,7 +1,9 @@
 """Train a network for a number of batches, to the end; knows no method."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -34,9 +36,18 @@ class Record:
 
 
 def run(
-    step, net, n_iterations, recipe, record, *, fabric, seed, settings, learning_rate=None,
-    show=None,
-):  # fmt: skip
+    step: Callable[..., Any],
+    net: Any,
+    n_iterations: int,
+    recipe: Any,
+    record: Record,
+    *,
+    fabric: Any,
+    seed: int,
+    settings: dict[str, Any],
+    learning_rate: float | None = None,
+    show: Callable[..., Any] | None = None,
+) -> None:
     """Call ``step(n_rows, at, optimizer)`` for so many batches; an interrupted run goes on.
 
     Parameters

@@ -12,13 +12,15 @@ References
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
 from sfumato._constraints import (
     NOT_NEGATIVE,
@@ -32,6 +34,7 @@ from sfumato.data.labels import as_names, class_codes
 from sfumato.errors import InputError
 from sfumato.losses.adversarial import cross_entropy, entropy, reverse_gradient
 from sfumato.nets.heads import AttributeHead, CosineHead, scaled
+from sfumato.outcomes import Progress
 from sfumato.training.loop import make_fabric, run_epochs
 from sfumato.training.update import update
 
@@ -91,7 +94,15 @@ class UnlearningRecipe:
         check_values(type(self), vars(self))
 
 
-def unlearn(encoder, images, y, primary, recipe=None, *, progress=None):
+def unlearn(
+    encoder: Any,
+    images: NDArray[np.uint8],
+    y: ArrayLike,
+    primary: ArrayLike,
+    recipe: UnlearningRecipe | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Any:
     """Train the last blocks of an encoder to keep identity and lose an attribute.
 
     Parameters
@@ -160,7 +171,7 @@ def unlearn(encoder, images, y, primary, recipe=None, *, progress=None):
     return encoder.cpu().eval()
 
 
-def embed_faces(encoder, images):
+def embed_faces(encoder: Any, images: NDArray[np.uint8]) -> Any:
     """Return the embeddings of aligned faces, as they are, shape (n_images, dimension), float32.
 
     Parameters
@@ -172,7 +183,12 @@ def embed_faces(encoder, images):
     return _in_batches(lambda part: encoder(encoder.prepare(part)), images).cpu().numpy()
 
 
-def lntl_step(nets, batch, optimizers, recipe):
+def lntl_step(
+    nets: tuple[Any, ...],
+    batch: tuple[Tensor, ...],
+    optimizers: Sequence[Any],
+    recipe: UnlearningRecipe,
+) -> dict[str, float]:
     """Make both updates of one batch; this is the whole schedule.
 
     Parameters

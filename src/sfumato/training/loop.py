@@ -1,6 +1,8 @@
 """The training loop: epochs, batches, seed and device. It knows no method."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from sfumato.errors import InputError
 from sfumato.validation import need
 
 
-def make_fabric(accelerator="auto", *, precision="32-true", devices=1):
+def make_fabric(accelerator: str = "auto", *, precision: str = "32-true", devices: int = 1) -> Any:
     """Return a Lightning Fabric on one device (a GPU if there is one), or on several.
 
     Where only the whole package ``lightning`` is installed, its own Fabric serves.
@@ -25,7 +27,7 @@ def make_fabric(accelerator="auto", *, precision="32-true", devices=1):
     return fabric(accelerator=accelerator, devices=devices, precision=precision, **options)
 
 
-def fast_precision(device):
+def fast_precision(device: Any) -> Any:
     """Return "bf16-mixed" where the device computes in bfloat16 by itself, else "32-true".
 
     On a CPU with AVX-512 BF16 or AMX a training step takes 0.7 times as long.
@@ -39,7 +41,15 @@ def fast_precision(device):
     return "bf16-mixed" if fast else "32-true"
 
 
-def run_epochs(step, n_samples, *, batch_size, n_epochs, rng, report=None):
+def run_epochs(
+    step: Callable[..., Any],
+    n_samples: int,
+    *,
+    batch_size: int,
+    n_epochs: int,
+    rng: np.random.Generator,
+    report: Callable[..., Any] | None = None,
+) -> list[dict[str, Any]]:
     """Call ``step`` on shuffled batches of row numbers, epoch after epoch.
 
     Parameters

@@ -201,14 +201,14 @@ def _text(history):
 class _Run:
     """The folder of a training, or none: then the best weights stay in memory."""
 
-    def __init__(self, parts, folder, settings, writes=True):
+    def __init__(self, parts: Any, folder: Any, settings: Any, writes: bool = True) -> None:
         self.parts, self.settings, self.writes = parts, settings, writes
         self.folder = None if folder is None else Path(folder)
         self.kept: dict = {}
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
 
-    def load(self):
+    def load(self) -> Standing:
         """Return where an earlier run stood, and give the parts their weights of then."""
         if self.folder is None or not (self.folder / CHECKPOINT).is_file():
             return Standing()
@@ -227,7 +227,7 @@ class _Run:
             part.load_state_dict(found["parts"][name])
         return Standing(**found["progress"])
 
-    def save(self, state):
+    def save(self, state: Any) -> None:
         """Write the checkpoint, the log and the curves."""
         if self.folder is None or not self.writes:
             return
@@ -241,7 +241,7 @@ class _Run:
             with atomic_path(self.folder / CURVES) as path:
                 draw_history(state.history).savefig(path, format="png", dpi=120)
 
-    def keep_best(self):
+    def keep_best(self) -> None:
         """Keep the networks' weights as they are now."""
         if not self.writes:
             return
@@ -254,7 +254,7 @@ class _Run:
                 for name, state in best.items()
             }
 
-    def restore_best(self):
+    def restore_best(self) -> None:
         """Give the networks their best weights."""
         best = self.kept or load_state(Path(self.folder or "") / BEST)
         for name, part in self._networks().items():
@@ -264,7 +264,7 @@ class _Run:
         return {k: part for k, part in self.parts.items() if isinstance(part, torch.nn.Module)}
 
 
-def draw_history(history):
+def draw_history(history: Any) -> Any:
     """Return a figure of every figure over the epochs, each on its own axes."""
     from matplotlib.figure import Figure
 

@@ -11,19 +11,29 @@ import mmap
 import multiprocessing
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 from sfumato.training._checkpoints import load_state, save_state
 
 
-def train_on(fabric, function, net, *args, progress=None):
+def train_on(
+    fabric: Any,
+    function: Callable[..., Any],
+    net: Any,
+    *args: Any,
+    progress: Progress | None = None,
+) -> object:
     """Train a network by ``function(fabric, net, *args, progress)``, in all processes.
 
     Parameters
@@ -65,12 +75,12 @@ def train_on(fabric, function, net, *args, progress=None):
     return state["found"]
 
 
-def n_processes(fabric):
+def n_processes(fabric: Any) -> Any:
     """Return how many processes a Fabric trains in; 1 for None."""
     return 1 if fabric is None else fabric.world_size
 
 
-def prepare(fabric, net, optimizer):
+def prepare(fabric: Any, net: Any, optimizer: Any) -> Any:
     """Return both ready for the processes; batch norm counts whole batches where it can.
 
     On GPUs it becomes PyTorch's SyncBatchNorm, which there is not for CPUs: on those each process
@@ -81,7 +91,7 @@ def prepare(fabric, net, optimizer):
     return fabric.setup(net, optimizer)
 
 
-def own_part(rows, fabric):
+def own_part(rows: Any, fabric: Any) -> Any:
     """Return this process's part of a batch's rows; one that would get none gets the first."""
     if n_processes(fabric) == 1:
         return rows
@@ -89,7 +99,7 @@ def own_part(rows, fabric):
     return part if len(part) else rows[:1]
 
 
-def of_batch(values, n_rows, fabric):
+def of_batch(values: Tensor, n_rows: int, fabric: Any) -> Tensor:
     """Return what all processes' parts gave, in the order of the batch's rows.
 
     Parameters

@@ -1,7 +1,11 @@
 """One update of the networks that a loss is meant for."""
 
+from typing import Any
 
-def update(loss, *optimizers):
+from torch import Tensor
+
+
+def update(loss: Tensor, *optimizers: Any) -> None:
     """Descend on ``loss`` with these optimizers alone; other networks keep their weights.
 
     Gradients that the backward pass leaves in networks of other optimizers are cleared by the

@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from sfumato.data.importers._writing import Imported
 from sfumato.data.importers.arrays import import_arrays
@@ -40,7 +42,9 @@ IMPORTERS: dict[str, Callable] = {
 }
 
 
-def import_faces(layout, source, output, options=None):
+def import_faces(
+    layout: str, source: str | Path, output: str | Path, options: dict[str, Any] | None = None
+) -> Imported:
     """Import one of :data:`IMPORTERS` with options given by name.
 
     Parameters

@@ -1,5 +1,7 @@
 """Good rows of imported embeddings as record batches; bad ones are recorded."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +13,7 @@ from sfumato.data.importers._writing import Rejects
 KINDS = (pa.int64(), pa.float64(), pa.bool_())  # tried in this order, else string
 
 
-def infer(name, column):
+def infer(name: str, column: Any) -> Any:
     """Return the narrowest type that all values of a column of strings fit."""
     if name == "identity" or column is None or column.null_count == len(column):
         return pa.string()
@@ -21,7 +23,7 @@ def infer(name, column):
     return pa.string()
 
 
-def cast(column, kind):
+def cast(column: Any, kind: Any) -> tuple[Any, ...]:
     """Cast strings; return the values (null where impossible) and what failed."""
     try:
         values = pc.cast(column, kind)
@@ -51,7 +53,13 @@ class Rows:
     rejects : Rejects, optional
     """
 
-    def __init__(self, types, dimension, normalisation, rejects=None):
+    def __init__(
+        self,
+        types: dict[str, Any],
+        dimension: int,
+        normalisation: str,
+        rejects: Rejects | None = None,
+    ) -> None:
         self.types, self.dimension, self.normalisation = types, dimension, normalisation
         self.rejects = Rejects() if rejects is None else rejects
         embedding = pa.list_(pa.float32(), dimension)
@@ -59,7 +67,7 @@ class Rows:
             [("image_id", pa.string()), *types.items(), ("embedding", embedding)]
         )
 
-    def batch(self, ids, X, columns, start):
+    def batch(self, ids: Any, X: Any, columns: Any, start: Any) -> Any:
         """Return the good rows of one block, whose first row has the number ``start``.
 
         ``ids`` are texts, None where missing.

@@ -1,9 +1,10 @@
 """What all importers share: bad rows are recorded with their reason, the rest go on."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, ROW_GROUP, write_table
 from sfumato.errors import InputError
 from sfumato.files import atomic_path, check_free
+from sfumato.outcomes import Progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
@@ -36,7 +38,7 @@ class Imported:
     n_rejects: int
     rejects: Path | None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values."""
         rejects = None if self.rejects is None else str(self.rejects)
         return {
@@ -69,15 +71,15 @@ class Reject:
 class Rejects:
     """Collects rejected rows and refuses an ``image_id`` that was used before."""
 
-    def __init__(self):
-        self.rows = []
-        self._seen = set()
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._seen: set[int] = set()
 
-    def add(self, image_id, path, reason):
+    def add(self, image_id: Any, path: str | Path | None, reason: str) -> None:
         """Record one rejected row."""
         self.rows.append({"image_id": image_id, "path": path, "reason": reason})
 
-    def admit(self, image_id, path=None):
+    def admit(self, image_id: Any, path: str | Path | None = None) -> bool:
         """Return whether the id is present and new; record a reject otherwise."""
         if image_id is None or image_id == "":
             self.add(None, path, "image_id is missing")
@@ -90,7 +92,15 @@ class Rejects:
         return True
 
 
-def write_import(output, batches, rejects, schema, info, *, force=False):
+def write_import(
+    output: str | Path,
+    batches: Iterable[pa.RecordBatch],
+    rejects: Rejects,
+    schema: pa.Schema,
+    info: TableInfo,
+    *,
+    force: bool = False,
+) -> Imported:
     """Write the batches as a face table and the rejects beside it.
 
     Parameters
@@ -142,17 +152,17 @@ def _some(batches, rejects):
 
 
 def import_photos(
-    output,
-    root,
+    output: str | Path,
+    root: str | Path,
     photos: Iterable[Photo | Reject],
-    labels,
+    labels: dict[str, Any],
     *,
-    source,
-    has_identity=True,
-    copy_images=False,
-    force=False,
-    progress=None,
-):
+    source: str,
+    has_identity: bool = True,
+    copy_images: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Imported:
     """Write the photos of a layout as a face table.
 
     Parameters
@@ -225,7 +235,7 @@ def _batches(rows, schema, progress):
             progress(n_done + len(kept), n_done + len(kept), "photos")
 
 
-def read_photo(path, *, whole):
+def read_photo(path: str | Path, *, whole: Any) -> tuple[Any, ...]:
     """Return ``(bytes, reason)`` of an image file; the reason is None if all is well.
 
     Only the signature is looked at, nothing is decoded; without ``whole`` only the first
@@ -246,7 +256,7 @@ def read_photo(path, *, whole):
     return content, None
 
 
-def walk_images(root):
+def walk_images(root: Any) -> Iterator[Any]:
     """Yield the paths of image files below ``root``, relative to it, sorted by folder."""
     root = Path(root)
     for folder, folders, names in os.walk(root):
@@ -257,7 +267,7 @@ def walk_images(root):
                 yield inside / name
 
 
-def need_folder(folder):
+def need_folder(folder: Any) -> Any:
     """Return ``folder`` as a Path, or raise InputError if it is none."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -265,7 +275,7 @@ def need_folder(folder):
     return folder
 
 
-def find_file(folder, name, *below):
+def find_file(folder: Any, name: str, *below: Any) -> Any:
     """Return the first of ``folder/name``, ``folder/BELOW/name`` ... that exists, or None."""
     for place in (folder, *(folder / part for part in below)):
         if (place / name).exists():

@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,19 +16,20 @@ from sfumato.data.info import TableInfo
 from sfumato.data.labels import as_text
 from sfumato.data.tables import ROW_GROUP
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 
 
 def import_arrays(
-    path,
-    output,
+    path: str | Path,
+    output: str | Path,
     *,
-    encoder=None,
-    encoder_version=None,
-    metric="cosine",
-    normalisation="none",
-    force=False,
-    progress=None,
-):
+    encoder: str | None = None,
+    encoder_version: str | None = None,
+    metric: str = "cosine",
+    normalisation: str = "none",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Any:
     """Import a ``.npz`` archive with the array ``embedding`` and arrays of labels.
 
     Parameters

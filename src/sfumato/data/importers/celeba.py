@@ -1,12 +1,14 @@
 """Importer of CelebA in its official text files."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from sfumato.data.importers._writing import Photo, Reject, find_file, import_photos, need_folder
 from sfumato.errors import InputError
 from sfumato.files import read_text
+from sfumato.outcomes import Progress
 
 ATTRIBUTES = [
     "5_o_Clock_Shadow",
@@ -54,7 +56,15 @@ PARTITIONS = {"0": "train", "1": "valid", "2": "test"}
 SIGN = {"1": True, "-1": False}
 
 
-def import_celeba(folder, output, *, images=None, copy_images=False, force=False, progress=None):
+def import_celeba(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    images: str | Path | None = None,
+    copy_images: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Any:
     """Import CelebA with its 40 attributes, identities and official partition.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,20 +14,21 @@ from sfumato.data.importers._writing import Rejects, write_import
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 from sfumato.files import encoding_of
+from sfumato.outcomes import Progress
 
 
 def import_csv(
-    path,
-    output,
+    path: str | Path,
+    output: str | Path,
     *,
-    prefix="embedding_",
-    encoder=None,
-    encoder_version=None,
-    metric="cosine",
-    normalisation="none",
-    force=False,
-    progress=None,
-):
+    prefix: str = "embedding_",
+    encoder: Any = None,
+    encoder_version: Any = None,
+    metric: str = "cosine",
+    normalisation: str = "none",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Any:
     """Import a CSV file with one column per feature.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from sfumato.data.importers._writing import (
 )
 from sfumato.errors import InputError
 from sfumato.files import read_text
+from sfumato.outcomes import Progress
 
 LFW_NAME = re.compile(r"(?P<person>.+)_\d{4}")
 UTK_NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_[^_]+")
@@ -27,7 +29,14 @@ DIVEFACE_GROUPS = {
 }
 
 
-def import_folder(folder, output, *, copy_images=False, force=False, progress=None):
+def import_folder(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    copy_images: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Any:
     """Import photos sorted into one folder per person.
 
     Parameters
@@ -70,7 +79,14 @@ def _folder_photos(root):
             yield Photo(name, name, path.parent.as_posix())
 
 
-def import_lfw(folder, output, *, copy_images=False, force=False, progress=None):
+def import_lfw(
+    folder: str | Path,
+    output: Any,
+    *,
+    copy_images: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Any:
     """Import Labeled Faces in the Wild: ``lfw/Name/Name_0001.jpg``.
 
     Parameters
@@ -128,7 +144,14 @@ def _lfw_photos(root, genders):
             yield Photo(path.stem, name, match["person"], labels)
 
 
-def import_utkface(folder, output, *, copy_images=False, force=False, progress=None):
+def import_utkface(
+    folder: str | Path,
+    output: Any,
+    *,
+    copy_images: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Any:
     """Import UTKFace: ``[age]_[gender]_[race]_[date and time].jpg``.
 
     Parameters
@@ -181,7 +204,15 @@ def _utk_photos(root):
         yield Photo(stem, name, None, labels)
 
 
-def import_diveface(folder, output, *, images=None, copy_images=False, force=False, progress=None):
+def import_diveface(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    images: str | Path | None = None,
+    copy_images: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Any:
     """Import DiveFace: six lists of ``person/photo.jpg``, one a gender and group.
 
     Parameters
