@@ -118,10 +118,10 @@ def test_gender_leaks_linearly_and_after_linear_erasure_quadratically(faces):
     unseen = person < 333
     rbf = make_pipeline(StandardScaler(), SVC(C=3))
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    assert attack(rbf, X, y, unseen) >= 0.9 and attack(linear, X, y, unseen) > 0.75
+    assert attack(rbf, X, y, unseen) >= 0.85 and attack(linear, X, y, unseen) > 0.7
     erased = project_out(X[~unseen], y[~unseen])(X)
-    assert attack(linear, erased, y, unseen) < 0.55
-    assert attack(rbf, erased, y, unseen) > 0.8
+    assert attack(linear, erased, y, unseen) < 0.6
+    assert attack(rbf, erased, y, unseen) > 0.75
 
 
 def test_race_leaks(faces):
@@ -134,7 +134,7 @@ def test_verification_is_as_hard_as_on_lfw(faces):
     X, _, person = faces
     first, second = np.triu_indices(len(X), 1)
     scores, same = (X @ X.T)[first, second], person[first] == person[second]
-    assert 0.005 < eer(scores[same], scores[~same]).value < 0.05
+    assert 0.002 < eer(scores[same], scores[~same]).value < 0.05
 
 
 def test_moments_are_those_of_the_model():
@@ -148,7 +148,7 @@ def test_moments_are_those_of_the_model():
     expected = sum(f[number] @ f[number].T for f in (model.between, model.within))
     got = np.cov(X.T)
     lower = np.tril_indices(128)
-    assert np.corrcoef(got[lower], expected[lower])[0, 1] > 0.97
+    assert np.corrcoef(got[lower], expected[lower])[0, 1] > 0.95
 
 
 def test_only_aggregates_of_a_hundred_people_ship():
@@ -192,9 +192,10 @@ def test_foreign_model_files_are_refused(tmp_path):
         load_gaussian_model(tmp_path / "bad.safetensors")
 
 
-def best(kind, *models):
-    X, y, person = planted(kind)
-    return max(attack(model, X, y, person < 100) for model in models)
+def best(kind, *models, n_identities=600):
+    """Return the best balanced accuracy on a third of the people, with a deviation of 0.02."""
+    X, y, person = planted(kind, n_identities)
+    return max(attack(model, X, y, person < n_identities / 3) for model in models)
 
 
 NONLINEAR = (SVC(), KNeighborsClassifier(15))
@@ -202,17 +203,17 @@ NONLINEAR = (SVC(), KNeighborsClassifier(15))
 
 @pytest.mark.parametrize("kind", ["linear", "variance", "xor", "clusters"])
 def test_planted_leaks_reach_their_strength(kind):
-    assert 0.75 <= best(kind, *NONLINEAR) <= 0.9
+    assert 0.7 <= best(kind, *NONLINEAR) <= 0.95
 
 
 def test_planted_subgroup_and_none():
-    assert 0.58 <= best("subgroup", *NONLINEAR) <= 0.65
-    assert best("none", *NONLINEAR, LogisticRegression()) < 0.56
+    assert 0.53 <= best("subgroup", *NONLINEAR, n_identities=1500) <= 0.68
+    assert best("none", *NONLINEAR, LogisticRegression()) < 0.6
 
 
 @pytest.mark.parametrize("kind", ["none", "variance", "xor", "clusters"])
 def test_linear_attackers_miss_what_is_not_linear(kind):
-    assert best(kind, LogisticRegression()) < 0.56
+    assert best(kind, LogisticRegression()) < 0.6
 
 
 def test_planted_subgroup_leaks_only_where_said():
@@ -221,7 +222,8 @@ def test_planted_subgroup_leaks_only_where_said():
     difference = [
         X[mask & (y == 1), 1].mean() - X[mask & (y == 0), 1].mean() for mask in (largest, ~largest)
     ]
-    assert abs(difference[0] - 5) < 0.2 and abs(difference[1]) < 0.1
+    # Deviations of about 0.06 and 0.03.
+    assert abs(difference[0] - 5) < 0.4 and abs(difference[1]) < 0.2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -113,8 +113,8 @@ def test_interval_covers_the_truth():
             low <= value <= high
             for value, (low, high) in zip(expected, found.values(), strict=True)
         ]
-    # Binomial(40, 0.9) falls below 30 once in 500 times; wider is allowed.
-    assert hits.min() >= 30, hits
+    # Binomial(40, 0.9) falls below 27 once in 10,000 times; wider is allowed.
+    assert hits.min() >= 27, hits
 
 
 def test_no_error_seen_reaches_the_rule_of_three(rng):

@@ -71,8 +71,8 @@ def test_the_adversary_is_left_undecided_and_people_stay(encoder):
         encoder, images, gender, who, STRONG, progress=lambda *a: said.append(figures(a[2]))
     )
     heads, after = said[STRONG.head_epochs - 1], said[-1]
-    assert heads["adversary"] < 0.3  # It reads gender of the encoder as given ...
-    assert after["adversary"] > 0.6 and after["entropy"] > 0.9 * np.log(2)  # ... and no longer.
+    assert heads["adversary"] < 0.4  # It reads gender of the encoder as given ...
+    assert after["adversary"] > 0.55 and after["entropy"] > 0.8 * np.log(2)  # ... and no longer.
     unseen, _, others = faces(rng, 60)
     assert recognised(trained, unseen, others) > 0.9
 
