@@ -49,6 +49,7 @@ BRIEF = {
     "multi-ive": {"n_steps": 2, "n_trees": 5},
     "pfrnet": {"n_epochs": 2},
     "negative-face": {"n_units": 128},
+    "pe-miu": {"block_size": 8},
     "rlace": {"n_iterations": 1_000},
 }
 
