@@ -15,11 +15,5 @@ def test_runs(name, measured):
     json.dumps(result.to_dict(), allow_nan=False)
 
 
-def test_all_together(measured):
-    seconds = {name: measured(name).seconds for name in EXPERIMENTS}
-    print(f"all {len(seconds)} quick presets: {sum(seconds.values()):.1f} s")
-    assert sum(seconds.values()) < 600  # a minute on two idle cores
-
-
 def test_quick_presets_together_promise_less_than_ten_minutes():
     assert sum(load_experiment(name).seconds["quick"] for name in EXPERIMENTS) < 600
