@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks._memory import PeakMemory
-from sfumato.batch.engine import run_job
-from sfumato.batch.protecting import ProtectJob
 from sfumato.data.columns import embedding_array
 from sfumato.data.simulate import simulate, write_simulated
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.erasers.leace import LeaceEraser
+from sfumato.jobs.protect_templates import ProtectTemplates
+from sfumato.jobs.run import run_job
 from sfumato.models import SavedModel
 
 N_ROWS = int(os.environ.get("SFUMATO_ROWS", 10_000_000))
@@ -36,7 +36,7 @@ def run():
         write_simulated(path, N_ROWS // PHOTOS, PHOTOS)
         table = FaceTable(path)
         eraser = LeaceEraser().fit(few["embedding"], few["gender"])
-        job = ProtectJob(SavedModel(eraser, ("gender",), table.info), table)
+        job = ProtectTemplates(SavedModel(eraser, ("gender",), table.info), table)
         with PeakMemory() as memory:
             started = time.perf_counter()
             summary = run_job(job, Path(folder) / "out", part_rows=4 * ROW_GROUP)

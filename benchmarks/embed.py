@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sfumato.faces.align import ARCFACE
-from sfumato.faces.embed import embed
-from sfumato.faces.workers import n_cores
+from sfumato.jobs.embed import embed
+from sfumato.jobs.local import n_cores
 
 N_PHOTOS = 2_000
 N_BARE = 300

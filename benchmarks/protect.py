@@ -13,8 +13,8 @@ from benchmarks._timing import best_of
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.erasers.sensitivenets import SensitiveNetsEraser
+from sfumato.jobs.protect_templates import protect_table
 from sfumato.models import SavedModel
-from sfumato.models.tables import protect_table
 
 N_ROWS, N_FEATURES, N_UNITS = 1_000_000, 512, 1024
 N_FILE_ROWS = 200_000

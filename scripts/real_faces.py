@@ -16,8 +16,9 @@ from sfumato.audit.tables import audit_tables
 from sfumato.audit.verification import verify
 from sfumato.data.selection import Selection
 from sfumato.data.tables import FaceTable, write_table
-from sfumato.faces.embed import embed
-from sfumato.models.tables import fit_table, protect_table
+from sfumato.jobs.embed import embed
+from sfumato.jobs.protect_templates import protect_table
+from sfumato.models.tables import fit_table
 
 METHODS = ("leace", "sensitivenets")
 

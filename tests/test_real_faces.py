@@ -6,7 +6,8 @@ import pytest
 from sfumato.audit.tables import audit_tables
 from sfumato.audit.verification import verify
 from sfumato.data.tables import FaceTable, write_table
-from sfumato.models.tables import fit_table, protect_table
+from sfumato.jobs.protect_templates import protect_table
+from sfumato.models.tables import fit_table
 
 N_PHOTOS = 1600
 
@@ -16,7 +17,7 @@ def faces(shared, tmp_path_factory):
     """Templates of a part of LFW with as many women as men."""
     pytest.importorskip("cv2")
     pytest.importorskip("onnxruntime")
-    from sfumato.faces.embed import embed
+    from sfumato.jobs.embed import embed
 
     folder = tmp_path_factory.mktemp("faces")
     detector = f"yunet:{shared('models/yunet_n_640_640.onnx')}"

@@ -8,7 +8,7 @@ _PUBLIC = {
     "FaceTable": "sfumato.data.tables",
     "LeaceEraser": "sfumato.erasers.leace",
     "SensitiveNetsEraser": "sfumato.erasers.sensitivenets",
-    "embed": "sfumato.faces.embed",
+    "embed": "sfumato.jobs.embed",
     "load": "sfumato.models.files",
     "load_model": "sfumato.models.files",
     "save": "sfumato.models.files",

@@ -12,7 +12,8 @@ from sfumato.data.simulate import write_simulated
 from sfumato.data.splits import split_identities
 from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.errors import InputError
-from sfumato.models.tables import fit_table, protect_table
+from sfumato.jobs.protect_templates import protect_table
+from sfumato.models.tables import fit_table
 
 FAST = {"attackers": ["logistic regression", "quadratic discriminant"], "n_resamples": 100}
 

@@ -8,9 +8,11 @@ from typer.testing import CliRunner
 
 from sfumato.cli import app, commands, output  # noqa: F401  (registers every command)
 from sfumato.cli.pictures import print_check, read_hide, read_keep
+from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.faces.photos import read_photo
-from sfumato.models import files, photos, registry, save
+from sfumato.jobs import protect_files
+from sfumato.models import files, registry, save
 
 Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
 
@@ -19,7 +21,7 @@ Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
 def call(brighten, monkeypatch, tmp_path):
     """Return a function that runs ``sfumato protect`` with a saved fake perturber."""
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
-    monkeypatch.setattr(photos, "make_detector", lambda spec, pad: brighten.RedDetector())
+    monkeypatch.setattr(protect_files, "make_detector", lambda spec, pad: brighten.RedDetector())
     save(brighten.BrightenPerturber().fit(), tmp_path / "model")
 
     def run(*arguments, perturber=tmp_path / "model", checked=False):
@@ -117,12 +119,17 @@ def test_bad_options(call, photo, tmp_path, monkeypatch):
         call(photo, *out)
     with pytest.raises(InputError, match="cannot hide or keep 'race'; .* are gender, age"):
         call(photo, "--hide", "gender", "--keep", "race", *out)
+    eraser = tmp_path / "eraser"
+    save(LeaceEraser().fit(np.eye(4), ["f", "m", "f", "m"]), eraser)
     with pytest.raises(InputError, match="--hide, --face: for photos only"):
-        call("model", "table.parquet", "--hide", "gender", "--face", "0", *out, perturber=None)
+        call(eraser, "table.parquet", "--hide", "gender", "--face", "0", *out, perturber=None)
     with pytest.raises(InputError, match="--perturber: for photos only"):
-        call("model", "table.parquet", *out)
+        call(eraser, "table.parquet", *out)
+    model = tmp_path / "model"
+    with pytest.raises(InputError, match="--face: for photo files only"):
+        call(model, "table.parquet", "--hide", "gender", "--face", "0", *out, perturber=None)
     monkeypatch.setitem(files.FOLDERS, "perturber", tmp_path / "none")
-    with pytest.raises(InputError, match="privacynet: no such file, nor a bundled model"):
+    with pytest.raises(InputError, match="privacynet: no such file"):
         call(photo, "--hide", "gender", *out, perturber=None)
 
 

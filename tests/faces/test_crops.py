@@ -8,8 +8,9 @@ import pytest
 
 from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE
-from sfumato.faces.crops import Cropper, Crops, Stack, Subset, crop_face, crop_faces
+from sfumato.faces.crops import Cropper, Crops, Stack, Subset, crop_face
 from sfumato.faces.detect import Face
+from sfumato.jobs.crops import crop_faces
 
 pytest.importorskip("cv2", reason="needs the extra faces")
 

@@ -13,7 +13,8 @@ from sfumato.cli import app, commands
 from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE
 from sfumato.faces.detect import Face
-from sfumato.readers.describe import LAWFUL, describe, to_rows
+from sfumato.jobs.describe import describe, to_rows
+from sfumato.readers.describe import LAWFUL
 from sfumato.readers.files import WEIGHTS, shipped_reader
 from sfumato.readers.pictures import annotate, check_output
 from sfumato.readers.tasks import AgeTask, ClassTask, reading_of
@@ -87,7 +88,7 @@ def test_every_face_is_described_and_every_other_photo_named(photos):
     assert found.faces[2]["box"] == {"left": 5.0, "top": 0.0, "right": 24.0, "bottom": 20.0}
     assert [r["image_id"] for r in found.rejects] == ["c.png", "d.jpg"]
     assert found.rejects[0]["reason"] == "no face found"
-    assert done[-1] == (4, 4)
+    assert done[-1] == (4, 4, "photos")
     told = found.to_dict()
     assert told["note"] == LAWFUL and "measured" not in told["reader"]
     json.dumps(told, allow_nan=False)

@@ -52,7 +52,7 @@ def test_photos_are_embedded_once_into_the_cache(folders, monkeypatch):
         progress(3, 3)
         table(output, FaceTable(source).column("image_id").tolist())
 
-    monkeypatch.setattr("sfumato.faces.embed.embed", embed)
+    monkeypatch.setattr("sfumato.jobs.embed.embed", embed)
     seen = []
     for _ in range(2):
         progress = lambda *arguments: seen.append(arguments)  # noqa: E731

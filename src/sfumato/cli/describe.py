@@ -2,64 +2,120 @@
 
 import csv
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.jobs import (
+    Address,
+    AsJson,
+    Detector,
+    Encoder,
+    Force,
+    Largest,
+    MaxPixels,
+    PartRows,
+    Photos,
+    Reader,
+    Runner,
+    Workers,
+    end,
+    runner_of,
+)
 from sfumato.cli.opening import open_model
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
     SHOWN,
     print_json,
-    progress_bar,
     reading_text,
     say,
     show,
     text_table,
+    track,
     warn,
     warn_some,
 )
+from sfumato.errors import InputError
 
 
 @app.command()
 def describe(
-    source: Path = typer.Argument(
-        help="A photo, a folder, a text file of paths, or a face table with images."
-    ),
-    reader: str | None = typer.Option(
-        None, help="dlib or pixels, which come with sfumato, or a saved one; default: dlib."
-    ),
-    detector: str = typer.Option("dlib", help="dlib, mtcnn or yunet:PATH."),
-    encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
-    largest: bool = typer.Option(False, help="The largest face of each photo alone."),
+    source: Photos,
+    reader: Reader = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write one row a face to a table, name.parquet, or a folder of its parts.",
+        ),
+    ] = None,
+    detector: Detector = "dlib",
+    encoder: Encoder = "dlib",
+    largest: Largest = False,
     csv_file: Path | None = typer.Option(None, "--csv", help="Write one line a face."),
     picture: Path | None = typer.Option(
         None, help="Write the photo with what was read; of one photo only."
     ),
-    workers: int | None = typer.Option(None, help="Processes; by default one a core."),
-    force: bool = typer.Option(False, "--force", help="Replace what --csv or --picture name."),
-    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    max_pixels: MaxPixels = 100_000_000,
+    part_rows: PartRows = None,
+    runner: Runner = "native",
+    address: Address = None,
+    workers: Workers = None,
+    force: Force = False,
+    json: AsJson = False,
 ):
     """Read age, gender, ethnicity, smile and more off every face.
 
-    Exit code 1 says that some photos could not be described.
+    With --output nothing else is kept; run it again to continue after an interruption. Exit code
+    1 says that some photos could not be described.
     """
-    from sfumato.readers.describe import LAWFUL, describe, to_rows
-    from sfumato.readers.pictures import annotate, check_output
+    from sfumato.readers.describe import LAWFUL
 
     warn(LAWFUL, style="bold")
-    check_output([csv_file, picture], source, replace=force)
-    with progress_bar() as bar:
-        task = bar.add_task("Describing")
-        found = describe(
+    options = {
+        "reader": None if reader is None else open_model(reader, "reader"),
+        "detector": detector,
+        "encoder": encoder,
+        "largest": largest,
+        "max_pixels": max_pixels,
+    }
+    if output is None:
+        if part_rows is not None or runner != "native" or address is not None:
+            raise InputError("--part-rows, --runner and --address are for --output; add it.")
+        _show(source, csv_file, picture, workers, force, json, options)
+    else:
+        if csv_file is not None or picture is not None:
+            raise InputError("--output stands alone; leave out --csv and --picture.")
+        run_on = runner_of(runner, address, workers)
+        _write(source, output, part_rows, run_on, workers, force, json, options)
+
+
+def _write(source, output, part_rows, runner, workers, force, json, options):
+    from sfumato.jobs.describe import describe_table
+
+    with track("describe") as progress:
+        summary = describe_table(
             source,
-            reader=None if reader is None else open_model(reader, "reader"),
-            detector=detector,
-            encoder=encoder,
-            largest=largest,
+            output,
+            part_rows=part_rows,
+            runner=runner,
             workers=workers,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            overwrite=force,
+            progress=progress,
+            **options,
         )
+    end(summary, json)
+
+
+def _show(source, csv_file, picture, workers, force, json, options):
+    from sfumato.jobs.describe import describe, to_rows
+    from sfumato.readers.pictures import annotate, check_output
+
+    check_output([csv_file, picture], source, replace=force)
+    with track("describe") as progress:
+        found = describe(source, workers=workers, progress=progress, **options)
     if csv_file is not None:
         _write_csv(to_rows(found), csv_file)
     if picture is not None:

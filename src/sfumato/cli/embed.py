@@ -1,46 +1,57 @@
 """``sfumato embed``: photos to a face table of embeddings."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, print_json, progress_bar, say, warn, warn_reasons
+from sfumato.cli.jobs import (
+    Address,
+    AllFaces,
+    AsJson,
+    Detector,
+    Encoder,
+    FolderNames,
+    Force,
+    MaxPixels,
+    Output,
+    PartRows,
+    Photos,
+    Runner,
+    Workers,
+    runner_of,
+)
+from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, track, warn, warn_reasons
 
 
 @app.command()
 def embed(
-    source: Path = typer.Argument(
-        help="A folder of photos, a text file of paths, or a face table with images."
-    ),
-    output: Path = typer.Option(..., "--output", "-o", help="The face table to write."),
-    detector: str = typer.Option("dlib", help="dlib, mtcnn or yunet:PATH."),
-    encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
-    all_faces: bool = typer.Option(False, help="One row a face; else the largest face's only."),
+    source: Photos,
+    output: Output,
+    detector: Detector = "dlib",
+    encoder: Encoder = "dlib",
+    all_faces: AllFaces = False,
     keep_images: bool = typer.Option(False, help="Keep the photos in the table."),
-    identity_from_folder: bool = typer.Option(
-        False, "--identity-from-folder", help="A photo's folder names the person."
-    ),
+    identity_from_folder: FolderNames = False,
     pad: float = typer.Option(
         0.15, help="Black border for detection, a share of the longer side."
     ),
-    workers: int | None = typer.Option(None, help="Processes; by default one a core."),
-    max_pixels: int = typer.Option(100_000_000, help="Refuse larger photos undecoded."),
-    force: bool = typer.Option(
-        False, "--force", help="Replace the output, and an unfinished run with other settings."
-    ),
-    json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
+    workers: Workers = None,
+    max_pixels: MaxPixels = 100_000_000,
+    part_rows: PartRows = None,
+    runner: Runner = "native",
+    address: Address = None,
+    force: Force = False,
+    json: AsJson = False,
 ):
     """Detect, align and encode faces; run again to continue after an interruption.
 
     Exit code 1 says that some photos were rejected: their reasons are in
-    OUTPUT.rejects.parquet.
+    OUTPUT.rejects.parquet, or in the folder's _rejects.
     """
-    from sfumato.faces.embed import embed as run
+    from sfumato.jobs.embed import embed as run
 
-    with progress_bar() as bar:
-        task = bar.add_task("Embedding")
+    with track("embed") as progress:
         summary = run(
             source,
             output,
@@ -53,7 +64,9 @@ def embed(
             workers=workers,
             max_pixels=max_pixels,
             overwrite=force,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
+            part_rows=part_rows,
+            runner=runner_of(runner, address, workers),
         )
     if json:
         print_json(asdict(summary) | {"unread": summary.unread.to_dict()})

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.jobs import Address, PartRows, Runner, Workers, runner_of
 from sfumato.cli.output import print_json, say, track, warn, warn_some
 from sfumato.errors import InputError
 from sfumato.files import check_free, read_text
@@ -87,14 +88,21 @@ def read_parameters(pairs, config):
 
 @app.command()
 def protect(
-    source: Path = typer.Argument(
-        help="Templates: the model that `sfumato fit` wrote. Photos: a photo or a folder."
+    source: str = typer.Argument(
+        help="A photo or a folder of photos. With TABLE: a model, an eraser that `sfumato fit` "
+        "wrote for templates, or a perturber."
     ),
-    table: Path | None = typer.Argument(
-        None, help="Templates: a face table with embeddings of the same encoder. Photos: nothing."
+    table: str | None = typer.Argument(
+        None,
+        help="A face table with embeddings of the same encoder, or, for a perturber, with images. "
+        "Photo files: nothing.",
     ),
-    output: Path = typer.Option(
-        ..., "--output", "-o", help="Table, photo (.png, .webp, .jpg) or folder to write."
+    output: str = typer.Option(
+        ...,
+        "--output",
+        "-o",
+        help="Photo (.png, .webp, .jpg) or folder of photos to write. With TABLE: the face table, "
+        "name.parquet, or a folder of its parts.",
     ),
     hide: str | None = typer.Option(
         None, help="Photos: what to hide, gender,age; age=old names the class to show."
@@ -126,15 +134,21 @@ def protect(
         False, "--keep-metadata", help="Photos: keep EXIF, but no thumbnail or maker's note."
     ),
     detector: str = typer.Option("dlib", help="Photos: dlib, mtcnn or yunet:PATH."),
-    workers: int | None = typer.Option(None, help="Photos: processes; by default one a core."),
+    workers: Workers = None,
+    part_rows: PartRows = None,
+    runner: Runner = "native",
+    address: Address = None,
     force: bool = typer.Option(
-        False, "--force", help="Replace the output; go on in a folder, every photo anew."
+        False,
+        "--force",
+        help="Replace the output; go on in a folder, every photo anew; throw away an unfinished "
+        "job of other settings.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ):
     """Take attributes out of templates, or hide them in photos.
 
-    Templates: sfumato protect MODEL TABLE -o TABLE
+    Tables: sfumato protect MODEL TABLE -o TABLE.parquet, or a folder of its parts
 
     Photos: sfumato protect PHOTO|FOLDER --hide gender,age -o PHOTO|FOLDER
 
@@ -145,7 +159,8 @@ def protect(
     left, or a reader still reads what was to be hidden. Readers trained on such pictures may read
     more: audit before you rely on it.
     """
-    from sfumato.cli.pictures import protect_pictures, protect_templates
+    from sfumato.cli.pictures import protect_pictures
+    from sfumato.cli.protecting import protect_rows
 
     photo_options = {
         "hide": hide,
@@ -158,8 +173,9 @@ def protect(
         "check": check,
         "keep_metadata": keep_metadata,
     }
+    more = {"detector": detector, "workers": workers, "force": force, "as_json": as_json}
     if table is None:
-        more = {"detector": detector, "workers": workers, "force": force, "as_json": as_json}
         protect_pictures(source, output, **photo_options, **more)
     else:
-        protect_templates(source, table, output, photo_options, force=force, as_json=as_json)
+        on = runner_of(runner, address, workers)
+        protect_rows(source, table, output, photo_options, part_rows=part_rows, runner=on, **more)

@@ -1,4 +1,4 @@
-"""The two forms of ``sfumato protect``: templates and photos."""
+"""``sfumato protect`` of photo files."""
 
 import typer
 
@@ -7,7 +7,6 @@ from sfumato.cli.output import (
     DONE_WITH_REJECTS,
     SHOWN,
     print_json,
-    progress_bar,
     reading_text,
     say,
     show,
@@ -17,32 +16,6 @@ from sfumato.cli.output import (
     warn_some,
 )
 from sfumato.errors import InputError
-
-
-def protect_templates(model, table, output, photo_options, *, force, as_json):
-    """Take the attributes out of every embedding of a face table."""
-    from sfumato.models.tables import protect_table
-
-    refuse_photo_options(photo_options, table)
-    opened = open_model(model, "eraser")
-    with track("protect") as progress:
-        summary = protect_table(opened, table, output, overwrite=force, progress=progress)
-    if as_json:
-        print_json(summary)
-    else:
-        say(
-            f"{output}: {summary['n_rows']:,} protected embeddings; photos and the erased labels "
-            "are left out."
-        )
-        warn(*summary["hints"])
-
-
-def refuse_photo_options(options, table):
-    """Refuse options that only photos have, where templates are to be protected."""
-    given = [name for name, v in options.items() if v is not None and v is not False]
-    if given:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InputError(f"{named}: for photos only; leave it out, or the table {table}.")
 
 
 def protect_pictures(
@@ -60,7 +33,7 @@ def protect_pictures(
     **others,
 ):
     """Change the faces of a photo or a folder, and say what was done and what came of it."""
-    from sfumato.models.photos import protect_photos
+    from sfumato.jobs.protect_files import protect_photos
     from sfumato.perturbers.base import with_strength
     from sfumato.readers.check import FaceCheck
     from sfumato.readers.describe import LAWFUL
@@ -76,8 +49,7 @@ def protect_pictures(
     check = check is None or check
     if check:
         warn(LAWFUL, style="bold")
-    with progress_bar() as bar:
-        task = bar.add_task("Protecting")
+    with track("protect") as progress:
         done = protect_photos(
             source,
             output,
@@ -87,7 +59,7 @@ def protect_pictures(
             labels=read_labels(labels),
             check=FaceCheck() if check else None,
             overwrite=force,
-            progress=lambda n_done, n: bar.update(task, completed=n_done, total=n),
+            progress=progress,
             **others,
         )
     if as_json:

@@ -39,7 +39,7 @@ def serve(
 
     Photos and tables are worked on in memory and never written to the disk.
     """
-    from sfumato.faces.workers import n_cores
+    from sfumato.jobs.local import n_cores
     from sfumato.service.run import run
     from sfumato.validation import need
 

@@ -59,7 +59,7 @@ class Face:
 
 
 class Detector(Protocol):
-    """What :func:`sfumato.faces.embed.embed` needs of a detector."""
+    """What :func:`sfumato.jobs.embed.embed` needs of a detector."""
 
     name: str
     version: str

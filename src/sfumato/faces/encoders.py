@@ -14,7 +14,7 @@ from sfumato.validation import need
 
 
 class Encoder(Protocol):
-    """What :func:`sfumato.faces.embed.embed` needs of an encoder."""
+    """What :func:`sfumato.jobs.embed.embed` needs of an encoder."""
 
     name: str
     version: str

@@ -163,15 +163,21 @@ class TableSource:
         """The face table."""
         return self._table
 
-    def batches(self, batch_rows, *, groups=None, rows=None):
-        """Yield a PhotoBatch of at most ``batch_rows`` photos after the other.
+    def batches(self, batch_rows):
+        """Yield a PhotoBatch of at most ``batch_rows`` photos after the other."""
+        return self.photos(self.rows(batch_rows), batch_rows)
 
-        ``groups`` as for :meth:`sfumato.data.tables.FaceTable.batches`; of what these hold only
-        ``rows``, from a first to before a last.
+    def rows(self, batch_rows, groups=None):
+        """Yield the record batches behind the photos, of at most ``batch_rows``.
+
+        ``groups`` as for :meth:`sfumato.data.tables.FaceTable.batches`.
         """
         columns = ["image_id", "image", *self.schema.names]
-        batches = self._table.batches(columns, batch_rows=batch_rows, groups=groups)
-        for batch in _exact(batches if rows is None else _between(batches, *rows), batch_rows):
+        return self._table.batches(columns, batch_rows=batch_rows, groups=groups)
+
+    def photos(self, batches, batch_rows):
+        """Yield the photos of record batches, ``batch_rows`` in each but the last."""
+        for batch in _exact(batches, batch_rows):
             images = [value or {} for value in batch.column("image").to_pylist()]
             labels = batch.select(self.schema.names).replace_schema_metadata(None)
             yield PhotoBatch(
@@ -187,18 +193,6 @@ class TableSource:
         if content is not None or not path:
             return content
         return os.path.join(self._folder, path)
-
-
-def _between(batches, first, last):
-    """Yield the rows of batches from a first to before a last."""
-    start = 0
-    for batch in batches:
-        if start >= last:
-            return
-        part = batch.slice(max(first - start, 0), last - max(first, start))
-        if part.num_rows:
-            yield part
-        start += batch.num_rows
 
 
 def _exact(batches, n_rows):

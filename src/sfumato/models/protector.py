@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.errors import InputError
+from sfumato.faces.embedder import NO_IMAGE
 from sfumato.faces.photos import MAX_PIXELS, Photo, load_photo, read_photo
 from sfumato.faces.saving import Extras, encode_photo, read_extras
-from sfumato.faces.workers import NO_IMAGE
 from sfumato.files import atomic_path
 from sfumato.outcomes import Reject, reject_of
 from sfumato.perturbers.editing import EditedPhoto, Find, Wish, edit_photo
@@ -28,7 +28,7 @@ class ProtectedPhoto:
     ending : str
         Of the format.
     entry : dict
-        An entry of :class:`~sfumato.models.photos.ProtectedPhotos`, but for its names.
+        An entry of :class:`~sfumato.jobs.protect_files.ProtectedPhotos`, but for its names.
     """
 
     content: bytes

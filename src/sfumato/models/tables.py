@@ -1,6 +1,4 @@
-"""Fit an eraser on a face table, and protect a face table with it, batch by batch."""
-
-from pathlib import Path
+"""Fit an eraser on a face table; what the table becomes, protected by it."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +9,9 @@ from sfumato.data.labels import class_codes, is_missing
 from sfumato.data.rows import unit_rows
 from sfumato.data.selection import Selection, check_people, read_rows, selected_batches
 from sfumato.data.table_labels import Labels
-from sfumato.data.tables import FaceTable, write_table
+from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
-from sfumato.models.files import load, save
+from sfumato.models.files import save
 from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
 
@@ -182,55 +180,6 @@ def labelled_rows(table, attributes, context, selection, number):
             labels[:, place] = columns[name]
     labels[:, -1] = f"table {number}"
     return X[known], y[known], identity[known], labels[known]
-
-
-def protect_table(model, table, output, *, overwrite=False, progress=None):
-    """Write a copy of a face table with protected embeddings, without photos and erased labels.
-
-    An audit reads the labels from the raw table.
-
-    Parameters
-    ----------
-    model : str, Path or SavedModel
-    table : str, Path or FaceTable
-        Read by batches; its embeddings must be of the space that the model was fitted on.
-    output : str or Path
-        Appears only when complete.
-    overwrite : bool, default=False
-        Replace an existing output.
-    progress : callable, optional
-        Called as ``progress(n_rows_done, n_rows, what)``.
-
-    Returns
-    -------
-    dict
-        ``n_rows``, ``output``, ``fingerprint``, ``dimension``; ``hints``: a sentence if nobody
-        says that the eraser was fitted on embeddings of this encoder.
-    """
-    model = model if isinstance(model, SavedModel) else load(model, "eraser")
-    table = table if isinstance(table, FaceTable) else FaceTable(table)
-    output = Path(output)
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already; give another name or overwrite it.")
-    if output.exists() and output.samefile(table.path):
-        raise InputError(f"{output}: a table cannot be protected onto itself.")
-    protection = Protection(model, table)
-    table.check_ids()
-
-    def protected():
-        for start, batch, X in table.embedding_batches(protection.columns):
-            yield protection.rows(batch, X)
-            if progress is not None:
-                progress(start + batch.num_rows, table.n_rows, "rows protected")
-
-    n_rows = write_table(output, protected(), protection.schema, protection.info)
-    return {
-        "n_rows": n_rows,
-        "output": str(output),
-        "fingerprint": model.fingerprint,
-        "dimension": protection.info.dimension,
-        "hints": model.doubts(table.info, table.path),
-    }
 
 
 class Protection:

@@ -79,7 +79,7 @@ class FaceCheck:
         -------
         dict
             ``readings``: by reader and attribute ``before`` and ``after``, as
-            :class:`~sfumato.readers.describe.Description` has them. ``match``: ``encoder``,
+            :class:`~sfumato.jobs.describe.Description` has them. ``match``: ``encoder``,
             ``metric``, ``score``, ``threshold``, ``fmr`` and whether it ``accepted`` the two as
             one person. ``ssim`` and ``psnr_db`` of the face's 128 x 128 crop, the latter None
             where nothing changed.

@@ -24,7 +24,7 @@ def annotate(photo, faces, path):
     ----------
     photo : str or Path
     faces : list of dict
-        As in :class:`sfumato.readers.describe.Description`.
+        As in :class:`sfumato.jobs.describe.Description`.
     path : str or Path
         ``.png``, ``.jpg`` or ``.webp``; metadata of the photo are left out.
 

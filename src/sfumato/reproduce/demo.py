@@ -7,7 +7,8 @@ from sfumato.audit.report import write_report
 from sfumato.audit.tables import audit_tables
 from sfumato.data.simulate import write_simulated
 from sfumato.errors import MissingExtraError
-from sfumato.models.tables import fit_table, protect_table
+from sfumato.jobs.protect_templates import protect_table
+from sfumato.models.tables import fit_table
 from sfumato.outcomes import Progress
 
 N_IDENTITIES, IMAGES_PER_IDENTITY = 2400, 4

@@ -87,7 +87,7 @@ class FaceTemplates:
     cache : str or Path, optional
         Default: ``sfumato`` in the user's cache folder.
     detector, encoder : str, optional
-        As for :func:`sfumato.faces.embed.embed`. Default: YuNet and MobileFaceNet if their
+        As for :func:`sfumato.jobs.embed.embed`. Default: YuNet and MobileFaceNet if their
         files lie in ``../models`` beside the data folder, else dlib.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)`` while photos are embedded.
@@ -179,14 +179,15 @@ class FaceTemplates:
         return Stack([part.images for part in parts]), labels
 
     def _decoded(self, source, kind, **options):
-        from sfumato.faces.crops import Crops, crop_faces
+        from sfumato.faces.crops import Crops
+        from sfumato.jobs.crops import crop_faces
 
         folder = self.cache / f"{source.stem}-{kind}"
         if not folder.exists():
             started = time.perf_counter()
             self.cache.mkdir(parents=True, exist_ok=True)
 
-            def progress(n_done, n_total):
+            def progress(n_done, n_total, what):
                 if self.progress is not None:
                     self.progress(n_done, n_total, f"decoding {source.stem}")
 
@@ -228,12 +229,12 @@ class FaceTemplates:
         return output
 
     def _embed(self, source, output):
-        from sfumato.faces.embed import embed
+        from sfumato.jobs.embed import embed
 
         started = time.perf_counter()
         self.cache.mkdir(parents=True, exist_ok=True)
 
-        def progress(n_done, n_total):
+        def progress(n_done, n_total, what):
             if self.progress is not None:
                 self.progress(n_done, n_total, f"embedding {source.stem}")
 

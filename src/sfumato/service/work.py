@@ -18,7 +18,7 @@ from sfumato.errors import InputError
 from sfumato.faces.detect import make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import read_photo
-from sfumato.faces.workers import limit_threads
+from sfumato.jobs.local import limit_threads
 from sfumato.metrics.scores import pair_scores
 from sfumato.models.files import bundled, load_model
 from sfumato.models.protector import protect_photo as protect_one
@@ -121,7 +121,7 @@ def ready():
 
 
 def describe(photo, reader, largest):
-    """Return what the faces of a photo show; see :func:`sfumato.readers.describe.describe`."""
+    """Return what the faces of a photo show; see :func:`sfumato.jobs.describe.describe`."""
     if reader not in _loaded.readers:
         _loaded.readers[reader] = load_model(reader, "reader")
     used = _loaded.readers[reader]
@@ -197,9 +197,9 @@ def protect_photo(photo, hide, keep, face, at_random, strength, ending, check):
     Returns
     -------
     dict
-        ``photo`` (base64) and what :class:`sfumato.models.photos.ProtectedPhotos` says of one:
-        ``faces``, ``skipped``, ``notes``, ...; with ``check`` the ``verdict`` on all faces and
-        its ``text``, a list of clauses.
+        ``photo`` (base64) and what :class:`sfumato.jobs.protect_files.ProtectedPhotos`
+        says of one: ``faces``, ``skipped``, ``notes``, ...; with ``check`` the ``verdict``
+        on all faces and its ``text``, a list of clauses.
     """
     if _loaded.perturber is None:
         raise InputError("this service has no perturber; start it with --perturber FILE.")

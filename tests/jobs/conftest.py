@@ -1,6 +1,7 @@
-"""Photos and detectors simple enough to know the right answer."""
+"""Photos and models simple enough to know the right answer; jobs that workers can import."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,3 +55,9 @@ def png():
         return stream.getvalue()
 
     return encode
+
+
+@pytest.fixture(autouse=True)
+def found_by_workers(monkeypatch):
+    """Let worker processes import the jobs that tests define; pytest imports them otherwise."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))

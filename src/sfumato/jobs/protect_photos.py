@@ -1,95 +1,25 @@
-"""The batch jobs that protect: templates by an eraser, photos by a perturber."""
+"""Photos to photos whose faces are changed, as rows of a table."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 
 from sfumato import __version__
-from sfumato.batch.jobs import PhotoJob, rejects_of
-from sfumato.batch.parts import table_parts
-from sfumato.data.columns import embedding_matrix, faulty_rows
-from sfumato.data.files import full_name
 from sfumato.data.info import TableInfo
-from sfumato.data.tables import IMAGE, FaceTable
-from sfumato.errors import InputError
-from sfumato.faces.embed import settings_of
-from sfumato.faces.folders import Unread
+from sfumato.data.tables import IMAGE
 from sfumato.faces.photos import MAX_PIXELS
-from sfumato.faces.workers import limit_threads
+from sfumato.jobs.base import PhotoJob, settings_of
 from sfumato.models.protector import ContentProtector
 from sfumato.models.registry import PERTURBERS, method_name
-from sfumato.models.saved_model import SavedModel, fingerprint_of
-from sfumato.models.tables import Protection
+from sfumato.models.saved_model import fingerprint_of
 from sfumato.outcomes import Reject
 from sfumato.perturbers.verdict import succeeded
 
 COUNTS, CHECKED_COUNTS = ("n_faces", "n_left"), ("n_succeeded", "n_failed")
 
 
-@dataclass
-class ProtectJob:
-    """Protect the templates of a face table; rows without a good embedding are rejects.
-
-    Parameters
-    ----------
-    model : SavedModel
-    table : FaceTable
-    """
-
-    model: SavedModel
-    table: FaceTable
-
-    def __post_init__(self):
-        self._protection = Protection(self.model, self.table)
-        self.schema, self.info = self._protection.schema, self._protection.info
-
-    @property
-    def settings(self):
-        """What decides the result, as plain values."""
-        return {
-            "job": "protect",
-            "source": full_name(self.table.path),
-            "rows": self.table.fingerprint(),
-            "model": self.model.fingerprint,
-            "model_sha256": self.model.sha256,
-        }
-
-    counts, unread = (), Unread()
-
-    def parts(self, part_rows):
-        """Return the parts."""
-        return table_parts(self.table, part_rows)
-
-    def prepare(self, *, isolate=False):
-        """Nothing to load; nothing here crashes a process."""
-        limit_threads()
-
-    def run(self, part):
-        """Yield the rows of a part, and its rejects."""
-        columns = [*self._protection.columns, "embedding"]
-        for batch in self.table.batches(columns, groups=part.groups):
-            batch, X, bad = self._checked(batch)
-            yield self._protection.rows(batch, X), bad
-
-    def _checked(self, batch):
-        """Return the rows with good embeddings, these, and the rejects."""
-        dimension = self.table.info.dimension
-        try:
-            return batch, embedding_matrix(batch.column("embedding"), dimension), []
-        except InputError:
-            faults = faulty_rows(batch.column("embedding"), dimension, self.table.path)
-        ids = batch.column("image_id")
-        bad = [
-            {"image_id": ids[row].as_py(), "path": None, "reason": reason}
-            for row, reason in faults.items()
-        ]
-        good = pa.array([row for row in range(batch.num_rows) if row not in faults], pa.int64())
-        batch = batch.take(good)
-        return batch, embedding_matrix(batch.column("embedding"), dimension), bad
-
-
-class PerturbJob(PhotoJob):
+class ProtectPhotos(PhotoJob):
     """Photos to photos whose faces are changed, with counts of the faces.
 
     Rows have the ``image_id``, what else the source says of the photo but for labels of hidden
@@ -137,8 +67,8 @@ class PerturbJob(PhotoJob):
             **options,
         }
 
-    def rows(self, task, outcomes):
-        """Return a task's photos and rejects."""
+    def batch(self, task, outcomes):
+        """Return the protected photos of some photos."""
         good = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Reject)]
         done = [outcomes[n] for n in good]
         labels = task.labels.take(pa.array(good, pa.int64()))
@@ -153,8 +83,7 @@ class PerturbJob(PhotoJob):
             pa.array(images, IMAGE),
             *(pa.array([count[name] for count in counts], pa.int32()) for name in self.counts),
         ]
-        bad = rejects_of(task, outcomes)
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), bad
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
 def _counted(entry):

@@ -1,6 +1,5 @@
 """Protect photos: from files to files, on all cores, one photo at a time in each process."""
 
-import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.saving import KINDS, check_ending
 from sfumato.faces.sources import FileSource, open_source
-from sfumato.faces.workers import embed_in_order, n_cores
+from sfumato.jobs.base import PhotoJob
+from sfumato.jobs.local import local_runner
+from sfumato.jobs.running import collect
 from sfumato.models.protector import FileProtector, check_target
 from sfumato.outcomes import Reject
 from sfumato.perturbers.editing import Wish
 from sfumato.perturbers.verdict import count_verdicts
 
-TASK = 2
 #: Longest side at which dlib searches a photo: twice its usual one, as a face that is missed
 #: stays readable. It finds faces of 80 pixels and more at that size, then smaller ones if none.
 MAX_SIDE = 2048
@@ -89,12 +89,41 @@ class ProtectedPhotos:
         }
 
 
-@dataclass
-class PhotoTask:
-    """Photos for one worker: an input, an output and whether to replace it, each."""
+@dataclass(frozen=True)
+class ToFile:
+    """Protect a photo's file into the one that is named for it.
 
-    ids: list
-    photos: list
+    Parameters
+    ----------
+    protector : FileProtector
+    targets : dict of str to str
+        Of each photo's file, the file to write.
+    """
+
+    protector: FileProtector
+    targets: dict[str, str]
+
+    def __call__(self, photo):
+        """Write a photo; return what was done, with the ``output``, or a Reject."""
+        output = self.targets[str(photo)]
+        # Whether it may be replaced was asked before; a worker that died may have written it.
+        done = self.protector((str(photo), output, True))
+        return done if isinstance(done, Reject) else {"output": output} | done
+
+
+class ProtectFiles(PhotoJob):
+    """Photo files to photo files."""
+
+    # A photo takes seconds.
+    part_rows = 2
+
+    def done(self, part):
+        """Return the ids of a part's photos, each with what became of it."""
+        return [
+            pair
+            for task, outcomes in self.outcomes(part)
+            for pair in zip(task.ids, outcomes, strict=True)
+        ]
 
 
 def protect_photos(
@@ -137,7 +166,7 @@ def protect_photos(
     at_random : bool, default=False
         As for :meth:`~sfumato.perturbers.base.Perturber.transform`.
     detector, max_pixels, pad, workers
-        As for :func:`sfumato.faces.embed.embed`, but "dlib" searches photos of up to 2,048
+        As for :func:`sfumato.jobs.embed.embed`, but "dlib" searches photos of up to 2,048
         pixels a side at their own size.
     check : FaceCheck, optional
         Ask unseen readers and an unseen matcher about each face before and after.
@@ -147,7 +176,7 @@ def protect_photos(
         Replace an existing photo; go on in a folder that is not empty, where every photo is
         made anew. The source itself is never written to.
     progress : callable, optional
-        Called with the number of photos done and in all.
+        Called as ``progress(n_done, n_total, what)``.
 
     Returns
     -------
@@ -168,7 +197,8 @@ def protect_photos(
     wish = Wish.of(perturber, hide, keep=keep, labels=labels, at_random=at_random, face=face)
     source, output = Path(source), Path(output)
     photos = _open(source)
-    named = dict(_targets(source, output, photos, overwrite))
+    targets = _targets(source, output, photos, overwrite)
+    named = {str(file): str(target) for file, target in targets}
     if check is not None:
         check.load()
     protector = FileProtector(
@@ -178,14 +208,15 @@ def protect_photos(
         check=check,
         options={"keep_metadata": keep_metadata, "max_pixels": max_pixels},
     )
-    n_workers = min(workers or n_cores(), -(-photos.n_photos // TASK))
+    job = ProtectFiles(photos, ToFile(protector, named))
+    parts = job.parts(job.part_rows)
     done = ProtectedPhotos(wish, checked=check is not None, unread=photos.unread)
-    tasks = _tasks(photos, named, overwrite)
-    with contextlib.closing(embed_in_order(protector, tasks, n_workers=n_workers)) as results:
-        for task, outcomes in results:
-            _record(done, task, outcomes)
-            if progress is not None:
-                progress(len(done.photos) + len(done.rejects), photos.n_photos)
+    for found in collect(job, job.done, parts, local_runner(workers, len(parts)), progress):
+        for name, outcome in found:
+            if isinstance(outcome, Reject):
+                done.rejects.append({"image_id": name, "reason": outcome.reason})
+            else:
+                done.photos.append({"image_id": name} | outcome)
     return done
 
 
@@ -197,20 +228,6 @@ def photo_detector(detector, *, pad=PAD):
     if detector == "dlib":
         return DlibDetector(max_side=MAX_SIDE, pad=pad)
     return make_detector(detector, pad=pad) if isinstance(detector, str) else detector
-
-
-def _tasks(photos, named, overwrite):
-    for batch in photos.batches(TASK):
-        files = [(str(file), str(named[str(file)]), overwrite) for file in batch.photos]
-        yield PhotoTask(batch.ids, files)
-
-
-def _record(done, task, outcomes):
-    for name, (_, output, _), outcome in zip(task.ids, task.photos, outcomes, strict=True):
-        if isinstance(outcome, Reject):
-            done.rejects.append({"image_id": name, "reason": outcome.reason})
-        else:
-            done.photos.append({"image_id": name, "output": output} | outcome)
 
 
 def _open(source):
@@ -232,7 +249,7 @@ def _targets(source, output, photos, overwrite):
         return
     _check_folder(source.resolve(), output, overwrite)
     taken: dict[str, str] = {}
-    for batch in photos.batches(TASK):
+    for batch in photos.batches(256):
         for file in batch.photos:
             target = output / Path(file).relative_to(source)
             if target.suffix.lower() not in KINDS:

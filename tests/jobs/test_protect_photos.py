@@ -7,26 +7,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-pytest.importorskip("daft", reason="needs the extra batch")
 Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
 
-from sfumato.batch.engine import run_job  # noqa: E402
-from sfumato.batch.folder import BatchFolder  # noqa: E402
-from sfumato.batch.protecting import PerturbJob  # noqa: E402
+
 from sfumato.data.info import TableInfo  # noqa: E402
 from sfumato.data.tables import IMAGE, FaceTable, write_table  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
 from sfumato.faces.photos import read_photo  # noqa: E402
 from sfumato.faces.sources import open_source  # noqa: E402
+from sfumato.jobs.folder import Folder  # noqa: E402
+from sfumato.jobs.local import Local  # noqa: E402
+from sfumato.jobs.protect_files import protect_photos  # noqa: E402
+from sfumato.jobs.protect_photos import ProtectPhotos  # noqa: E402
+from sfumato.jobs.run import run_job  # noqa: E402
 from sfumato.models import registry  # noqa: E402
-from sfumato.models.photos import protect_photos  # noqa: E402
 from sfumato.perturbers.editing import Wish  # noqa: E402
 
-# Daft leaves its worker processes and their pipes to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{what}:ResourceWarning")
-    for what in ("unclosed file", "subprocess .* is still running")
-]
 SQUARES = {"a.png": [(40, 60, 80)], "b.jpg": [(40, 60, 80), (220, 120, 31)], "d.webp": []}
 
 
@@ -54,7 +50,7 @@ def folder(photo_of, tmp_path):
 
 def job_of(source, perturber, brighten, hide=("gender",), keep=(), **options):
     wish = Wish.of(perturber, hide, keep=keep)
-    return PerturbJob(open_source(source), perturber, brighten.RedDetector(), wish, **options)
+    return ProtectPhotos(open_source(source), perturber, brighten.RedDetector(), wish, **options)
 
 
 def test_photos_are_those_that_protect_writes(folder, perturber, brighten, tmp_path):
@@ -115,40 +111,40 @@ def test_a_tables_photos_lose_the_labels_of_what_is_hidden(
 
 def all_of(job, output):
     """Do a job in this process; return its rows, its rejects and the summary."""
-    folder, parts = BatchFolder(output), job.parts(3)
+    folder, parts = Folder(output), job.parts(3)
     folder.open(job.settings, parts)
     job.prepare()
     for part in parts:
-        folder.write(part, job.run(part), job.schema, job.info)
+        folder.write(part, job.rows(part), job.schema, job.info)
     summary = folder.close(parts, job.counts)
     tables = (pq.read_table(place) for place in (output, output / "_rejects"))
     return *(table.to_pylist() for table in tables), summary
 
 
-class Failing(PerturbJob):
+class Failing(ProtectPhotos):
     """The second part kills its process as long as the file ``trap`` is there."""
 
     trap = ""
 
-    def run(self, part):
+    def rows(self, part):
         if part.number == 1 and os.path.exists(self.trap):
             os._exit(9)
-        yield from super().run(part)
+        yield from super().rows(part)
 
 
 def test_photos_are_gone_on_with(folder, perturber, brighten, tmp_path):
     job, out = job_of(folder, perturber, brighten), tmp_path / "out"
     job.__class__, job.trap = Failing, str(tmp_path / "trap")
     (tmp_path / "trap").touch()
-    with pytest.raises(SfumatoError, match="died in 3 attempts at 1 parts"):
-        run_job(job, out, part_rows=3, workers=1)
+    with pytest.raises(SfumatoError, match="died in 3 attempts at 1 of 3 parts"):
+        run_job(job, out, part_rows=3, runner=Local(1))
     kept = {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
     assert len(kept) == 2
     (tmp_path / "trap").unlink()
     other = job_of(folder, perturber, brighten, max_pixels=99)
     with pytest.raises(InputError, match="max_pixels 100000000 instead of 99"):
-        run_job(other, out, part_rows=3, workers=1)
-    summary = run_job(job, out, part_rows=3, workers=1)
+        run_job(other, out, part_rows=3, runner=Local(1))
+    summary = run_job(job, out, part_rows=3, runner=Local(1))
     # Seven photos: two without a face, one is empty; the small face is there twice.
     found = {name: n for name, n in summary.items() if name.startswith("n_")}
     assert found == {

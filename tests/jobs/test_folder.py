@@ -1,4 +1,4 @@
-"""Batch jobs: whole, resumed, with dying workers, the same as without them."""
+"""Jobs into a folder: whole, resumed, with dying workers, the same as without them."""
 
 import json
 import os
@@ -14,28 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-pytest.importorskip("daft", reason="needs the extra batch")
-
-from sfumato.batch.engine import run_job
-from sfumato.batch.folder import MANIFEST, BatchFolder
-from sfumato.batch.jobs import PhotoJob
-from sfumato.batch.parts import Part, part_batches, photo_parts, table_parts
-from sfumato.batch.protecting import ProtectJob
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, FaceTable, table_batch, write_table
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError, SfumatoError
 from sfumato.faces.sources import open_source
-from sfumato.faces.workers import CRASHED
+from sfumato.jobs.base import CRASHED, PhotoJob
+from sfumato.jobs.folder import MANIFEST, Folder
+from sfumato.jobs.local import Here, Local
+from sfumato.jobs.parts import Part, PartReader, photo_parts, table_parts
+from sfumato.jobs.protect_templates import ProtectTemplates, protect_table
+from sfumato.jobs.run import make_runner, run_job
 from sfumato.models import SavedModel, load, save
-from sfumato.models.tables import protect_table
 from sfumato.outcomes import Reject
-
-# Daft leaves its worker processes and their pipes to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{what}:ResourceWarning")
-    for what in ("unclosed file", "subprocess .* is still running")
-]
 
 D, GROUPS, ROWS = 6, 5, 40
 SCHEMA = pa.schema([("image_id", pa.string()), ("size", pa.int64())])
@@ -70,7 +61,7 @@ def test_a_protected_folder_is_the_protected_table(table, model, tmp_path):
     protect_table(model, table, tmp_path / "whole.parquet")
     seen = []
     summary = run_job(
-        ProtectJob(model, table),
+        ProtectTemplates(model, table),
         tmp_path / "parts",
         part_rows=ROWS + 1,
         progress=lambda *so_far: seen.append(so_far),
@@ -94,7 +85,7 @@ def test_bad_rows_are_rejected_with_reasons_and_counts_add_up(table, model, tmp_
         table.schema.get_field_index("embedding"), pa.field("embedding", kind)
     )
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "bad.parquet")
-    job = ProtectJob(model, FaceTable(tmp_path / "bad.parquet"))
+    job = ProtectTemplates(model, FaceTable(tmp_path / "bad.parquet"))
     summary = run_job(job, tmp_path / "out", part_rows=1000)
     assert (summary["n_rows_in"], summary["n_rows"], summary["n_rejects"]) == (200, 197, 3)
     assert sorted(summary["reasons"].values()) == [1, 1, 1]
@@ -105,19 +96,19 @@ def test_bad_rows_are_rejected_with_reasons_and_counts_add_up(table, model, tmp_
     assert list(FaceTable(tmp_path / "out").column("image_id")) == good
 
 
-class Failing(ProtectJob):
+class Failing(ProtectTemplates):
     """Part 2 fails, or kills its process, as long as the file ``trap`` is there."""
 
     how = trap = ""
 
-    def run(self, part):
+    def rows(self, part):
         if part.number == 2 and os.path.exists(self.trap):
             if self.how == "dies once":
                 os.remove(self.trap)
             if self.how == "fails":
                 raise ValueError("a strange\nrow")
             os._exit(9)
-        yield from super().run(part)
+        yield from super().rows(part)
 
 
 @pytest.mark.parametrize("how", ["fails", "dies once", "dies"])
@@ -129,17 +120,16 @@ def test_a_part_that_fails_stops_no_other_and_is_gone_on_with(how, table, model,
     if how == "dies once":
         assert run_job(job, out, part_rows=ROWS)["n_rows"] == GROUPS * ROWS
         return  # with two workers, of which one dies
-    message = (
-        "1 of 5 parts failed, .*: ValueError: a strange row;" if how == "fails" else "died in 3"
-    )
+    failed = "1 of 5 parts failed, the first with: failed with ValueError: a strange row;"
+    message = failed if how == "fails" else "died in 3"
     with pytest.raises(SfumatoError, match=message):
-        run_job(job, out, part_rows=ROWS, workers=1)
+        run_job(job, out, part_rows=ROWS, runner=Local(1))
     assert len(list(out.glob("part-*.parquet"))) == GROUPS - 1
     with pytest.raises(InputError, match="unfinished run; go on with it"):
         FaceTable(out)
     kept = {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
     (tmp_path / "trap").unlink()
-    assert run_job(job, out, part_rows=ROWS, workers=1)["n_rows"] == GROUPS * ROWS
+    assert run_job(job, out, part_rows=ROWS, runner=Local(1))["n_rows"] == GROUPS * ROWS
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     assert len(set(FaceTable(out).check().column("image_id"))) == GROUPS * ROWS
 
@@ -149,15 +139,10 @@ class Sizes(PhotoJob):
 
     schema, info, settings = SCHEMA, TableInfo(source="x"), {"job": "sizes"}
 
-    def rows(self, task, outcomes):
-        named = list(zip(task.ids, outcomes, strict=True))
+    def batch(self, task, outcomes):
+        named = zip(task.ids, outcomes, strict=True)
         good = [{"image_id": name, "size": n} for name, n in named if not isinstance(n, Reject)]
-        bad = [
-            {"image_id": name, "path": None, "reason": n.reason}
-            for name, n in named
-            if isinstance(n, Reject)
-        ]
-        return pa.RecordBatch.from_pylist(good, schema=SCHEMA), bad
+        return pa.RecordBatch.from_pylist(good, schema=SCHEMA)
 
 
 def size_of(photo):
@@ -172,7 +157,7 @@ def test_a_photo_that_kills_its_process_is_a_reject(tmp_path):
     for name, size in {"a": 3, "b": 0, "crash": 2, "d": 5, "e": 7}.items():
         (folder / f"{name}.jpg").write_bytes(b"x" * size)
     job = Sizes(open_source(folder), size_of)
-    summary = run_job(job, tmp_path / "out", part_rows=2, workers=1)
+    summary = run_job(job, tmp_path / "out", part_rows=2, runner=Local(1))
     found = pq.read_table(tmp_path / "out").to_pydict()
     assert dict(zip(found["image_id"], found["size"], strict=True)) == {
         "a.jpg": 3, "d.jpg": 5, "e.jpg": 7,
@@ -184,45 +169,65 @@ def test_a_model_exchanged_between_two_runs_is_refused(table, model, tmp_path):
     path, out = tmp_path / "exchanged", tmp_path / "out"
     save(model, path)
     first = load(path)
-    run_job(ProtectJob(first, table), out, part_rows=ROWS, workers=1)
+    run_job(ProtectTemplates(first, table), out, part_rows=ROWS, runner=Local(1))
     # Another card and the same map: its fingerprint is the same, its file is not.
     save(replace(model, fitted_on={"source": "elsewhere"}), path)
     second = load(path)
     assert second.fingerprint == first.fingerprint
     said = f"model_sha256 '{first.sha256}' instead of '{second.sha256}'"
     with pytest.raises(InputError, match=said):
-        run_job(ProtectJob(second, table), out, part_rows=ROWS, workers=1)
+        run_job(ProtectTemplates(second, table), out, part_rows=ROWS, runner=Local(1))
 
 
 def test_other_settings_and_foreign_folders_are_refused(table, model, tmp_path):
-    job, out = ProtectJob(model, table), tmp_path / "out"
-    run_job(job, out, part_rows=ROWS, workers=1)
+    job, out = ProtectTemplates(model, table), tmp_path / "out"
+    run_job(job, out, part_rows=ROWS, runner=Local(1))
     before = (out / MANIFEST).read_text()
     with pytest.raises(InputError, match="part_rows 40 instead of 80"):
         run_job(job, out, part_rows=2 * ROWS)
     assert (out / MANIFEST).read_text() == before and len(list(out.glob("part-*"))) == GROUPS
     (out / "notes.txt").write_text("mine")
-    assert run_job(job, out, part_rows=2 * ROWS, workers=1, overwrite=True)["n_parts"] == 3
+    assert run_job(job, out, part_rows=2 * ROWS, runner=Local(1), overwrite=True)["n_parts"] == 3
     assert len(list(out.glob("part-*"))) == 3 and (out / "notes.txt").read_text() == "mine"
     other = tmp_path / "other"
     other.mkdir()
     (other / "photo.jpg").touch()
-    with pytest.raises(InputError, match="not empty and no batch job's"):
+    with pytest.raises(InputError, match="not empty and no job's"):
         run_job(job, other, part_rows=ROWS, overwrite=True)
     with pytest.raises(InputError, match="is a file"):
-        run_job(job, table.path, part_rows=ROWS)
-    for bad in ({"part_rows": 0}, {"part_rows": 1, "workers": 0}):
-        with pytest.raises(InputError, match="at least 1"):
-            run_job(job, tmp_path / "new", **bad)
-    with pytest.raises(InputError, match="runner must be one of native, ray"):
-        run_job(job, tmp_path / "new", part_rows=1, runner="spark")
-    with pytest.raises(InputError, match="of a Ray cluster"):
-        run_job(job, tmp_path / "new", part_rows=1, address="here:1")
+        run_job(job, f"{table.path}/", part_rows=ROWS)
+    with pytest.raises(InputError, match="at least 1"):
+        run_job(job, tmp_path / "new", part_rows=0)
+    for bad, message in (
+        ({"workers": 0}, "at least 1"),
+        ({"name": "spark"}, "runner must be one of native, ray"),
+        ({"address": "here:1"}, "of a Ray cluster"),
+    ):
+        with pytest.raises(InputError, match=message):
+            make_runner(**bad)
     assert not (tmp_path / "new").exists()
 
 
+def test_a_job_of_version_0_1_0_is_gone_on_with(table, model, tmp_path):
+    """Its manifest lacks what is noted since; what it has must be the same."""
+    job, out = ProtectTemplates(model, table), tmp_path / "out"
+    run_job(job, out, part_rows=ROWS, runner=Here())
+    noted = json.loads((out / MANIFEST).read_text())["settings"]
+    assert "model_sha256" in noted
+    del noted["model_sha256"]
+    (out / MANIFEST).write_text(json.dumps({"settings": noted}))
+    (out / "part-000003.parquet").unlink()
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
+    assert run_job(job, out, part_rows=ROWS, runner=Here())["n_rows"] == GROUPS * ROWS
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    noted["rows"] = "others"
+    (out / MANIFEST).write_text(json.dumps({"settings": noted}))
+    with pytest.raises(InputError, match="rows 'others' instead of"):
+        run_job(job, out, part_rows=ROWS, runner=Here())
+
+
 def test_a_part_written_twice_is_there_once(tmp_path):
-    folder, part = BatchFolder(tmp_path / "out"), Part(0, 3)
+    folder, part = Folder(tmp_path / "out"), Part(0, 3)
     folder.open({"a": 1}, [part])
     first = pa.RecordBatch.from_pylist([{"image_id": "a", "size": 1}], schema=SCHEMA)
     reject = {"image_id": "b", "path": None, "reason": "bad"}
@@ -267,7 +272,12 @@ def test_parts_of_a_tables_photos_are_all_of_them_once(part_rows, tmp_path):
     source = open_source(tmp_path / "t.parquet")
     parts = photo_parts(source, part_rows)
     assert [Part.read(json.loads(json.dumps(vars(part)))) for part in parts] == parts
-    found = [[n for b in part_batches(source, part, 2) for n in b.ids] for part in parts]
+    reader = PartReader(source, 2)
+    found = [[n for b in reader.batches(part) for n in b.ids] for part in parts]
+    # Another reader meets them in another order, and leaves some out.
+    other = PartReader(source, 2)
+    for part in (*parts[::2], *parts[::-1]):
+        assert [n for b in other.batches(part) for n in b.ids] == found[part.number]
     assert [len(own) for own in found] == [part.n_rows for part in parts]
     assert all(0 < len(own) <= part_rows for own in found)
     assert [name for own in found for name in own] == names
@@ -288,14 +298,14 @@ def test_parts_of_photos_shrink_towards_the_end(n_photos, tmp_path):
 
 KILLED = """
 import sys, time
-from sfumato.batch.engine import run_job
-from sfumato.batch.protecting import ProtectJob
+from sfumato.jobs.protect_templates import ProtectTemplates
+from sfumato.jobs.run import make_runner, run_job
 from sfumato.data.tables import FaceTable
 from sfumato.models import load
-class Slow(ProtectJob):
-    def run(self, part):
+class Slow(ProtectTemplates):
+    def rows(self, part):
         time.sleep(0.8)
-        yield from super().run(part)
+        yield from super().rows(part)
 if __name__ == "__main__":
     run_job(Slow(load(sys.argv[1]), FaceTable(sys.argv[2])), sys.argv[3], part_rows=40)
 """
@@ -323,8 +333,8 @@ def test_killed_it_goes_on_and_nothing_is_lost_or_doubled(table, model, tmp_path
         time.sleep(0.05)
     done = len(list(out.glob("part-*.parquet")))
     assert done < GROUPS
-    job = ProtectJob(load(tmp_path / "m.safetensors"), table)
-    summary = run_job(job, out, part_rows=40, workers=1)
+    job = ProtectTemplates(load(tmp_path / "m.safetensors"), table)
+    summary = run_job(job, out, part_rows=40, runner=Local(1))
     assert summary["n_rows"] == GROUPS * ROWS
     assert sorted(FaceTable(out).column("image_id")) == sorted(table.column("image_id"))
     assert not list(out.glob("_[0-9]*")) and not (out / "_unfinished").exists()
@@ -332,20 +342,20 @@ def test_killed_it_goes_on_and_nothing_is_lost_or_doubled(table, model, tmp_path
 
 ON_RAY = """
 import json, os, sys
-from sfumato.batch.engine import run_job
-from sfumato.batch.protecting import ProtectJob
+from sfumato.jobs.protect_templates import ProtectTemplates
+from sfumato.jobs.run import make_runner, run_job
 from sfumato.data.tables import FaceTable
 from sfumato.models import load
-class Dying(ProtectJob):
-    def run(self, part):
+class Dying(ProtectTemplates):
+    def rows(self, part):
         if part.number == 1 and not os.path.exists(self.trap):
             open(self.trap, "w").close()
             os._exit(9)
-        yield from super().run(part)
+        yield from super().rows(part)
 if __name__ == "__main__":
     job = Dying(load(sys.argv[1]), FaceTable(sys.argv[2]))
     job.trap = sys.argv[4]
-    print(json.dumps(run_job(job, sys.argv[3], part_rows=40, runner="ray", workers=2)))
+    print(json.dumps(run_job(job, sys.argv[3], part_rows=40, runner=make_runner("ray", None, 2))))
 """
 
 

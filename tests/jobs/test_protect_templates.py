@@ -8,12 +8,13 @@ import pytest
 pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxruntime", reason="needs the extra export")
 
-from sfumato.batch.protecting import ProtectJob
+
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.export.exporting import export_model
+from sfumato.jobs.protect_templates import ProtectTemplates
 from sfumato.models import SavedModel
 from sfumato.models.onnx_running import open_onnx
 
@@ -35,12 +36,12 @@ def test_an_exported_eraser_protects_as_the_saved_one(table, tmp_path):
     eraser = LeaceEraser().fit(table.embeddings(), table.column("gender").astype(str))
     model = SavedModel(eraser, ("gender",), table.info)
     export_model(model, tmp_path / "m.onnx")
-    job = ProtectJob(model, table)
+    job = ProtectTemplates(model, table)
     # As a worker process has it.
-    other = pickle.loads(pickle.dumps(ProtectJob(open_onnx(tmp_path / "m.onnx"), table)))
+    other = pickle.loads(pickle.dumps(ProtectTemplates(open_onnx(tmp_path / "m.onnx"), table)))
     assert other.info == job.info and other.schema == job.schema
     (part,) = job.parts(100)
-    ((rows, bad),), ((others, worse),) = job.run(part), other.run(part)
+    ((rows, bad),), ((others, worse),) = job.rows(part), other.rows(part)
     assert not bad and not worse and others.column("image_id") == rows.column("image_id")
     found, expected = (np.stack(each.to_pydict()["embedding"]) for each in (others, rows))
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -51,4 +52,4 @@ def test_an_exported_eraser_refuses_another_encoders_templates(table, tmp_path):
     info = TableInfo(encoder="other", dimension=6)
     export_model(SavedModel(eraser, ("gender",), info), tmp_path / "m.onnx")
     with pytest.raises(InputError, match="cannot go through leace"):
-        ProtectJob(open_onnx(tmp_path / "m.onnx"), table)
+        ProtectTemplates(open_onnx(tmp_path / "m.onnx"), table)

@@ -1,6 +1,8 @@
-"""What a batch job goes over: parts of a table or of a list of photos, each done as a whole."""
+"""What a job goes over: parts of a table or of a list of photos, each done as a whole."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sfumato.faces.sources import TableSource
 
@@ -108,10 +110,42 @@ def _slices(lengths, part_rows):
             start, left = start + size, left - size
 
 
-def part_batches(source, part, batch_rows):
-    """Yield the photos of a part, a :class:`sfumato.faces.sources.PhotoBatch` after the other."""
-    if isinstance(source, TableSource):
-        return source.batches(
-            batch_rows, groups=part.groups, rows=(part.start, part.start + part.n_rows)
-        )
-    return source.only(part.files, part.ids).batches(batch_rows)
+class PartReader:
+    """The photos of parts; a row group whose parts come in order is read once.
+
+    Parameters
+    ----------
+    source : FileSource or TableSource
+    batch_rows : int
+        Photos that are read at once.
+    """
+
+    def __init__(self, source, batch_rows):
+        self._source, self._batch_rows = source, batch_rows
+        self._batches: Iterator[Any] = iter(())
+        self._group, self._next_row, self._rest = None, 0, None
+
+    def batches(self, part):
+        """Yield the photos of a part, a :class:`sfumato.faces.sources.PhotoBatch` each time."""
+        if not isinstance(self._source, TableSource):
+            return self._source.only(part.files, part.ids).batches(self._batch_rows)
+        return self._source.photos(self._rows(part), self._batch_rows)
+
+    def _rows(self, part):
+        if self._group != part.groups or part.start < self._next_row:
+            self._batches = self._source.rows(self._batch_rows, part.groups)
+            self._group, self._next_row, self._rest = part.groups, 0, None
+        for _ in self._take(part.start - self._next_row):
+            pass
+        yield from self._take(part.n_rows)
+
+    def _take(self, n_rows):
+        """Yield the next rows of the row group."""
+        while n_rows:
+            if not self._rest:
+                self._rest = next(self._batches)
+            taken = self._rest.slice(0, n_rows)
+            self._rest = self._rest.slice(taken.num_rows)
+            self._next_row += taken.num_rows
+            n_rows -= taken.num_rows
+            yield taken

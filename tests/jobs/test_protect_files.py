@@ -9,8 +9,8 @@ import pytest
 
 from sfumato.errors import InputError
 from sfumato.faces.photos import load_photo, read_photo
-from sfumato.faces.workers import CRASHED
-from sfumato.models.photos import protect_photos
+from sfumato.jobs.base import CRASHED
+from sfumato.jobs.protect_files import protect_photos
 from sfumato.models.protector import ContentProtector
 from sfumato.perturbers.editing import Wish
 
@@ -216,7 +216,7 @@ def test_a_folder_goes_on_after_bad_photos(protect, folder, tmp_path):
     assert set(reasons) == {"broken.jpg", "empty.png"}
     assert reasons["broken.jpg"].startswith("not an image")
     assert reasons["empty.png"] == "no face found" and not done.complete
-    assert seen[-1] == (4, 4)
+    assert seen[-1] == (4, 4, "photos")
 
 
 def test_a_folder_again_needs_overwrite_and_gives_the_same(protect, folder, tmp_path):

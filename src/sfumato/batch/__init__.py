@@ -1,1 +1,0 @@
-"""Jobs over millions of rows, part by part."""

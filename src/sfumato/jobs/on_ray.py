@@ -1,0 +1,92 @@
+"""Do parts on a Ray cluster, whose workers Daft starts, hands the parts to, and replaces."""
+
+import json
+import os
+
+from sfumato.errors import InputError, SfumatoError
+from sfumato.jobs.local import limit_threads
+from sfumato.jobs.parts import Part
+from sfumato.validation import need
+
+PARTITIONS = 64
+_started: list[str] = []
+
+
+class OnRay:
+    """Do the parts on a Ray cluster; every machine must have the same paths.
+
+    Needs the extra ``ray``. Results stay with the workers, so it is for work that writes files.
+
+    Parameters
+    ----------
+    address : str, optional
+        Default: the one that ``RAY_ADDRESS`` names, or a cluster of this machine alone, started
+        for the job.
+    n_workers : int, optional
+        Processes; default one a core of the cluster.
+    """
+
+    def __init__(self, address=None, n_workers=None):
+        self.address, self.n_workers = address, n_workers
+
+    def run(self, work, parts):
+        """Yield ``(part, None, None)`` or ``(part, None, exception)`` as the parts end.
+
+        When a worker dies, the parts that had not ended are left out.
+        """
+        daft, ray = self._start()
+        cores = int(ray.cluster_resources().get("CPU", 1))
+        n_workers = min(self.n_workers or max(1, cores), len(parts))
+        frame = daft.from_pydict({"part": [json.dumps(vars(part)) for part in parts]})
+        # What is done is told a partition at a time.
+        frame = frame.into_partitions(min(len(parts), PARTITIONS))
+        does = _daft_class(daft, work, n_workers)()
+        frame = frame.select(frame["part"], does.run(frame["part"]).alias("failure"))
+        try:
+            for row in frame.iter_rows():
+                yield Part.read(json.loads(row["part"])), None, _failure(row["failure"])
+        except RuntimeError:  # A worker died; who asks sees which parts are missing.
+            return
+
+    def _start(self):
+        """Return Daft, on Ray, and Ray."""
+        # Before the first import: nobody is told what runs here.
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        daft, ray = need("daft", "ray"), need("ray", "ray")
+        if not ray.is_initialized():
+            options = {"log_to_driver": False, "logging_level": "ERROR"}
+            ray.init(self.address, include_dashboard=False, **options)
+        if not _started:  # Daft takes one runner a process.
+            daft.set_runner_ray()
+            _started.append("ray")
+        return daft, ray
+
+
+def _daft_class(daft, work, n_workers):
+    class Worker:
+        @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
+        def run(self, parts):
+            return [_told(work, Part.read(json.loads(values))) for values in parts.to_pylist()]
+
+    return daft.cls(Worker, max_concurrency=n_workers, use_process=True)
+
+
+def _told(work, part):
+    """Do a part; return None, or in JSON why it failed."""
+    limit_threads()
+    try:
+        work(part)
+    # One part's failure must not end the others.
+    except Exception as error:
+        kind = "" if isinstance(error, SfumatoError) else f"{type(error).__name__}: "
+        return json.dumps([kind + str(error), isinstance(error, InputError)])
+    return None
+
+
+def _failure(told):
+    if told is None:
+        return None
+    text, bad_input = json.loads(told)
+    return (InputError if bad_input else SfumatoError)(text)

@@ -1,0 +1,136 @@
+"""Protect the templates of a face table by an eraser, batch by batch."""
+
+import pyarrow as pa
+
+from sfumato.data.columns import embedding_matrix, faulty_rows
+from sfumato.data.files import full_name
+from sfumato.data.lance import open_table
+from sfumato.data.tables import ROW_GROUP, FaceTable
+from sfumato.errors import InputError
+from sfumato.faces.folders import Unread
+from sfumato.jobs.local import local_runner
+from sfumato.jobs.parts import table_parts
+from sfumato.jobs.run import run_job
+from sfumato.models.files import load
+from sfumato.models.saved_model import SavedModel
+from sfumato.models.tables import Protection
+
+
+class ProtectTemplates:
+    """Protect the templates of a face table; rows without a good embedding are rejects.
+
+    Parameters
+    ----------
+    model : SavedModel
+    table : FaceTable
+        Its embeddings must be of the space that the model was fitted on.
+    """
+
+    counts: tuple[str, ...] = ()
+    part_rows, keeps_parts, what = 4 * ROW_GROUP, False, "rows"
+
+    def __init__(self, model, table):
+        self.model, self.table = model, table
+        self._protection = Protection(model, table)
+        table.check_ids()
+        self.schema, self.info = self._protection.schema, self._protection.info
+        self.inputs, self.unread = tuple(table.files), Unread()
+        self.settings = {
+            "job": "protect",
+            "source": full_name(table.path),
+            "rows": table.fingerprint(),
+            "model": model.fingerprint,
+            "model_sha256": model.sha256,
+        }
+
+    def parts(self, part_rows):
+        """Return the parts, whole row groups."""
+        return table_parts(self.table, part_rows)
+
+    def prepare(self, *, isolate=False):
+        """Do nothing: there is nothing to load, and nothing here crashes a process."""
+
+    def rows(self, part):
+        """Yield the rows of a part, and its rejects."""
+        columns = [*self._protection.columns, "embedding"]
+        for batch in self.table.batches(columns, groups=part.groups):
+            batch, X, bad = self._checked(batch)
+            yield self._protection.rows(batch, X), bad
+
+    def _checked(self, batch):
+        """Return the rows with good embeddings, these, and the rejects."""
+        dimension = self.table.info.dimension
+        try:
+            return batch, embedding_matrix(batch.column("embedding"), dimension), []
+        except InputError:
+            faults = faulty_rows(batch.column("embedding"), dimension, self.table.path)
+        ids = batch.column("image_id")
+        bad = [
+            {"image_id": ids[row].as_py(), "path": None, "reason": reason}
+            for row, reason in faults.items()
+        ]
+        good = pa.array([row for row in range(batch.num_rows) if row not in faults], pa.int64())
+        batch = batch.take(good)
+        return batch, embedding_matrix(batch.column("embedding"), dimension), bad
+
+
+def protect_table(
+    model,
+    table,
+    output,
+    *,
+    overwrite=False,
+    progress=None,
+    workers=None,
+    part_rows=None,
+    runner=None,
+):
+    """Write a copy of a face table with protected embeddings, without photos and erased labels.
+
+    An audit reads the labels from the raw table. Rows without a good embedding are left out and
+    listed with the reasons in ``<output stem>.rejects.parquet``, or in the folder's ``_rejects``.
+
+    Parameters
+    ----------
+    model : str, Path or SavedModel
+    table : str, Path or FaceTable
+        Read by batches; its embeddings must be of the space that the model was fitted on.
+    output : str or Path
+        A table, ``.parquet``, which appears only when complete; or a folder to fill with its
+        parts, in which an interrupted run goes on: one that exists, ends in ``/``, or has no
+        such ending.
+    overwrite : bool, default=False
+        Replace an existing output.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``.
+    workers : int, optional
+        Processes that fill a folder, by default one a core; a table is written by this process.
+    part_rows : int, default=262_144
+        Rows of a part of a folder, rounded up to row groups.
+    runner : Local or OnRay, optional
+        Instead of ``workers``, see :func:`sfumato.jobs.run.make_runner`.
+
+    Returns
+    -------
+    dict
+        ``n_rows``, ``output``, ``fingerprint``, ``dimension``, ``n_rejects``, ``rejects_path``
+        (None without) and ``reasons``, counts by reason; ``hints``: a sentence if nobody says
+        that the eraser was fitted on embeddings of this encoder.
+    """
+    model = model if isinstance(model, SavedModel) else load(model, "eraser")
+    table = table if isinstance(table, FaceTable) else open_table(table)
+    job = ProtectTemplates(model, table)
+    summary = run_job(
+        job,
+        output,
+        part_rows=part_rows,
+        runner=runner or local_runner(workers, len(job.parts(part_rows or job.part_rows))),
+        overwrite=overwrite,
+        progress=progress,
+    )
+    named = ("n_rows", "output", "n_rejects", "rejects_path", "reasons")
+    return {name: summary[name] for name in named} | {
+        "fingerprint": model.fingerprint,
+        "dimension": job.info.dimension,
+        "hints": model.doubts(table.info, table.path),
+    }

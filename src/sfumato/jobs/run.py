@@ -1,0 +1,125 @@
+"""Run a job into one table or a folder of parts, on this machine or on a cluster."""
+
+import os
+import time
+from pathlib import Path
+
+from sfumato.data.files import is_url
+from sfumato.errors import InputError
+from sfumato.jobs.folder import REJECTED, fill_folder
+from sfumato.jobs.local import Local, check_workers
+from sfumato.jobs.on_ray import OnRay
+from sfumato.jobs.table import fill_table, rejects_path
+from sfumato.validation import check_choice
+
+RUNNERS = ("native", "ray")
+#: Endings that name another kind of file, never a folder.
+OTHERS = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".json",
+    ".jsonl",
+    ".npy",
+    ".npz",
+    ".arrow",
+    ".feather",
+    ".lance",
+)
+
+
+def run_job(job, output, *, part_rows=None, runner=None, overwrite=False, progress=None):
+    """Do every part of a job that is not done yet.
+
+    Parameters
+    ----------
+    job : Job
+    output : str or Path
+        One table, ``name.parquet``; or a folder of parts, see :func:`is_folder`. With what an
+        interrupted run of the same job left there, the job goes on.
+    part_rows : int, optional
+        Rows or photos of a part; default: the job's.
+    runner : Here, Local or OnRay, optional
+        Default: a process a core of this machine.
+    overwrite : bool, default=False
+        Replace an existing table; throw away what a job of other settings left.
+    progress : callable, optional
+        Called as ``progress(n_done, n_total, what)``, rows or photos.
+
+    Returns
+    -------
+    dict
+        ``n_rows_in``, ``n_rows``, ``n_rejects``, ``n_parts``, ``reasons`` (counts by reason), the
+        sums of the job's ``counts``, ``output``, ``rejects_path`` (None without rejects),
+        ``seconds`` and ``unread`` (:meth:`sfumato.faces.folders.Unread.to_dict`).
+
+    Raises
+    ------
+    InputError
+        For a bad output or number.
+    SfumatoError
+        If a part fails, after all others were done, or workers die again and again.
+    """
+    part_rows = job.part_rows if part_rows is None else part_rows
+    if part_rows < 1:
+        raise InputError(f"part_rows must be at least 1, got {part_rows}.")
+    started = time.perf_counter()
+    in_parts = is_folder(output)
+    fill = fill_folder if in_parts else fill_table
+    summary = fill(
+        job,
+        Path(output),
+        part_rows=part_rows,
+        runner=runner or Local(),
+        overwrite=overwrite,
+        progress=progress,
+    )
+    rejects = Path(output) / REJECTED if in_parts else rejects_path(output)
+    return summary | {
+        "output": str(output),
+        "rejects_path": str(rejects) if summary["n_rejects"] else None,
+        "seconds": time.perf_counter() - started,
+        "unread": job.unread.to_dict(),
+    }
+
+
+def is_folder(output):
+    """Return whether an output is a folder of parts: one that exists, ends in ``/``, or no table.
+
+    Raises
+    ------
+    InputError
+        For a URL, and the ending of another kind of file.
+    """
+    if is_url(output):
+        raise InputError(f"{output}: is a URL; write to a disk.")
+    suffix = Path(output).suffix.lower()
+    if str(output).endswith(("/", os.sep)) or Path(output).is_dir():
+        return True
+    if suffix in OTHERS:
+        raise InputError(
+            f"{output}: the output is a face table, name it ….parquet, or a folder of its parts."
+        )
+    return suffix != ".parquet"
+
+
+def make_runner(name="native", address=None, workers=None):
+    """Return the runner of a name.
+
+    Parameters
+    ----------
+    name : {"native", "ray"}
+        Processes of this machine, or a Ray cluster (needs the extra ``ray``), of which every
+        machine must have the same paths.
+    address : str, optional
+        Of a Ray cluster; default: the one that ``RAY_ADDRESS`` names, or one of this machine
+        alone, started for the job.
+    workers : int, optional
+        Processes; default one a core, of the cluster's with "ray".
+    """
+    check_choice(name, RUNNERS, "runner")
+    if address is not None and name != "ray":
+        raise InputError("an address is of a Ray cluster; add --runner ray.")
+    if workers is not None:
+        check_workers(workers)
+    return Local(workers) if name == "native" else OnRay(address, workers)

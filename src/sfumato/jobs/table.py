@@ -1,0 +1,109 @@
+"""One table as the output of a job: complete or not there, with its rejects beside it.
+
+The parts of an unfinished job lie in ``<output>.parts``, a :class:`~sfumato.jobs.folder.Folder`;
+the same job goes on there. A job whose parts cost next to nothing writes its table at once.
+"""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sfumato.data.info import TableInfo
+from sfumato.data.tables import write_table
+from sfumato.errors import InputError
+from sfumato.files import alone_in, check_free
+from sfumato.jobs.folder import REJECTS, Folder, do_missing, regroup
+
+#: In the folder of parts: the rejects beside the output are this job's.
+JOINING = "_joining"
+
+
+def fill_table(job, output, *, part_rows, runner, overwrite=False, progress=None):
+    """Do a job into one table; parameters as for ``run_job``.
+
+    Returns
+    -------
+    dict
+        The summary of :meth:`sfumato.jobs.folder.Folder.close`.
+    """
+    output = check_free(output, overwrite=overwrite, inputs=job.inputs)
+    parts = job.parts(part_rows)
+    folder = Folder(f"{output}.parts")
+    if not overwrite and not (folder.path / JOINING).exists():
+        check_free(rejects_path(output))
+    if not job.keeps_parts:
+        return _write_at_once(job, parts, output, progress)
+    with alone_in(folder.path):
+        settings = job.settings | {"part_rows": part_rows}
+        _open(folder, settings, parts, overwrite)
+        do_missing(job, folder, parts, runner, progress)
+        summary = folder.close(parts, job.counts)
+        (folder.path / JOINING).touch()
+        _write_rejects(folder.rejects(parts), output, job.info)
+        rows = regroup(folder.batches(parts), job.schema)
+        write_table(output, rows, job.schema, job.info)
+        shutil.rmtree(folder.path)
+    return summary
+
+
+def rejects_path(output):
+    """Return the file beside a table that lists what was left out of it."""
+    return Path(output).with_name(f"{Path(output).stem}.rejects.parquet")
+
+
+def _open(folder, settings, parts, overwrite):
+    if (folder.path / "manifest.json").exists():
+        if not overwrite:
+            raise InputError(
+                f"{folder.path}: an unfinished run of version 0.1.0, which cannot be gone on "
+                "with; delete the folder or start anew with --force (overwrite=True)."
+            )
+        for left in folder.path.iterdir():
+            left.unlink()
+    folder.open(settings, parts, restart=overwrite)
+
+
+def _write_at_once(job, parts, output, progress):
+    """Write the table in this process, without parts on disk; return the summary."""
+    total, rejects = sum(part.n_rows for part in parts), []
+    n_done = 0
+
+    def rows():
+        nonlocal n_done
+        for part in parts:
+            for batch, bad in job.rows(part):
+                rejects.extend(bad)
+                yield batch
+                n_done += batch.num_rows + len(bad)
+                if progress is not None:
+                    progress(n_done, total, job.what)
+        _write_rejects(pa.Table.from_pylist(rejects, schema=REJECTS), output, job.info)
+
+    n_rows = write_table(output, regroup(rows(), job.schema), job.schema, job.info)
+    return {
+        "n_rows_in": total,
+        "n_rows": n_rows,
+        "n_rejects": len(rejects),
+        "n_parts": 1,
+        "reasons": dict(Counter(bad["reason"] for bad in rejects).most_common()),
+    }
+
+
+def _write_rejects(rejects, output, info):
+    """Write a table's rejects; without any, remove those of a table that is replaced."""
+    path = rejects_path(output)
+    if rejects.num_rows:
+        batches = rejects.combine_chunks().to_batches()
+        write_table(path, batches, REJECTS, TableInfo(source=info.source))
+    elif path.exists() and _lists_rejects(path):
+        path.unlink()
+
+
+def _lists_rejects(path):
+    try:
+        return pq.read_schema(path).names == REJECTS.names
+    except (pa.ArrowInvalid, OSError):
+        return False
