@@ -50,6 +50,7 @@ def test_a_flip_does_not_stop_them_and_a_draw_does():
 
     for protect in (lambda x: x, lambda x: 1 - x):
         assert attack(protect).on_templates(Brightness()) < 0.05
+    # Over 5 seeds 0.57 +- 0.06.
     assert attack(drawn).on_templates(Brightness()) > 0.25
 
 

@@ -27,7 +27,8 @@ def test_nobody_is_predicted_by_a_model_that_saw_them(rng):
     y = np.repeat(rng.permutation(np.tile(["a", "b"], 30)), 5)
     X = rng.normal(size=(60, 8))[identity] * 5 + 0.01 * rng.normal(size=(300, 8))
     predicted = predict_each_fold(SVC(), X, y, identity)
-    assert 0.3 < balanced_accuracy_score(y, predicted) < 0.7
+    # Chance on 60 people has a deviation of 0.065.
+    assert 0.2 < balanced_accuracy_score(y, predicted) < 0.8
 
 
 def test_table_on_drawn_templates(measured):

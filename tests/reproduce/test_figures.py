@@ -18,14 +18,14 @@ def test_fewer_features_tell_less(measured, tmp_path):
     for attribute in ("gender", "ethnicity"):
         for classifier in ("softmax layer", "RBF SVM"):
             row = found[attribute, classifier]
-            assert row["0% removed"].mean > 0.85
+            assert row["0% removed"].mean > 0.75
             assert row["0% removed"].mean > row["90% removed"].mean > row["chance"].mean
 
 
 def test_fewer_features_tell_less_of_emotions(measured, tmp_path):
     found = measure("blinded-figure4", measured, tmp_path)
     for row in found.values():
-        assert row["0% removed"].mean > 0.8
+        assert row["0% removed"].mean > 0.7
         assert row["0% removed"].mean > row["90% removed"].mean
     (published,) = [c.published for row in found.values() for c in row.values() if c.published]
     assert published == 0.70
