@@ -1,5 +1,6 @@
 """Every public name, method and command is documented, and the README tells the truth."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -15,6 +16,13 @@ from sfumato.models.registry import ERASERS, PERTURBERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SOURCE = Path(sfumato.__file__).parent
+#: Public modules: what they offer says its types.
+SOURCES = sorted(
+    path
+    for path in SOURCE.rglob("*.py")
+    if not any(part[0] == "_" for part in path.relative_to(SOURCE).with_suffix("").parts)
+)
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(sfumato.__path__, "sfumato.")
@@ -42,8 +50,26 @@ def test_public_names_have_docstrings(name):
 def test_top_level_names_exist():
     for name in sfumato.__all__:
         assert getattr(sfumato, name) is not None
+    assert {*sfumato._PUBLIC, "audit", "__version__"} == set(sfumato.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = sfumato.nothing
+
+
+def test_the_package_tells_type_checkers_its_types():
+    assert (Path(sfumato.__file__).parent / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_public_functions_are_annotated(path):
+    tree = ast.parse(path.read_text())
+    scopes = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name[0] != "_")]
+    for scope in scopes:
+        for node in scope.body:
+            if isinstance(node, ast.FunctionDef) and node.name[0] != "_":
+                given = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+                missing = [a.arg for a in given if a.annotation is None]
+                assert set(missing) <= {"self", "cls"}, f"{node.name}({', '.join(missing)})"
+                assert node.returns is not None, f"{node.name} -> ?"
 
 
 def commands(group, prefix="sfumato"):

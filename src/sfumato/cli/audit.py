@@ -1,6 +1,7 @@
 """``sfumato audit``: what attackers read before and after, on the terminal and as a page."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -23,7 +24,7 @@ def audit(
     seed: int = typer.Option(0, help="Of splits, attackers and resamples."),
     force: bool = typer.Option(False, help="Replace an existing report."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Train attackers afresh and report what the strongest reads on people it never saw."""
     from sfumato.audit.tables import audit_tables
 
@@ -55,7 +56,7 @@ def audit(
         print_audit(result)
 
 
-def print_audit(result):
+def print_audit(result: Any) -> None:
     """Print one attribute's audit as a table, its matching and its alarms."""
     title = f"{result.attribute}: {' / '.join(result.classes)} (chance {result.chance:.3f})"
     sides = {"before": result.before}
@@ -86,7 +87,7 @@ def print_audit(result):
         say(f"Alarm: {alarm}", style="yellow")
 
 
-def print_matching(matching):
+def print_matching(matching: Any) -> None:
     """Print EER and TMR of each pairing of raw and protected embeddings."""
     rows = []
     for name, found in matching.items():

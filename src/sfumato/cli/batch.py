@@ -87,7 +87,7 @@ def protect(
     workers: Workers = None,
     force: Force = False,
     json: AsJson = False,
-):
+) -> None:
     """Take attributes out of the templates of a face table, or hide them in photos.
 
     The kind of model decides. Photos become a face table with the changed photos and counts of
@@ -124,7 +124,7 @@ def embed_photos(
     workers: Workers = None,
     force: Force = False,
     json: AsJson = False,
-):
+) -> None:
     """Photos to templates."""
     from sfumato.faces.detect import make_detector
     from sfumato.faces.encoders import make_encoder
@@ -156,7 +156,7 @@ def describe_photos(
     workers: Workers = None,
     force: Force = False,
     json: AsJson = False,
-):
+) -> None:
     """Photos to what the faces on them show."""
     from sfumato.faces.detect import make_detector
     from sfumato.faces.sources import open_source

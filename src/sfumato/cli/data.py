@@ -1,6 +1,7 @@
 """``sfumato data``: import, simulate and describe face tables, state their origin."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -37,7 +38,7 @@ def import_command(
     normalisation: str = typer.Option(None, help="none or l2."),
     force: bool = typer.Option(False, help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Bring a public data set or your own embeddings into a face table.
 
     Bad rows go with their reason to OUTPUT.rejects.parquet, the others are imported, and
@@ -78,7 +79,7 @@ def simulate(
     seed: int = typer.Option(0, help="The same seed gives the same rows."),
     force: bool = typer.Option(False, help="Replace an existing table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Write embeddings of people who do not exist, with gender, race and identity."""
     from sfumato.data.simulate import write_simulated
 
@@ -110,7 +111,7 @@ def origin(
     normalisation: str = typer.Option(None, help="none or l2."),
     force: bool = typer.Option(False, help="Replace an existing table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Copy a table and state what made its embeddings, which pandas, for one, drops."""
     from dataclasses import asdict
 
@@ -136,7 +137,7 @@ def origin(
 def describe(
     table: Path = typer.Argument(help="Face table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Check a face table completely and print what it holds."""
     from sfumato.data.describe import describe as describe_table
 
@@ -147,7 +148,7 @@ def describe(
         print_description(found)
 
 
-def print_description(found):
+def print_description(found: Any) -> None:
     """Print a description as lines and a table of labels."""
     people, info = found["identity"], found["info"]
     lines = [f"{found['path']}: {found['n_rows']:,} rows, checked"]

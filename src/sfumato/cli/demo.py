@@ -14,7 +14,7 @@ def demo(
     output: Path = typer.Option("demo", "--output", "-o", help="Folder for tables and reports."),
     seed: int = typer.Option(0, help="Random seed."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Simulate people, attack, erase, attack again; write a report for each method."""
     from sfumato.reproduce.demo import run_demo
 

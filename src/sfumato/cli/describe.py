@@ -65,7 +65,7 @@ def describe(
     workers: Workers = None,
     force: Force = False,
     json: AsJson = False,
-):
+) -> None:
     """Read age, gender, ethnicity, smile and more off every face.
 
     With --output nothing else is kept; run it again to continue after an interruption. Exit code

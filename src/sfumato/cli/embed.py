@@ -43,7 +43,7 @@ def embed(
     address: Address = None,
     force: Force = False,
     json: AsJson = False,
-):
+) -> None:
     """Detect, align and encode faces; run again to continue after an interruption.
 
     Exit code 1 says that some photos were rejected: their reasons are in

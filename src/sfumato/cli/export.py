@@ -15,7 +15,7 @@ def export(
     output: Path = typer.Option(..., "--output", "-o", help="ONNX file to write."),
     force: bool = typer.Option(False, "--force", help="Replace an existing file."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Write a model as an ONNX file, checked against the method itself.
 
     Refused: erasers that draw from a row's bits (cosine-noise, ldp-noise, negative-face, pe-miu),

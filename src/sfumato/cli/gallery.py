@@ -42,7 +42,7 @@ def create(
     path: Path = typer.Argument(help="The folder to make."),
     table: Path = typer.Argument(help="Protected face table like those to enrol."),
     as_json: bool = AS_JSON,
-):
+) -> None:
     """Make an empty gallery for one encoder and one chain of erasers; enrols nothing."""
     from sfumato.gallery import Gallery
 
@@ -54,7 +54,7 @@ def create(
 
 
 @gallery.command()
-def enrol(path: Path = GALLERY, table: Path = TABLE, as_json: bool = AS_JSON):
+def enrol(path: Path = GALLERY, table: Path = TABLE, as_json: bool = AS_JSON) -> None:
     """Add the templates of a table: image_id names each, identity the person.
 
     Exit code 1 says that some were rejected; the others are in.
@@ -77,7 +77,7 @@ def calibrate(
     seed: int = typer.Option(0, help="Of the sample of impostor pairs, where there are many."),
     force: bool = typer.Option(False, help="Replace an earlier calibration."),
     as_json: bool = AS_JSON,
-):
+) -> None:
     """Measure the scores of people and of strangers, so that --fmr has a threshold."""
     opened = _open(path)
     with wait("calibrate"):
@@ -99,7 +99,7 @@ def verify(
     fmr: float = FMR,
     threshold: float = THRESHOLD,
     as_json: bool = AS_JSON,
-):
+) -> None:
     """Compare each template with the person whom it claims to be (1:1)."""
     found = _open(path).verify(table, person, fmr=fmr, threshold=threshold)
     if as_json:
@@ -131,7 +131,7 @@ def identify(
     threshold: float = THRESHOLD,
     exact: bool = typer.Option(False, "--exact", help="Do not use the index."),
     as_json: bool = AS_JSON,
-):
+) -> None:
     """Say who each template is, of the enrolled people or nobody (1:N, open set)."""
     found = _open(path).identify(table, k=top, fmr=fmr, threshold=threshold, exact=exact)
     if as_json:
@@ -175,7 +175,7 @@ def _limit(threshold):
 
 
 @gallery.command("list")
-def list_command(path: Path = GALLERY, as_json: bool = AS_JSON):
+def list_command(path: Path = GALLERY, as_json: bool = AS_JSON) -> None:
     """List the enrolled people, with how many templates each has and since when."""
     people = _open(path).list()
     if as_json:
@@ -195,7 +195,7 @@ def delete(
     path: Path = GALLERY,
     person: str = typer.Argument(help="The person's name as it was enrolled."),
     as_json: bool = AS_JSON,
-):
+) -> None:
     """Delete a person: their templates leave the gallery's files, and so does any index."""
     opened = _open(path)
     with wait("delete"):
@@ -209,7 +209,7 @@ def delete(
 
 
 @gallery.command()
-def index(path: Path = GALLERY, as_json: bool = AS_JSON):
+def index(path: Path = GALLERY, as_json: bool = AS_JSON) -> None:
     """Index a large gallery, and measure how often that finds what exact search finds."""
     opened = _open(path)
     with wait("index"):
@@ -228,7 +228,7 @@ def export(
     path: Path = GALLERY,
     output: Path = typer.Option(..., "--output", "-o", help="Face table to write."),
     as_json: bool = AS_JSON,
-):
+) -> None:
     """Write all templates as a face table, which the other commands read."""
     done = _open(path).export(output)
     if as_json:
@@ -238,7 +238,7 @@ def export(
 
 
 @gallery.command()
-def info(path: Path = GALLERY, as_json: bool = AS_JSON):
+def info(path: Path = GALLERY, as_json: bool = AS_JSON) -> None:
     """Print what a gallery holds, how it searches and what its thresholds rest on."""
     found = _open(path).summary()
     if as_json:

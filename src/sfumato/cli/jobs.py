@@ -1,6 +1,6 @@
 """What commands that run jobs share: their options, and what they print at the end."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,7 +60,7 @@ Force = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
-def runner_of(runner, address, workers):
+def runner_of(runner: Any, address: Any, workers: int | None) -> Any:
     """Return the runner that options name, None for the library's default."""
     from sfumato.jobs.run import make_runner
 
@@ -69,7 +69,15 @@ def runner_of(runner, address, workers):
     return make_runner(runner, address, workers)
 
 
-def run(job, output, *, part_rows=None, runner=None, force=False, json=False):
+def run(
+    job: Any,
+    output: Any,
+    *,
+    part_rows: Any = None,
+    runner: Any = None,
+    force: bool = False,
+    json: bool = False,
+) -> None:
     """Run a job into an output, print its summary, and end with 1 if something was left out."""
     from sfumato.jobs.run import run_job
 
@@ -80,7 +88,7 @@ def run(job, output, *, part_rows=None, runner=None, force=False, json=False):
     end(summary, json)
 
 
-def end(summary, json):
+def end(summary: Any, json: Any) -> None:
     """Print what a job did, and end with 1 if something was left out."""
     from sfumato.faces.folders import Unread
 

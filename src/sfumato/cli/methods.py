@@ -3,6 +3,7 @@
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -32,7 +33,7 @@ def fit(
     seed: int = typer.Option(0, help="Of the split into halves."),
     force: bool = typer.Option(False, help="Replace an existing model."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Fit an eraser on the labelled embeddings of a face table."""
     from sfumato.data.selection import Selection
     from sfumato.models.tables import fit_table
@@ -67,7 +68,7 @@ def fit(
         warn_some(model.fitted_on.get("hints", []), "hints")
 
 
-def read_parameters(pairs, config):
+def read_parameters(pairs: Any, config: Any) -> Any:
     """Return a method's parameters from a TOML file and ``name=value`` pairs, which win."""
     values = {}
     if config is not None:
@@ -145,7 +146,7 @@ def protect(
         "job of other settings.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Take attributes out of templates, or hide them in photos.
 
     Tables: sfumato protect MODEL TABLE -o TABLE.parquet, or a folder of its parts
@@ -173,7 +174,12 @@ def protect(
         "check": check,
         "keep_metadata": keep_metadata,
     }
-    more = {"detector": detector, "workers": workers, "force": force, "as_json": as_json}
+    more: dict[str, Any] = {
+        "detector": detector,
+        "workers": workers,
+        "force": force,
+        "as_json": as_json,
+    }
     if table is None:
         protect_pictures(source, output, **photo_options, **more)
     else:

@@ -1,5 +1,8 @@
 """``sfumato protect`` of photo files."""
 
+from pathlib import Path
+from typing import Any
+
 import typer
 
 from sfumato.cli.opening import open_model
@@ -19,19 +22,19 @@ from sfumato.errors import InputError
 
 
 def protect_pictures(
-    source,
-    output,
+    source: str | Path,
+    output: Any,
     *,
-    hide,
-    keep,
-    perturber,
-    strength,
-    labels,
-    check,
-    force,
-    as_json,
-    **others,
-):
+    hide: Any,
+    keep: Any,
+    perturber: Any,
+    strength: Any,
+    labels: Any,
+    check: Any,
+    force: Any,
+    as_json: Any,
+    **others: Any,
+) -> None:
     """Change the faces of a photo or a folder, and say what was done and what came of it."""
     from sfumato.jobs.protect_files import protect_photos
     from sfumato.perturbers.base import with_strength
@@ -71,7 +74,7 @@ def protect_pictures(
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
-def read_hide(text, option="--hide"):
+def read_hide(text: str, option: str = "--hide") -> Any:
     """Return ``{"gender": None, "age": "old"}`` of ``gender,age=old``."""
     wanted: dict[str, str | None] = {}
     for part in text.split(","):
@@ -84,7 +87,7 @@ def read_hide(text, option="--hide"):
     return wanted
 
 
-def read_labels(text):
+def read_labels(text: str) -> Any:
     """Return ``{"gender": "female"}`` of ``gender=female``, or nothing of None."""
     found = {} if text is None else read_hide(text, option="--labels")
     for name, value in found.items():
@@ -93,7 +96,7 @@ def read_labels(text):
     return found
 
 
-def read_keep(text):
+def read_keep(text: str) -> Any:
     """Return the attributes of ``race,age``, or none of None."""
     names = [] if text is None else [name.strip() for name in text.split(",")]
     if not all(names):
@@ -101,7 +104,7 @@ def read_keep(text):
     return names
 
 
-def print_done(done, output):
+def print_done(done: Any, output: Any) -> None:
     """Print how many faces were changed, and what a check says of them."""
     from sfumato.perturbers.verdict import describe_verdict
 
@@ -123,7 +126,7 @@ def print_done(done, output):
             say(f"{len(found)} faces, the first {SHOWN} shown; --json prints all.")
 
 
-def print_check(found):
+def print_check(found: Any) -> None:
     """Print what unseen machines say of some faces, each ``(image_id, face)``."""
     rows: list[tuple] = []
     ends = []
@@ -155,7 +158,7 @@ def _check_rows(name, number, check):
     return [((name, number) if n == 0 else ("", "")) + row for n, row in enumerate(rows)]
 
 
-def print_left(done):
+def print_left(done: Any) -> None:
     """Say which photos were not written, which faces left, and what else is not as it was."""
     lines = [f"{reject['image_id']}: {reject['reason']}" for reject in done.rejects]
     for photo in done.photos:
@@ -168,6 +171,6 @@ def print_left(done):
     warn(*done.unread.lines())
 
 
-def count(n, what):
+def count(n: Any, what: Any) -> Any:
     """Return "1 face", "2 faces"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

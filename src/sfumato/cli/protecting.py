@@ -1,5 +1,8 @@
 """``sfumato protect MODEL TABLE``: templates, or the photos of a table."""
 
+from pathlib import Path
+from typing import Any
+
 import typer
 
 from sfumato.cli.jobs import run
@@ -12,8 +15,18 @@ FILES_ONLY = ("perturber", "face", "labels", "keep_metadata")
 
 
 def protect_rows(
-    model, table, output, photo_options, *, detector, workers, force, as_json, part_rows, runner
-):
+    model: Any,
+    table: Any,
+    output: Any,
+    photo_options: Any,
+    *,
+    detector: Any,
+    workers: int | None,
+    force: Any,
+    as_json: Any,
+    part_rows: Any,
+    runner: Any,
+) -> None:
     """Protect the templates of a table, or its photos, as the kind of model decides."""
     from sfumato.jobs.run import make_runner
     from sfumato.models.saved_model import SavedModel
@@ -59,12 +72,12 @@ def _protect_templates(model, table, output, part_rows, runner, workers, force, 
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
-def refuse_photo_options(options, table):
+def refuse_photo_options(options: Any, table: Any) -> None:
     """Refuse options that only photos have, where templates are to be protected."""
     refuse_options(options, "photos", f", or the table {table}")
 
 
-def refuse_options(options, what, otherwise=""):
+def refuse_options(options: Any, what: Any, otherwise: str = "") -> None:
     """Refuse the options that are given and belong to something else."""
     given = [name for name, v in options.items() if v is not None and v is not False]
     if given:
@@ -72,7 +85,9 @@ def refuse_options(options, what, otherwise=""):
         raise InputError(f"{named}: for {what} only; leave it out{otherwise}.")
 
 
-def protect_job(opened, model, source, *, detector, max_pixels, **asked):
+def protect_job(
+    opened: Any, model: Any, source: str | Path, *, detector: Any, max_pixels: Any, **asked: Any
+) -> Any:
     """Return the job that protects templates or photos, as the kind of model decides."""
     from sfumato.models.saved_model import SavedModel
     from sfumato.perturbers.base import Perturber

@@ -1,6 +1,7 @@
 """``sfumato reproduce``: measure published tables and figures again."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.measure import Measurement
@@ -23,7 +24,7 @@ def reproduce(
     output: Path = typer.Option(None, "--output", "-o", help="Folder for the result's files."),
     force: bool = typer.Option(False, help="Replace an earlier result."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Measure a published table or figure again, and print ours beside the published figures."""
     from sfumato.reproduce import run as library
 
@@ -51,7 +52,7 @@ def reproduce(
         print_result(result)
 
 
-def print_result(result):
+def print_result(result: Any) -> None:
     """Print a result's tables, in several parts if wider than the terminal, and notes."""
     from sfumato.reproduce.writing import HOW_TO_READ
 
@@ -91,7 +92,7 @@ def _width(view):
     return Measurement.get(results, results.options.update(width=10_000), view).maximum
 
 
-def print_listing(experiments, as_json):
+def print_listing(experiments: Any, as_json: Any) -> None:
     """Print what every experiment shows, needs and costs."""
     if as_json:
         print_json({"experiments": experiments})

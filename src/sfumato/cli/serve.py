@@ -34,7 +34,7 @@ def serve(
     encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
     seconds: float = typer.Option(60, min=1, help="Time limit of a request's work."),
     a_minute: int = typer.Option(600, min=1, help="Requests a minute of one key."),
-):
+) -> None:
     """Serve the web page and the HTTP interface (described in /openapi.json).
 
     Photos and tables are worked on in memory and never written to the disk.
@@ -89,7 +89,7 @@ def create_key(
         help="photos, templates, gallery-compare, gallery-read, gallery-write, audit or metrics; "
         "give it again for more.",
     ),
-):
+) -> None:
     """Draw a key and print it, the only time that it can be seen."""
     from sfumato.service.keys import KeyFile
 
@@ -100,7 +100,7 @@ def create_key(
 @keys.command("list")
 def list_keys(
     key_file: Path = KEYS, json: bool = typer.Option(False, "--json", help="Print JSON.")
-):
+) -> None:
     """Names, scopes and dates."""
     from sfumato.service.keys import KeyFile
 
@@ -118,7 +118,7 @@ def list_keys(
 @keys.command("delete")
 def delete_key(
     name: str = typer.Argument(help="Of the key, as it was created."), key_file: Path = KEYS
-):
+) -> None:
     """Take a key's rights away, at once."""
     from sfumato.service.keys import KeyFile
 

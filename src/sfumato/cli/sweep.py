@@ -26,7 +26,7 @@ def sweep(
     plot: Path = typer.Option(None, help="Picture to write, PNG or SVG."),
     seed: int = typer.Option(0, help="Of splits, attackers and resamples."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-):
+) -> None:
     """Fit an eraser at several strengths on half of the people, attack each on the others."""
     from sfumato.audit.sweep import draw_sweep, pick, sweep_table
 

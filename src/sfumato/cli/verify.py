@@ -30,7 +30,7 @@ def verify(
     ] = 500,
     seed: Annotated[int, typer.Option(help="Seed of folds, samples and intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
-):
+) -> None:
     """Measure EER, TMR at an FMR and accuracy, with intervals over people."""
     from sfumato.audit.verification import verify as measure
 

@@ -9,9 +9,10 @@ same time, fail to read the protected attributes. The primary task is, in this o
 - neither: the template itself, by its cosine distance from the original.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato._fitted import COUNT, TEXT, Arrays
 from sfumato.data.labels import class_codes
@@ -79,13 +80,13 @@ class AdversarialEraser(Eraser):
         return graph.add("Add", x, graph.dense(x, self.encoder_))
 
 
-def scaled_rows(X):
+def scaled_rows(X: NDArray[Any]) -> Any:
     """Return rows of length ``sqrt(n_features)``, of the type of ``X``; a zero row stays zero."""
     norms = np.linalg.norm(X, axis=1, keepdims=True)
     return X * (X.shape[1] ** 0.5 / np.where(norms > 0, norms, 1)).astype(X.dtype)
 
 
-def primary_loss(head, z, batch):
+def primary_loss(head: Any, z: Any, batch: Any) -> Any:
     """Return the primary task's loss: cross-entropy, or 4 (1 - cos) of rows and originals."""
     if head is None:
         return TEMPLATE_WEIGHT * embedding_distance(z, batch.template).mean()

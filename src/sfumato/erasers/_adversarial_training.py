@@ -3,14 +3,17 @@
 A method adds its ``step(nets, batch, optimizers)``, which shows its whole schedule.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sfumato.losses.adversarial import cross_entropy
 from sfumato.nets.dense import dense_arrays
 from sfumato.nets.heads import AttributeHead, CosineHead, PReluEncoder, ResidualEncoder
+from sfumato.outcomes import Progress
 from sfumato.training.loop import make_fabric, run_epochs
 from sfumato.training.update import update
 
@@ -42,7 +45,7 @@ class Batch(NamedTuple):
     """
 
     x: torch.Tensor
-    primary: torch.Tensor | None
+    primary: Any
     protected: list
     template: torch.Tensor | None = None
 
@@ -61,7 +64,14 @@ class Game:
     seed : int
     """
 
-    def __init__(self, X, protected, primary, task, seed):
+    def __init__(
+        self,
+        X: NDArray[np.float32],
+        protected: list[NDArray[np.int64]],
+        primary: NDArray[np.int64] | None,
+        task: str,
+        seed: int,
+    ) -> None:
         self.fabric, self.rng = make_fabric(), np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.task = task
@@ -70,7 +80,7 @@ class Game:
         self.primary = None if primary is None else self.tensor(primary)
         self.template: torch.Tensor | None = None
 
-    def batch(self, rows):
+    def batch(self, rows: Any) -> Batch:
         """Return the rows of these numbers, an int64 array."""
         rows = torch.from_numpy(rows).to(self.x.device)
         primary, template = (
@@ -78,15 +88,15 @@ class Game:
         )
         return Batch(self.x[rows], primary, [c[rows] for c in self.protected], template)
 
-    def residual_encoder(self, n_hidden):
+    def residual_encoder(self, n_hidden: Any) -> Any:
         """Return an encoder that starts as the identity."""
         return self.place(ResidualEncoder(self.x.shape[1], n_hidden, self.generator))
 
-    def prelu_encoder(self, n_units):
+    def prelu_encoder(self, n_units: Any) -> Any:
         """Return one layer that starts orthonormal, with a PReLU."""
         return self.place(PReluEncoder(self.x.shape[1], n_units, self.generator))
 
-    def primary_head(self, encoder, n_hidden):
+    def primary_head(self, encoder: Any, n_hidden: Any) -> Any:
         """Return the head of the primary task, or None where the template itself is kept.
 
         A person's weights start at the mean of their encoded rows ("imprinting").
@@ -104,16 +114,18 @@ class Game:
             sums, IDENTITY_SCALE, n_sampled=N_SAMPLED_PEOPLE, generator=self.generator
         )
 
-    def adversary(self, number, n_in, n_hidden, activation=torch.relu):
+    def adversary(
+        self, number: Any, n_in: Any, n_hidden: Any, activation: Any = torch.relu
+    ) -> Any:
         """Return an untrained reader of a protected attribute."""
         return self._head(n_in, n_hidden, int(self.protected[number].max()) + 1, activation)
 
-    def ensemble(self, nets, n_hidden):
+    def ensemble(self, nets: Any, n_hidden: Any) -> list[Any]:
         """Return as many untrained SELU readers of the one attribute as ``nets`` has."""
         n_in = nets.adversaries[0].hidden.in_features
         return [self.adversary(0, n_in, n_hidden, torch.selu) for _ in nets.adversaries]
 
-    def pretrain(self, nets, optimizers, *, batch_size, n_epochs):
+    def pretrain(self, nets: Any, optimizers: Any, *, batch_size: Any, n_epochs: Any) -> Any:
         """Train the adversaries, and a head of classes, on the encoder as it is, detached."""
 
         def step(rows):
@@ -136,7 +148,17 @@ class Game:
             step, len(self.x), batch_size=batch_size, n_epochs=n_epochs, rng=self.rng
         )
 
-    def play(self, step, nets, optimizers, *, batch_size, n_epochs, progress, drops=()):
+    def play(
+        self,
+        step: Any,
+        nets: Any,
+        optimizers: Any,
+        *,
+        batch_size: Any,
+        n_epochs: Any,
+        progress: Progress | None,
+        drops: Sequence[Any] = (),
+    ) -> Any:
         """Run ``step(nets, batch, optimizers)`` over the epochs; return their mean figures.
 
         After each fraction of the epochs in ``drops`` all learning rates fall to a tenth.
@@ -164,16 +186,16 @@ class Game:
     def _head(self, n_in, n_hidden, n_classes, activation=torch.relu):
         return self.place(AttributeHead(n_in, n_hidden, n_classes, self.generator, activation))
 
-    def place(self, module):
+    def place(self, module: Any) -> Any:
         """Return a network on the device."""
         return self.fabric.to_device(module)
 
-    def tensor(self, array):
+    def tensor(self, array: Any) -> Any:
         """Return an array on the device."""
         return self.fabric.to_device(torch.from_numpy(array))
 
 
-def residual_nets(game, n_hidden):
+def residual_nets(game: Any, n_hidden: Any) -> Nets:
     """Return an encoder that starts as the identity, its primary head, an adversary a task."""
     encoder = game.residual_encoder(n_hidden)
     n_features = game.x.shape[1]
@@ -184,25 +206,25 @@ def residual_nets(game, n_hidden):
     )
 
 
-def ensemble_nets(game, n_units, n_hidden, n_adversaries):
+def ensemble_nets(game: Any, n_units: Any, n_hidden: Any, n_adversaries: Any) -> Nets:
     """Return a PReLU encoder, its primary head and several adversaries on one attribute."""
     encoder = game.prelu_encoder(n_units)
     heads = [game.adversary(0, n_units, n_hidden, torch.selu) for _ in range(n_adversaries)]
     return Nets(encoder, game.primary_head(encoder, n_hidden), heads)
 
 
-def residual_arrays(encoder):
+def residual_arrays(encoder: Any) -> Any:
     """Return a residual encoder's two layers as arrays."""
     return dense_arrays([encoder.first, encoder.second])
 
 
-def prelu_arrays(encoder):
+def prelu_arrays(encoder: Any) -> Any:
     """Return a PReLU encoder's layer and slope as arrays."""
     slope = encoder.slope.detach().cpu().numpy().copy()
     return dense_arrays([encoder.layer]) | {"slope_0": slope}
 
 
-def sgd(nets, learning_rate, weight_decay=5e-4):
+def sgd(nets: Any, learning_rate: Any, weight_decay: float = 5e-4) -> Any:
     """Return stochastic gradient descent with momentum 0.9 for every network."""
     return _optimizers(
         nets,
@@ -212,7 +234,7 @@ def sgd(nets, learning_rate, weight_decay=5e-4):
     )
 
 
-def adam(nets, learning_rate, head_rate, weight_decay=0.0):
+def adam(nets: Any, learning_rate: Any, head_rate: Any, weight_decay: float = 0.0) -> Any:
     """Return Adam for every network; heads learn at ``head_rate`` and may decay (AdamW)."""
     made = _optimizers(
         nets, lambda net: torch.optim.AdamW(net.parameters(), head_rate, weight_decay=weight_decay)

@@ -9,8 +9,10 @@ of who someone is.
 """
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.labels import as_classes
 from sfumato.erasers._gaussian_transport import matrix_power
@@ -22,7 +24,9 @@ SMOOTHING = 2.5
 RANK_TOLERANCE = 1e-6
 
 
-def correlate_directions(u, codes, context, kept, *, budget):
+def correlate_directions(
+    u: NDArray[Any], codes: NDArray[Any], context: ArrayLike, kept: NDArray[Any], *, budget: float
+) -> NDArray[Any]:
     """Return the directions that say most of the attribute for what they say of people.
 
     Parameters
@@ -105,7 +109,7 @@ def _of_label(u, codes, groups):
     return vectors
 
 
-def cramers_v(first, second):
+def cramers_v(first: Any, second: Any) -> float:
     """Return Cramer's V of two codings, in [0, 1]; 0 if either has one value."""
     table = np.zeros((first.max() + 1, second.max() + 1)) if len(first) else np.zeros((1, 1))
     np.add.at(table, (first, second), 1)

@@ -15,12 +15,15 @@ References
    barycenters in Wasserstein space", JMAA 2016, arXiv:1511.05355.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 FLOOR = 1e-10
 
 
-def matrix_power(S, exponent):
+def matrix_power(S: NDArray[Any], exponent: float) -> Any:
     """Return a power of a symmetric positive matrix; eigenvalues are floored at 1e-10 of the top.
 
     Parameters
@@ -34,7 +37,9 @@ def matrix_power(S, exponent):
     return (vectors * np.maximum(eigenvalues, floor) ** exponent) @ vectors.T
 
 
-def barycentre_covariance(covariances, *, n_iterations=50, tolerance=1e-9):
+def barycentre_covariance(
+    covariances: NDArray[Any], *, n_iterations: int = 50, tolerance: float = 1e-9
+) -> Any:
     """Return the covariance of the equally weighted Wasserstein barycentre of Gaussians.
 
     Parameters
@@ -54,7 +59,7 @@ def barycentre_covariance(covariances, *, n_iterations=50, tolerance=1e-9):
     return S
 
 
-def transport_map(source, target):
+def transport_map(source: NDArray[Any], target: NDArray[Any]) -> Any:
     """Return the symmetric A with ``A source A == target``: the optimal map's linear part.
 
     Parameters

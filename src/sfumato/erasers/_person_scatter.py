@@ -1,9 +1,12 @@
 """How templates scatter: within a person, and from person to person."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
-def person_scatter(u, identity):
+def person_scatter(u: NDArray[Any], identity: NDArray[np.str_]) -> Any:
     """Return the covariances within and between people.
 
     Parameters

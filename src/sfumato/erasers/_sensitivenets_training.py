@@ -1,19 +1,31 @@
 """Training of SensitiveNets in torch: Fig. 2 of the paper, one function a box."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
 from sfumato.losses.adversarial import sensitive_regulariser
 from sfumato.losses.triplet import triplet_loss
+from sfumato.outcomes import Progress
 from sfumato.training.loop import make_fabric, run_epochs
 
 LEARNING_RATE = 1e-3
 DETECTOR_BATCH = 128
 
 
-def train_layers(eraser, X, codes, fixed, X_primary, task, progress=None):
+def train_layers(
+    eraser: Any,
+    X: NDArray[Any],
+    codes: list[NDArray[Any]],
+    fixed: list[int],
+    X_primary: NDArray[Any],
+    task: "Triplets | Labels",
+    progress: Progress | None = None,
+) -> list[Any]:
     """Train the layers in sequence, each against detectors of the representation before it.
 
     Parameters
@@ -62,7 +74,9 @@ def train_layers(eraser, X, codes, fixed, X_primary, task, progress=None):
     return layers
 
 
-def train_detector(fabric, phi, y, n_epochs, rng, generator):
+def train_detector(
+    fabric: Any, phi: Any, y: ArrayLike, n_epochs: Any, rng: Any, generator: Any
+) -> Any:
     """Return a softmax layer trained to read the classes ``y`` of phi(x) (Sect. 4.2)."""
     y = fabric.to_device(torch.from_numpy(y))
     detector = _linear(phi.shape[1], int(y.max()) + 1, generator)
@@ -80,7 +94,16 @@ def train_detector(fabric, phi, y, n_epochs, rng, generator):
     return detector.module
 
 
-def train_layer(fabric, layer, detectors, fixed, primary, task, n_epochs, rng):
+def train_layer(
+    fabric: Any,
+    layer: Any,
+    detectors: Any,
+    fixed: Any,
+    primary: Any,
+    task: Any,
+    n_epochs: Any,
+    rng: Any,
+) -> Any:
     """Train one layer in place on Eq. 4, the attributes taking turns batch by batch."""
     wrapped, optimizer = fabric.setup(layer, _adam([*layer.parameters(), *task.parameters()]))
     turn = 0
@@ -115,21 +138,21 @@ class Triplets:
 
     n_images, batch_size = 3, 256
 
-    def __init__(self, triplets, alpha):
+    def __init__(self, triplets: NDArray[Any], alpha: float) -> None:
         self.triplets, self.alpha, self.n_samples = triplets, alpha, len(triplets)
 
-    def start_layer(self, layer, primary, train_softmax):
+    def start_layer(self, layer: Any, primary: Any, train_softmax: Any) -> None:
         """Do nothing: distances need no classifier."""
 
-    def parameters(self):
+    def parameters(self) -> list[Any]:
         """Return what is trained together with the layer."""
         return []
 
-    def rows(self, numbers):
+    def rows(self, numbers: Any) -> Any:
         """Return the rows of D-P in a batch: all anchors, all positives, all negatives."""
         return self.triplets[numbers].T.reshape(-1)
 
-    def loss(self, phi, rows):
+    def loss(self, phi: Any, rows: Any) -> Any:
         """Return Eq. 5, averaged over the triplets."""
         anchor, positive, negative = phi.chunk(3)
         return triplet_loss(anchor, positive, negative, self.alpha).mean()
@@ -149,22 +172,22 @@ class Labels:
 
     n_images, batch_size = 1, DETECTOR_BATCH
 
-    def __init__(self, y):
+    def __init__(self, y: NDArray[np.int64]) -> None:
         self.y, self.n_samples = y, len(y)
 
-    def start_layer(self, layer, primary, train_softmax):
+    def start_layer(self, layer: Any, primary: Any, train_softmax: Any) -> None:
         """Train the classifier on what the layer gives at its start."""
         self.classifier = train_softmax(unit(layer(primary).detach()), self.y)
 
-    def parameters(self):
+    def parameters(self) -> Any:
         """Return what is trained together with the layer: the classifier."""
         return self.classifier.parameters()
 
-    def rows(self, numbers):
+    def rows(self, numbers: Any) -> Any:
         """Return the rows of D-P in a batch."""
         return numbers
 
-    def loss(self, phi, rows):
+    def loss(self, phi: Any, rows: Any) -> Any:
         """Return the mean cross-entropy."""
         y = torch.from_numpy(self.y)[rows].to(phi.device)
         return functional.cross_entropy(self.classifier(phi), y)
@@ -174,20 +197,20 @@ class _Unit(torch.autograd.Function):
     """h / |h|, with the gradient (g - phi (phi.g)) / |h| in few passes over the memory."""
 
     @staticmethod
-    def forward(ctx, h):
+    def forward(ctx: Any, h: Any) -> Any:
         length = torch.linalg.vector_norm(h, dim=1, keepdim=True).clamp(min=1e-12)
         phi = h / length
         ctx.save_for_backward(phi, length)
         return phi
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Any) -> Any:
         phi, length = ctx.saved_tensors
         along = torch.linalg.vecdot(phi, gradient)[:, None]
         return torch.addcmul(gradient, phi, along, value=-1).div_(length)
 
 
-def unit(h):
+def unit(h: Any) -> Any:
     """Return rows of unit length; a zero row stays zero."""
     return _Unit.apply(h)
 

@@ -8,6 +8,10 @@ with L_id the softmax over people on cosines, means over the batch, and W_F, W_M
 weights of the women and of the men in that softmax.
 """
 
+from typing import Any
+
+from torch import Tensor
+
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.erasers._rules import NOT_NEGATIVE, POSITIVE
 from sfumato.training.update import update
@@ -67,14 +71,14 @@ class AngularEraser(AdversarialEraser):
     def __init__(
         self,
         *,
-        centroid_weight=20.0,
-        opposite_weight=1.0,
-        n_hidden=256,
-        learning_rate=1e-3,
-        n_epochs=10,
-        batch_size=128,
-        seed=0,
-    ):
+        centroid_weight: float = 20.0,
+        opposite_weight: float = 1.0,
+        n_hidden: int = 256,
+        learning_rate: float = 1e-3,
+        n_epochs: int = 10,
+        batch_size: int = 128,
+        seed: int = 0,
+    ) -> None:
         self.centroid_weight = centroid_weight
         self.opposite_weight = opposite_weight
         self.n_hidden = n_hidden
@@ -108,7 +112,7 @@ class AngularEraser(AdversarialEraser):
 class _Centroids:
     """Means of the people's weights, or of the rows at the start, of each class."""
 
-    def __init__(self, game):
+    def __init__(self, game: Any) -> None:
         (labels,) = game.protected
         self.n_classes = int(labels.max()) + 1
         self.fixed, self.labels = game.template, labels
@@ -119,7 +123,7 @@ class _Centroids:
         else:
             self.fixed = self._means(game.template)
 
-    def __call__(self, head):
+    def __call__(self, head: Any) -> Any:
         return self.fixed if head is None else self._means(head.weight)
 
     def _means(self, rows):
@@ -129,7 +133,15 @@ class _Centroids:
         return functional.normalize(sums.index_add(0, self.labels, functional.normalize(rows)))
 
 
-def step(nets, batch, optimizers, *, centroid_weight, opposite_weight, centroids):
+def step(
+    nets: Any,
+    batch: Any,
+    optimizers: Any,
+    *,
+    centroid_weight: float,
+    opposite_weight: float,
+    centroids: Tensor,
+) -> dict[str, float]:
     """Make the one update of a batch, of the layers and the people's weights.
 
     Parameters

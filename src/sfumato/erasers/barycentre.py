@@ -15,6 +15,7 @@ with a classifier and moments of what the step before left. In between, two line
 
 import warnings
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -115,7 +116,16 @@ class BarycentreEraser(Eraser):
         "back_": Array("q", "d"),
     }
 
-    def __init__(self, *, n_steps=3, budget=0.12, within=10.0, prior=0.1, n_units=256, seed=0):
+    def __init__(
+        self,
+        *,
+        n_steps: int = 3,
+        budget: float = 0.12,
+        within: float | None = 10.0,
+        prior: float = 0.1,
+        n_units: int = 256,
+        seed: int = 0,
+    ) -> None:
         self.n_steps = n_steps
         self.budget = budget
         self.within = within
@@ -190,7 +200,7 @@ class BarycentreEraser(Eraser):
         return {name.removeprefix(prefix): self.steps_[name] for name in names}
 
 
-def posterior(step, u):
+def posterior(step: Any, u: Any) -> Any:
     """Return ``p(k | u)`` of a step's classifier, shape (n_samples, n_classes)."""
     logits = dense_forward(step, (u - step["shift"]) / step["scale"])
     logits = np.exp(logits - logits.max(axis=1, keepdims=True))

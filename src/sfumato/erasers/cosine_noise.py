@@ -77,7 +77,7 @@ class CosineNoiseEraser(Eraser):
 
     fitted = {"n_features_in_": COUNT, "cosine_": Array(1)}
 
-    def __init__(self, *, cosine=0.8, seed=0):
+    def __init__(self, *, cosine: float = 0.8, seed: int = 0) -> None:
         self.cosine = cosine
         self.seed = seed
 

@@ -71,14 +71,14 @@ class GradientReversalEraser(AdversarialEraser):
     def __init__(
         self,
         *,
-        reversal=10.0,
-        n_hidden=256,
-        learning_rate=1e-4,
-        n_epochs=12,
-        head_epochs=3,
-        batch_size=256,
-        seed=0,
-    ):
+        reversal: float = 10.0,
+        n_hidden: int = 256,
+        learning_rate: float = 1e-4,
+        n_epochs: int = 12,
+        head_epochs: int = 3,
+        batch_size: int = 256,
+        seed: int = 0,
+    ) -> None:
         self.reversal = reversal
         self.n_hidden = n_hidden
         self.learning_rate = learning_rate
@@ -107,7 +107,7 @@ class GradientReversalEraser(AdversarialEraser):
         return step(nets, batch, optimizers, reversal=self.reversal)
 
 
-def step(nets, batch, optimizers, *, reversal):
+def step(nets: Any, batch: Any, optimizers: Any, *, reversal: float) -> dict[str, float]:
     """Make the one update of a batch, of all networks.
 
     Parameters

@@ -11,7 +11,10 @@ the output, as iterative erasure does ([1]_; its released code takes the root, t
 linearly in the output of a kernel encoder, as closed-form solutions need it ([3]_).
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
@@ -82,15 +85,15 @@ class HsicEraser(AdversarialEraser):
     def __init__(
         self,
         *,
-        dependence_weight=300.0,
-        bandwidth=0.5,
-        n_frequencies=512,
-        n_hidden=256,
-        learning_rate=3e-3,
-        n_epochs=40,
-        batch_size=4096,
-        seed=0,
-    ):
+        dependence_weight: float = 300.0,
+        bandwidth: float = 0.5,
+        n_frequencies: int = 512,
+        n_hidden: int = 256,
+        learning_rate: float = 3e-3,
+        n_epochs: int = 40,
+        batch_size: int = 4096,
+        seed: int = 0,
+    ) -> None:
         self.dependence_weight = dependence_weight
         self.bandwidth = bandwidth
         self.n_frequencies = n_frequencies
@@ -122,17 +125,17 @@ class HsicEraser(AdversarialEraser):
 class _Kernel:
     """Draws frequencies and phases of a Gaussian kernel on rows of length ``sqrt(n_features)``."""
 
-    def __init__(self, game, n_frequencies, bandwidth):
+    def __init__(self, game: Any, n_frequencies: Any, bandwidth: Any) -> None:
         self.game, self.shape = game, (n_frequencies, game.x.shape[1])
         self.sigma = bandwidth * median_distance(game.x.cpu().numpy())
 
-    def draw(self):
+    def draw(self) -> Any:
         frequencies = self.game.rng.normal(size=self.shape) / self.sigma
         phases = self.game.rng.uniform(0, 2 * np.pi, self.shape[0])
         return tuple(self.game.tensor(a.astype(np.float32)) for a in (frequencies, phases))
 
 
-def median_distance(X, n_rows=1000):
+def median_distance(X: NDArray[Any], n_rows: int = 1000) -> Any:
     """Return the median distance of the first rows from each other, 1 where it vanishes."""
     X = X[:n_rows].astype(np.float64)
     squares = np.sum(X**2, axis=1)
@@ -141,7 +144,9 @@ def median_distance(X, n_rows=1000):
     return float(np.sqrt(median)) if median > 1e-12 else 1.0
 
 
-def step(nets, batch, optimizers, *, dependence_weight, kernel):
+def step(
+    nets: Any, batch: Any, optimizers: Any, *, dependence_weight: float, kernel: Any
+) -> dict[str, float]:
     """Make the one update of a batch, of the encoder.
 
     Parameters

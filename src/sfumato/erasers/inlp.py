@@ -69,7 +69,9 @@ class InlpEraser(Eraser):
 
     fitted = {"n_features_in_": COUNT, "basis_": Array("k", "d"), "accuracies_": Array("i")}
 
-    def __init__(self, *, n_iterations=35, margin=0.0015, regularisation=1.0):
+    def __init__(
+        self, *, n_iterations: int = 35, margin: float = 0.0015, regularisation: float = 1.0
+    ) -> None:
         self.n_iterations = n_iterations
         self.margin = margin
         self.regularisation = regularisation

@@ -9,7 +9,11 @@ the most important ones are dropped. Then the next forest learns from those that
 The output holds the features that are left after the last step.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from sfumato._fitted import COUNT, Array
@@ -18,6 +22,7 @@ from sfumato.erasers._attributes import cross
 from sfumato.erasers._rules import ONE_OR_MORE, SEED
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 
 TREE_ROWS = 10_000
 
@@ -86,7 +91,9 @@ class IveEraser(Eraser):
         "kept_": Array("k"),
     }
 
-    def __init__(self, *, n_steps=20, n_eliminations=5, n_trees=30, seed=0):
+    def __init__(
+        self, *, n_steps: int = 20, n_eliminations: int = 5, n_trees: int = 30, seed: int = 0
+    ) -> None:
         self.n_steps = n_steps
         self.n_eliminations = n_eliminations
         self.n_trees = n_trees
@@ -111,7 +118,7 @@ class IveEraser(Eraser):
         return add_standardised(graph, x, self, columns)
 
 
-def check_eliminations(eraser, n_candidates, n_features):
+def check_eliminations(eraser: Any, n_candidates: Any, n_features: Any) -> None:
     """Raise InputError for steps that leave no candidate."""
     n_dropped = eraser.n_steps * eraser.n_eliminations
     if n_dropped >= n_candidates:
@@ -121,25 +128,25 @@ def check_eliminations(eraser, n_candidates, n_features):
         )
 
 
-def standardisation(X):
+def standardisation(X: ArrayLike) -> tuple[Any, ...]:
     """Return mean and standard deviation (1 where it vanishes) of the rows at unit length."""
     X = unit_rows(X)
     scale = X.std(axis=0)
     return X.mean(axis=0), np.where(scale > 1e-12, scale, 1.0)
 
 
-def standardised(X, mean, scale):
+def standardised(X: NDArray[Any], mean: Any, scale: Any) -> Any:
     """Return the rows at unit length, less ``mean``, over ``scale``; of the type of ``X``."""
     return (unit_rows(X) - mean.astype(X.dtype)) / scale.astype(X.dtype)
 
 
-def add_standardised(graph, x, eraser, matrix):
+def add_standardised(graph: Any, x: Any, eraser: Any, matrix: Any) -> Any:
     """Add :func:`standardised` rows times a matrix to an ONNX graph; return the value."""
     matrix = matrix / eraser.scale_[:, None]
     return graph.affine(graph.unit_rows(x), matrix, -eraser.mean_ @ matrix)
 
 
-def forest_ranking(Z, n_trees, seed):
+def forest_ranking(Z: NDArray[Any], n_trees: int, seed: int) -> Callable[..., Any]:
     """Return ``rank(columns, codes, step)``, the importances of columns for a class.
 
     Parameters
@@ -163,7 +170,14 @@ def forest_ranking(Z, n_trees, seed):
     return rank
 
 
-def eliminate(rank, shares, candidates, *, n_steps, progress=None):
+def eliminate(
+    rank: Callable[..., Any],
+    shares: list[Any],
+    candidates: NDArray[np.int64],
+    *,
+    n_steps: int,
+    progress: Progress | None = None,
+) -> NDArray[np.int64]:
     """Drop columns step by step, the most important first.
 
     Parameters

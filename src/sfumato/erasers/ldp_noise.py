@@ -102,7 +102,9 @@ class LocalDpEraser(Eraser):
 
     fitted = {"n_features_in_": COUNT, "sigma_": Array(1)}
 
-    def __init__(self, *, epsilon=100.0, delta=1e-5, clip=1.0, seed=0):
+    def __init__(
+        self, *, epsilon: float = 100.0, delta: float = 1e-5, clip: float = 1.0, seed: int = 0
+    ) -> None:
         self.epsilon = epsilon
         self.delta = delta
         self.clip = clip
@@ -126,7 +128,7 @@ class LocalDpEraser(Eraser):
         raise no_graph(self)
 
 
-def gaussian_sigma(epsilon, delta, sensitivity):
+def gaussian_sigma(epsilon: float, delta: float, sensitivity: float) -> float:
     """Return the least noise of the Gaussian mechanism for (epsilon, delta) [2]_.
 
     Parameters
@@ -160,7 +162,7 @@ def gaussian_sigma(epsilon, delta, sensitivity):
     return float(sigma * sensitivity)
 
 
-def gaussian_delta(sigma, epsilon, sensitivity):
+def gaussian_delta(sigma: float, epsilon: float, sensitivity: float) -> float:
     """Return the least delta for which Gaussian noise is (epsilon, delta)-private.
 
     Theorem 8 of [2]_, the left side of the module's inequality.

@@ -83,7 +83,7 @@ class LeaceEraser(Eraser):
         "updates_": Array("k", "d"),
     }
 
-    def __init__(self, *, rtol=1e-5):
+    def __init__(self, *, rtol: float = 1e-5) -> None:
         self.rtol = rtol
 
     def _fit(self, X, y, *, identity, context, primary, progress):

@@ -84,15 +84,15 @@ class LearningNotToLearnEraser(AdversarialEraser):
     def __init__(
         self,
         *,
-        entropy_weight=1.0,
-        reversal=0.1,
-        n_hidden=256,
-        learning_rate=0.01,
-        n_epochs=15,
-        head_epochs=3,
-        batch_size=128,
-        seed=0,
-    ):
+        entropy_weight: float = 1.0,
+        reversal: float = 0.1,
+        n_hidden: int = 256,
+        learning_rate: float = 0.01,
+        n_epochs: int = 15,
+        head_epochs: int = 3,
+        batch_size: int = 128,
+        seed: int = 0,
+    ) -> None:
         self.entropy_weight = entropy_weight
         self.reversal = reversal
         self.n_hidden = n_hidden
@@ -129,7 +129,9 @@ class LearningNotToLearnEraser(AdversarialEraser):
         )
 
 
-def step(nets, batch, optimizers, *, entropy_weight, reversal):
+def step(
+    nets: Any, batch: Any, optimizers: Any, *, entropy_weight: float, reversal: float
+) -> dict[str, float]:
     """Make the two updates of one batch; return the losses before them.
 
     Parameters

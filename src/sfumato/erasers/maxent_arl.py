@@ -10,6 +10,7 @@ reversing its gradient asks for and which a new attacker turns round ([1]_, Sect
 """
 
 from numbers import Real
+from typing import Any
 
 from sfumato._constraints import Interval
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
@@ -75,15 +76,15 @@ class MaxEntArlEraser(AdversarialEraser):
     def __init__(
         self,
         *,
-        alpha=0.8,
-        n_adversary_steps=3,
-        n_hidden=256,
-        learning_rate=1e-4,
-        n_epochs=12,
-        head_epochs=3,
-        batch_size=256,
-        seed=0,
-    ):
+        alpha: float = 0.8,
+        n_adversary_steps: int = 3,
+        n_hidden: int = 256,
+        learning_rate: float = 1e-4,
+        n_epochs: int = 12,
+        head_epochs: int = 3,
+        batch_size: int = 256,
+        seed: int = 0,
+    ) -> None:
         self.alpha = alpha
         self.n_adversary_steps = n_adversary_steps
         self.n_hidden = n_hidden
@@ -119,7 +120,9 @@ class MaxEntArlEraser(AdversarialEraser):
         )
 
 
-def step(nets, batch, optimizers, *, alpha, n_adversary_steps):
+def step(
+    nets: Any, batch: Any, optimizers: Any, *, alpha: float, n_adversary_steps: int
+) -> dict[str, float]:
     """Make the updates of one batch: the encoder's, then the adversary's.
 
     Parameters

@@ -5,7 +5,10 @@ With ``B`` an orthonormal basis of the span of the differences of the class mean
     r(x) = x - B B' x.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
@@ -66,7 +69,7 @@ class MeanProjectionEraser(Eraser):
 
     fitted = {"n_features_in_": COUNT, "basis_": Array("k", "d")}
 
-    def __init__(self, *, rtol=1e-6):
+    def __init__(self, *, rtol: float = 1e-6) -> None:
         self.rtol = rtol
 
     def _fit(self, X, y, *, identity, context, primary, progress):
@@ -79,7 +82,7 @@ class MeanProjectionEraser(Eraser):
         return add_affine_map(graph, x, self._transform, self.n_features_in_)
 
 
-def mean_directions(X, codes, rtol=1e-6):
+def mean_directions(X: NDArray[Any], codes: NDArray[Any], rtol: float = 1e-6) -> NDArray[Any]:
     """Return an orthonormal basis of the span of the differences of class means.
 
     Parameters

@@ -108,14 +108,14 @@ class MultiIveEraser(Eraser):
     def __init__(
         self,
         *,
-        domain="pca",
-        scheme="summed",
-        n_steps=20,
-        n_eliminations=3,
-        n_blocked=0,
-        n_trees=30,
-        seed=0,
-    ):
+        domain: str = "pca",
+        scheme: str = "summed",
+        n_steps: int = 20,
+        n_eliminations: int = 3,
+        n_blocked: int = 0,
+        n_trees: int = 30,
+        seed: int = 0,
+    ) -> None:
         self.domain = domain
         self.scheme = scheme
         self.n_steps = n_steps

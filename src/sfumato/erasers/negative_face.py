@@ -95,7 +95,7 @@ class NegativeFaceEraser(Eraser):
 
     fitted = {"n_features_in_": COUNT, "expansion_": Array("d", "u"), "edges_": Array("b", "u")}
 
-    def __init__(self, *, n_units=1024, n_bins=4, seed=0):
+    def __init__(self, *, n_units: int = 1024, n_bins: int = 4, seed: int = 0) -> None:
         self.n_units = n_units
         self.n_bins = n_bins
         self.seed = seed

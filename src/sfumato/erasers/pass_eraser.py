@@ -8,6 +8,8 @@ while the discriminators D_1 ... D_K learn one at a time: those off duty remembe
 encoder did before, so that it cannot go back to it.
 """
 
+from typing import Any
+
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
 from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy, cross_entropy_to_uniform
@@ -77,15 +79,15 @@ class PassEraser(AdversarialEraser):
     def __init__(
         self,
         *,
-        uniform_weight=10.0,
-        n_adversaries=5,
-        n_units=256,
-        learning_rate=1e-4,
-        n_epochs=12,
-        restart_epochs=4,
-        batch_size=128,
-        seed=0,
-    ):
+        uniform_weight: float = 10.0,
+        n_adversaries: int = 5,
+        n_units: int = 256,
+        learning_rate: float = 1e-4,
+        n_epochs: int = 12,
+        restart_epochs: int = 4,
+        batch_size: int = 128,
+        seed: int = 0,
+    ) -> None:
         self.uniform_weight = uniform_weight
         self.n_adversaries = n_adversaries
         self.n_units = n_units
@@ -126,17 +128,19 @@ class PassEraser(AdversarialEraser):
 class _Duty:
     """A step that passes the duty on."""
 
-    def __init__(self, uniform_weight):
+    def __init__(self, uniform_weight: Any) -> None:
         self.uniform_weight = uniform_weight
         self.n_batches = 0
 
-    def __call__(self, nets, batch, optimizers):
+    def __call__(self, nets: Any, batch: Any, optimizers: Any) -> Any:
         on_duty = self.n_batches // DUTY_BATCHES % len(nets.adversaries)
         self.n_batches += 1
         return step(nets, batch, optimizers, uniform_weight=self.uniform_weight, on_duty=on_duty)
 
 
-def step(nets, batch, optimizers, *, uniform_weight, on_duty):
+def step(
+    nets: Any, batch: Any, optimizers: Any, *, uniform_weight: float, on_duty: int
+) -> dict[str, float]:
     """Make the updates of one batch: the encoder's, then one discriminator's.
 
     Parameters

@@ -74,7 +74,7 @@ class PeMiuEraser(Eraser):
 
     fitted = {"n_features_in_": COUNT, "block_starts_": Array("b")}
 
-    def __init__(self, *, block_size=32, seed=0):
+    def __init__(self, *, block_size: int = 32, seed: int = 0) -> None:
         self.block_size = block_size
         self.seed = seed
 

@@ -9,6 +9,8 @@ with M the distance between the classes' moments in z. Only z is kept: a carries
 away, and since x must come back from both, z has to hold whatever a does not.
 """
 
+from typing import Any
+
 from sfumato.erasers._adversarial import AdversarialEraser
 from sfumato.erasers._rules import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy
@@ -73,15 +75,15 @@ class PfrNetEraser(AdversarialEraser):
     def __init__(
         self,
         *,
-        moment_weight=100.0,
-        attribute_weight=0.1,
-        n_units=16,
-        n_hidden=256,
-        learning_rate=3e-3,
-        n_epochs=30,
-        batch_size=2048,
-        seed=0,
-    ):
+        moment_weight: float = 100.0,
+        attribute_weight: float = 0.1,
+        n_units: int = 16,
+        n_hidden: int = 256,
+        learning_rate: float = 3e-3,
+        n_epochs: int = 30,
+        batch_size: int = 2048,
+        seed: int = 0,
+    ) -> None:
         self.moment_weight = moment_weight
         self.attribute_weight = attribute_weight
         self.n_units = n_units
@@ -119,7 +121,9 @@ class PfrNetEraser(AdversarialEraser):
         )
 
 
-def step(nets, batch, optimizers, *, moment_weight, attribute_weight):
+def step(
+    nets: Any, batch: Any, optimizers: Any, *, moment_weight: float, attribute_weight: float
+) -> dict[str, float]:
     """Make the one update of a batch, of autoencoder and classifier.
 
     Parameters

@@ -10,8 +10,10 @@ are taken out.
 """
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -102,15 +104,15 @@ class RlaceEraser(Eraser):
     def __init__(
         self,
         *,
-        rank=None,
-        n_iterations=75_000,
-        batch_size=128,
-        learning_rate=0.005,
-        weight_decay=1e-4,
-        margin=0.0015,
-        patience=10,
-        seed=0,
-    ):
+        rank: int | None = None,
+        n_iterations: int = 75_000,
+        batch_size: int = 128,
+        learning_rate: float = 0.005,
+        weight_decay: float = 1e-4,
+        margin: float = 0.0015,
+        patience: int = 10,
+        seed: int = 0,
+    ) -> None:
         self.rank = rank
         self.n_iterations = n_iterations
         self.batch_size = batch_size
@@ -185,7 +187,7 @@ class RlaceEraser(Eraser):
         return rank
 
 
-def fantope_projection(M, rank):
+def fantope_projection(M: NDArray[Any], rank: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the nearest matrix of the Fantope, and its eigenvectors ([1]_, Sect. 3.3).
 
     The nearest in Frobenius norm has the eigenvectors of ``M`` and its eigenvalues less one

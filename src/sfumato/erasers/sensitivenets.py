@@ -10,6 +10,7 @@ task is not recognition but a label, cross-entropy takes the place of L0' (Sect.
 """
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -94,15 +95,15 @@ class SensitiveNetsEraser(Eraser):
     def __init__(
         self,
         *,
-        n_layers=3,
-        n_units=1024,
-        alpha=0.2,
-        n_triplets=100_000,
-        n_epochs=10,
-        detector_epochs=150,
-        fixed_class=None,
-        seed=0,
-    ):
+        n_layers: int = 3,
+        n_units: int = 1024,
+        alpha: float = 0.2,
+        n_triplets: int = 100_000,
+        n_epochs: int = 10,
+        detector_epochs: int = 150,
+        fixed_class: str | list[str] | None = None,
+        seed: int = 0,
+    ) -> None:
         self.n_layers = n_layers
         self.n_units = n_units
         self.alpha = alpha
@@ -158,7 +159,7 @@ class SensitiveNetsEraser(Eraser):
         return graph.unit_rows(graph.add("MatMul", extended, folded))
 
 
-def fold_layers(layers):
+def fold_layers(layers: list[Any]) -> tuple[Any, ...]:
     """Return the one linear layer ``(weights, bias)`` that equals linear layers in sequence.
 
     Parameters

@@ -4,7 +4,10 @@ import contextlib
 import io
 import threading
 import warnings
+from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from sfumato.errors import InputError
 from sfumato.faces.kinds import HEAD, PHOTOS, TEXT, UNREAD, VIDEO, kind_of
@@ -20,13 +23,13 @@ _LOCK = threading.Lock()
 class PhotoError(InputError):
     """A photo that cannot be read; ``reason`` says why without the file's name."""
 
-    def __init__(self, name, reason):
+    def __init__(self, name: str, reason: Any) -> None:
         super().__init__(f"{name}: {reason}.")
         self.name = name
         self._reason = reason
 
     @property
-    def reason(self):
+    def reason(self) -> Any:
         """Why the photo cannot be read."""
         return self._reason
 
@@ -38,13 +41,15 @@ class NotKnownError(PhotoError):
     """A photo whose content Pillow does not know."""
 
 
-def name_of(source):
+def name_of(source: str | Path | bytes) -> Any:
     """Return what messages call a source that has no other name."""
     return "photo" if isinstance(source, bytes | bytearray | memoryview) else str(source)
 
 
 @contextlib.contextmanager
-def open_photo(source, *, max_pixels=MAX_PIXELS, name=None):
+def open_photo(
+    source: str | Path | bytes, *, max_pixels: Any = MAX_PIXELS, name: str | None = None
+) -> Iterator[Any]:
     """Give ``(image, name)``: a Pillow image that is not decoded yet, and what to call it.
 
     Parameters and errors are those of :func:`sfumato.faces.photos.load_photo`.
@@ -59,7 +64,7 @@ def open_photo(source, *, max_pixels=MAX_PIXELS, name=None):
             yield image, name
 
 
-def check_size(width, height, max_pixels, name):
+def check_size(width: Any, height: Any, max_pixels: Any, name: str) -> None:
     """Refuse a photo of too many pixels."""
     if width * height > max_pixels:
         raise PhotoError(
@@ -98,7 +103,7 @@ def _prepare(image_module):
         pillow_heif.register_heif_opener()
 
 
-def what_it_is(kind, formats=()):
+def what_it_is(kind: Any, formats: Sequence[Any] = ()) -> str:
     """Return why content of a kind is not read, with the remedy; ``formats`` are Pillow's."""
     if kind == "HEIC" and "HEIF" not in formats:
         return "a HEIC photo; convert it to JPEG, or pip install 'sfumato[heic]'"
@@ -122,7 +127,7 @@ def _stream(source, name):
         raise PhotoError(name, f"cannot be opened ({error.strerror or error})") from error
 
 
-def content_of(source, name):
+def content_of(source: str | Path, name: str) -> Any:
     """Return a file's bytes, or those given."""
     with _stream(source, name) as stream:
         return stream.read()
@@ -139,7 +144,7 @@ def _without_pillow_limit(image_module):
             image_module.MAX_IMAGE_PIXELS = limit
 
 
-def damage(kind, error):
+def damage(kind: Any, error: Any) -> str:
     """Return the reason of an error that a reader of this kind raised."""
     if "truncated" in str(error) or isinstance(error, EOFError):
         return f"the {kind} file is truncated"

@@ -1,5 +1,7 @@
 """From a photo to the embeddings of its faces, or why there are none."""
 
+from typing import Any
+
 import numpy as np
 
 from sfumato.faces.photos import read_photo
@@ -11,11 +13,11 @@ NO_IMAGE = Reject("the row has no image")
 class FaceEmbedder:
     """Decode, detect, align and encode one photo; picklable if detector and encoder are."""
 
-    def __init__(self, detector, encoder, *, all_faces, max_pixels):
+    def __init__(self, detector: Any, encoder: Any, *, all_faces: Any, max_pixels: Any) -> None:
         self.detector, self.encoder = detector, encoder
         self.all_faces, self.max_pixels = all_faces, max_pixels
 
-    def __call__(self, photo):
+    def __call__(self, photo: str | None) -> Any:
         """Return embeddings of shape (n_faces, dimension), largest face first, or a Reject.
 
         Parameters

@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class DlibEncoder:
     metric = "euclidean"
     normalisation = "none"
 
-    def __init__(self):
+    def __init__(self) -> None:
         models = need("face_recognition_models", "faces")
         self._path = models.face_recognition_model_location()
         self._session = _session(to_onnx(self._path), self._path)
@@ -49,15 +49,15 @@ class DlibEncoder:
         return type(self), ()
 
     @functools.cached_property
-    def version(self):
+    def version(self) -> Any:
         """The model file's checksum."""
         return file_version(self._path)
 
-    def encode(self, image, face):
+    def encode(self, image: Any, face: Any) -> Any:
         """Return the float32 embedding, shape (128,), of one face of an RGB image."""
         return self.encode_chip(align_dlib(image, face, predictor=self._predictor))
 
-    def encode_chip(self, chip):
+    def encode_chip(self, chip: Any) -> Any:
         """Return the embedding of an aligned RGB chip of shape (150, 150, 3), uint8."""
         (values,) = self._session.run(["embedding"], {"image": pixels(chip)})
         return np.array(values[0], dtype=np.float32)
@@ -78,11 +78,11 @@ class ArcFaceOnnxEncoder:
     metric = "cosine"
     normalisation = "none"
 
-    def __init__(self, path, *, scale=128.0):
+    def __init__(self, path: str | Path, *, scale: float = 128.0) -> None:
         path = existing_file(path, "an ArcFace-style ONNX file")
         if not scale > 0:
             raise InputError(f"scale must be positive, got {scale}.")
-        self.parameters = {"path": str(path), "scale": scale}
+        self.parameters: dict[str, Any] = {"path": str(path), "scale": scale}
         self.name = f"arcface-onnx:{path.stem}"
         self.version = file_version(path)
         self._session = _session(str(path), path)
@@ -95,11 +95,11 @@ class ArcFaceOnnxEncoder:
     def __reduce__(self):
         return functools.partial(type(self), **self.parameters), ()
 
-    def encode(self, image, face):
+    def encode(self, image: Any, face: Any) -> Any:
         """Return the float32 embedding, shape (dimension,), of one face of an RGB image."""
         return self.encode_chip(align_arcface(image, face.landmarks, self._size))
 
-    def encode_chip(self, chip):
+    def encode_chip(self, chip: Any) -> Any:
         """Return the embedding of an aligned RGB crop of shape (size, size, 3), uint8."""
         pixels = (chip.astype(np.float32) - 127.5) / np.float32(self.parameters["scale"])
         if self._planes_first:
@@ -139,7 +139,7 @@ def _layout(session, path):
     return height, planes_first
 
 
-def make_encoder(spec):
+def make_encoder(spec: Any) -> ArcFaceOnnxEncoder | DlibEncoder:
     """Return the encoder that a string names, ``"dlib"`` or ``"arcface-onnx:PATH"``."""
     kind, _, path = str(spec).partition(":")
     if kind == "arcface-onnx" and path:

@@ -113,7 +113,7 @@ def load_photo(
         return found
 
 
-def upright(image):
+def upright(image: Any) -> Any:
     """Decode a Pillow image and turn it as its EXIF orientation says, in place; return it."""
     image.load()
     # A damaged EXIF block is no reason to refuse sound pixels.
@@ -122,7 +122,7 @@ def upright(image):
     return image
 
 
-def has_alpha(image):
+def has_alpha(image: Any) -> Any:
     """Return whether a Pillow image may have transparent parts."""
     return image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info
 

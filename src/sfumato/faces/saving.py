@@ -5,8 +5,10 @@ import io
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces._opening import NotKnownError
@@ -50,7 +52,7 @@ class Extras:
     left_out: list = field(default_factory=list)
 
 
-def check_ending(path):
+def check_ending(path: str | Path) -> Any:
     """Refuse a file name whose ending is none that can be written; return the Path."""
     path = Path(path)
     if path.suffix.lower() not in KINDS:
@@ -58,7 +60,9 @@ def check_ending(path):
     return path
 
 
-def read_extras(source, *, keep_metadata=False, max_pixels=MAX_PIXELS):
+def read_extras(
+    source: str | Path | bytes, *, keep_metadata: bool = False, max_pixels: int = MAX_PIXELS
+) -> Extras:
     """Return what a photo's file holds besides its RGB pixels.
 
     Parameters
@@ -131,7 +135,14 @@ def _is_picture(value):
     return isinstance(value, bytes) and JPEG_START in value
 
 
-def save_photo(photo, path, *, original=None, extras=None, deep=None):
+def save_photo(
+    photo: NDArray[np.uint8],
+    path: str | Path,
+    *,
+    original: NDArray[np.uint8] | None = None,
+    extras: Extras | None = None,
+    deep: NDArray[Any] | None = None,
+) -> None:
     """Write a photo, atomically, as the ending says: PNG, WebP (both exact) or JPEG.
 
     Parameters
@@ -158,7 +169,9 @@ def save_photo(photo, path, *, original=None, extras=None, deep=None):
         temporary.write_bytes(content)
 
 
-def encode_photo(photo, ending, *, original=None, extras=None, deep=None):
+def encode_photo(
+    photo: Any, ending: Any, *, original: Any = None, extras: Any = None, deep: Any = None
+) -> Any:
     """Return the bytes that :func:`save_photo` writes; the ending is one of :data:`KINDS`."""
     extras = extras or Extras()
     kind, options = KINDS[ending.lower()]

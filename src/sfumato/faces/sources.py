@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -38,7 +40,7 @@ class PhotoBatch:
     labels: pa.RecordBatch
 
 
-def open_source(source, *, identity=None):
+def open_source(source: str | Path, *, identity: str | None = None) -> Any:
     """Return the source that a path stands for.
 
     Parameters
@@ -100,7 +102,16 @@ class FileSource:
     them.
     """
 
-    def __init__(self, path, files, ids, *, identity=None, unread=None, listed=False):
+    def __init__(
+        self,
+        path: str | Path,
+        files: Any,
+        ids: Any,
+        *,
+        identity: Any = None,
+        unread: Any = None,
+        listed: bool = False,
+    ) -> None:
         self.path, self.name = Path(path), Path(path).stem
         self.unread, self.listed = unread or Unread(), listed
         self._files, self._ids, self._identity = files, ids, identity
@@ -108,7 +119,7 @@ class FileSource:
         fields = [("identity", pa.string())] if identity else []
         self.schema = pa.schema(fields)
 
-    def fingerprint(self):
+    def fingerprint(self) -> Any:
         """Return a checksum of names, sizes and times: another one means other photos."""
         digest = hashlib.sha256()
         for name, file in zip(self._ids, self._files, strict=True):
@@ -119,11 +130,11 @@ class FileSource:
                 digest.update(f"{name}\0missing\n".encode())
         return digest.hexdigest()
 
-    def only(self, files, ids):
+    def only(self, files: Any, ids: Any) -> "FileSource":
         """Return a source of these files alone."""
         return FileSource(self.path, list(files), list(ids), identity=self._identity)
 
-    def batches(self, batch_rows):
+    def batches(self, batch_rows: Any) -> Iterator[Any]:
         """Yield a PhotoBatch of at most ``batch_rows`` photos after the other."""
         for start in range(0, self.n_photos, batch_rows):
             part = slice(start, start + batch_rows)
@@ -141,7 +152,7 @@ class TableSource:
     holds the table's file; of a table that is a folder of parts, at that folder.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path, self.unread = plain_path(path), Unread()
         self._table = open_table(path).require("image")
         self._table.check()
@@ -154,20 +165,20 @@ class TableSource:
         dropped = ("image_id", "image", "embedding")
         self.schema = pa.schema([f for f in self._table.schema if f.name not in dropped])
 
-    def fingerprint(self):
+    def fingerprint(self) -> Any:
         """Return a checksum of the file's size and time: another one means other photos."""
         return self._table.fingerprint()
 
     @property
-    def table(self):
+    def table(self) -> Any:
         """The face table."""
         return self._table
 
-    def batches(self, batch_rows):
+    def batches(self, batch_rows: Any) -> Any:
         """Yield a PhotoBatch of at most ``batch_rows`` photos after the other."""
         return self.photos(self.rows(batch_rows), batch_rows)
 
-    def rows(self, batch_rows, groups=None):
+    def rows(self, batch_rows: Any, groups: Any = None) -> Any:
         """Yield the record batches behind the photos, of at most ``batch_rows``.
 
         ``groups`` as for :meth:`sfumato.data.tables.FaceTable.batches`.
@@ -175,7 +186,7 @@ class TableSource:
         columns = ["image_id", "image", *self.schema.names]
         return self._table.batches(columns, batch_rows=batch_rows, groups=groups)
 
-    def photos(self, batches, batch_rows):
+    def photos(self, batches: Any, batch_rows: Any) -> Iterator[Any]:
         """Yield the photos of record batches, ``batch_rows`` in each but the last."""
         for batch in _exact(batches, batch_rows):
             images = [value or {} for value in batch.column("image").to_pylist()]

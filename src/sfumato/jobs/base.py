@@ -80,29 +80,30 @@ class PhotoJob:
     counts: tuple[str, ...] = ()
     part_rows, keeps_parts, what = 256, True, "photos"
 
-    def __init__(self, source, do):
+    def __init__(self, source: Any, do: Any) -> None:
         self.source, self.do = source, do
         self.inputs, self.unread = (source.path,), source.unread
-        self._isolate, self._reader = False, None
+        self._isolate = False
+        self._reader: Any = None
 
-    def parts(self, part_rows):
+    def parts(self, part_rows: Any) -> Any:
         """Return the parts."""
         return photo_parts(self.source, part_rows)
 
-    def prepare(self, *, isolate=False):
+    def prepare(self, *, isolate: bool = False) -> None:
         """Get ready; with ``isolate`` a photo that crashes its process is a reject."""
         self._isolate = isolate
 
-    def batch(self, task, outcomes):
+    def batch(self, task: Any, outcomes: Any) -> Any:
         """Return the rows of some photos, a RecordBatch."""
         raise NotImplementedError
 
-    def rows(self, part):
+    def rows(self, part: Any) -> Iterator[Any]:
         """Yield the rows of a part, and its rejects."""
         for task, outcomes in self.outcomes(part):
             yield self.batch(task, outcomes), rejects_of(task, outcomes)
 
-    def outcomes(self, part) -> Iterator[tuple[Any, list]]:
+    def outcomes(self, part: Any) -> Iterator[tuple[Any, list]]:
         """Yield some photos of a part, and what came of each, after the others."""
         if self._reader is None:
             self._reader = PartReader(self.source, min(TASK, self.part_rows))
@@ -124,7 +125,7 @@ def _alone(process, photo):
         return CRASHED
 
 
-def rejects_of(task, outcomes):
+def rejects_of(task: Any, outcomes: Any) -> list[Any]:
     """Return the rows of the photos whose outcome is a Reject."""
     return [
         {"image_id": name, "path": path, "reason": outcome.reason}
@@ -133,7 +134,7 @@ def rejects_of(task, outcomes):
     ]
 
 
-def settings_of(photos, **models):
+def settings_of(photos: Any, **models: Any) -> dict[str, Any]:
     """Return what decides a job's result, as plain values for its manifest.
 
     Parameters

@@ -34,7 +34,7 @@ class Crop(PhotoJob):
         With a :class:`~sfumato.faces.crops.Cropper` for an encoder.
     """
 
-    def cut(self, part):
+    def cut(self, part: Any) -> tuple[Any, ...]:
         """Return a part's crops, an array, their labels, a table, and the rejects."""
         crops, labels, rejects = [], [], []
         for task, outcomes in self.outcomes(part):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,7 +17,7 @@ from sfumato.jobs.base import PhotoJob, rejects_of, settings_of
 from sfumato.jobs.local import local_runner
 from sfumato.jobs.run import run_job
 from sfumato.jobs.running import collect
-from sfumato.outcomes import Reject
+from sfumato.outcomes import Progress, Reject
 from sfumato.readers.describe import (
     LAWFUL,
     Located,
@@ -51,7 +53,7 @@ class Description:
     reader: dict = field(default_factory=dict)
     unread: Unread = field(default_factory=Unread)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "note": LAWFUL,
@@ -74,7 +76,16 @@ class Describe(PhotoJob):
         As for :func:`describe`.
     """
 
-    def __init__(self, source, reader, detector, encoder, *, largest=False, max_pixels=MAX_PIXELS):
+    def __init__(
+        self,
+        source: Any,
+        reader: Any,
+        detector: Any,
+        encoder: Any,
+        *,
+        largest: bool = False,
+        max_pixels: Any = MAX_PIXELS,
+    ) -> None:
         located = Located(input_of(reader, encoder))
         self.reader, self._detector, self._input = reader, detector, located.input
         self._options = {"largest": largest, "max_pixels": max_pixels}
@@ -85,12 +96,12 @@ class Describe(PhotoJob):
         self.info = TableInfo(source=source.name)
 
     @cached_property
-    def schema(self):
+    def schema(self) -> Any:
         """Columns of the rows, one a face; ids end in ``#0``, ``#1``, ... from the largest."""
         return row_schema(self.reader)
 
     @cached_property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """What decides the result, as plain values."""
         return {
             "job": "describe",
@@ -100,20 +111,20 @@ class Describe(PhotoJob):
             **self._options,
         }
 
-    def batch(self, task, outcomes):
+    def batch(self, task: Any, outcomes: Any) -> Any:
         """Return the faces of some photos."""
         rows = [flat_face(face) for face in self.faces(task, outcomes)]
         for row in rows:
             row["image_id"] = f"{row['image_id']}#{row.pop('face')}"
         return pa.RecordBatch.from_pylist(rows, schema=self.schema)
 
-    def faces(self, task, outcomes):
+    def faces(self, task: Any, outcomes: Any) -> Any:
         """Return the faces of some photos, as in :class:`Description`."""
         named = zip(task.ids, outcomes, strict=True)
         good = [(name, rows) for name, rows in named if not isinstance(rows, Reject)]
         return faces_of(good, self.reader)
 
-    def found(self, part):
+    def found(self, part: Any) -> tuple[Any, ...]:
         """Return the faces and the rejects of a part."""
         faces, rejects = [], []
         for task, outcomes in self.outcomes(part):
@@ -123,17 +134,17 @@ class Describe(PhotoJob):
 
 
 def describe(
-    source,
+    source: str | Path,
     *,
-    reader=None,
-    detector="dlib",
-    encoder="dlib",
-    largest=False,
-    max_pixels=MAX_PIXELS,
-    pad=PAD,
-    workers=None,
-    progress=None,
-):
+    reader: Any = None,
+    detector: str = "dlib",
+    encoder: str = "dlib",
+    largest: bool = False,
+    max_pixels: Any = MAX_PIXELS,
+    pad: Any = PAD,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Description:
     """Read age, gender, ethnicity, smile and more off every face.
 
     Parameters
@@ -170,21 +181,21 @@ def describe(
 
 
 def describe_table(
-    source,
-    output,
+    source: str | Path,
+    output: Any,
     *,
-    reader=None,
-    detector="dlib",
-    encoder="dlib",
-    largest=False,
-    max_pixels=MAX_PIXELS,
-    pad=PAD,
-    workers=None,
-    part_rows=None,
-    runner=None,
-    overwrite=False,
-    progress=None,
-):
+    reader: Any = None,
+    detector: str = "dlib",
+    encoder: str = "dlib",
+    largest: bool = False,
+    max_pixels: Any = MAX_PIXELS,
+    pad: Any = PAD,
+    workers: int | None = None,
+    part_rows: Any = None,
+    runner: Any = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Write what :func:`describe` reads into a table, one row a face.
 
     Parameters
@@ -216,7 +227,7 @@ def _job(source, reader, detector, encoder, pad, **options):
     return Describe(open_source(source), reader, detector, encoder, **options)
 
 
-def to_rows(description):
+def to_rows(description: Any) -> list[Any]:
     """Return the faces as flat dicts, for a table or CSV: ``gender``, ``gender_probability``, ...
 
     An age gives ``age_years``, ``age_years_low`` and ``age_years_high``.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from sfumato.faces.sources import open_source
 from sfumato.jobs.base import PhotoJob, settings_of
 from sfumato.jobs.local import local_runner
 from sfumato.jobs.run import run_job
-from sfumato.outcomes import Reject
+from sfumato.outcomes import Progress, Reject
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,14 @@ class Embed(PhotoJob):
 
     def __init__(
         self,
-        source,
-        detector,
-        encoder,
+        source: Any,
+        detector: Any,
+        encoder: Any,
         *,
-        all_faces=False,
-        max_pixels=MAX_PIXELS,
-        keep_images=False,
-    ):
+        all_faces: bool = False,
+        max_pixels: Any = MAX_PIXELS,
+        keep_images: bool = False,
+    ) -> None:
         options = {"all_faces": all_faces, "max_pixels": max_pixels}
         super().__init__(source, FaceEmbedder(detector, encoder, **options))
         self._all_faces, self._keep_images = all_faces, keep_images
@@ -82,7 +83,7 @@ class Embed(PhotoJob):
             **options,
         }
 
-    def batch(self, task, outcomes):
+    def batch(self, task: Any, outcomes: Any) -> Any:
         """Return the templates of some photos."""
         good = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Reject)]
         at = [i for i in good for _ in outcomes[i]]
@@ -100,22 +101,22 @@ class Embed(PhotoJob):
 
 
 def embed(
-    source,
-    output,
+    source: str | Path,
+    output: str | Path,
     *,
-    detector="dlib",
-    encoder="dlib",
-    all_faces=False,
-    max_pixels=MAX_PIXELS,
-    pad=PAD,
-    identity=None,
-    keep_images=False,
-    workers=None,
-    overwrite=False,
-    progress=None,
-    part_rows=None,
-    runner=None,
-):
+    detector: str = "dlib",
+    encoder: str = "dlib",
+    all_faces: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    pad: float = PAD,
+    identity: str | None = None,
+    keep_images: bool = False,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    part_rows: int | None = None,
+    runner: Any = None,
+) -> EmbedSummary:
     """Detect, align and encode the faces of many photos into a face table.
 
     A run that was cut off is gone on with by the same call, and gives the same table: the parts

@@ -12,7 +12,9 @@ replaces both by the same. Names that begin with ``_`` are no data to Arrow, Spa
 import functools
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +25,7 @@ from sfumato.data.tables import ROW_GROUP, write_table
 from sfumato.errors import InputError
 from sfumato.files import STAGING, alone_in, atomic_path, sweep
 from sfumato.jobs.running import run_parts
+from sfumato.outcomes import Progress
 
 REJECTS = pa.schema([("image_id", pa.string()), ("path", pa.string()), ("reason", pa.string())])
 MANIFEST = "_manifest.json"
@@ -33,7 +36,15 @@ IMAGE_ROWS = 2_000
 OURS = ("part-*.parquet", "_[0-9]*.parquet")
 
 
-def fill_folder(job, output, *, part_rows, runner, overwrite=False, progress=None):
+def fill_folder(
+    job: Any,
+    output: Any,
+    *,
+    part_rows: Any,
+    runner: Any,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Do every part of a job that its folder lacks; parameters as for ``run_job``.
 
     Returns
@@ -50,7 +61,9 @@ def fill_folder(job, output, *, part_rows, runner, overwrite=False, progress=Non
         return folder.close(parts, job.counts)
 
 
-def do_missing(job, folder, parts, runner, progress=None):
+def do_missing(
+    job: Any, folder: Any, parts: Any, runner: Any, progress: Progress | None = None
+) -> None:
     """Do the parts that an open folder lacks."""
     missing = [part for part in parts if not folder.has(part)]
     total = sum(part.n_rows for part in parts)
@@ -71,10 +84,10 @@ class Folder:
     path : str or Path
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def check(self, inputs=()):
+    def check(self, inputs: Sequence[Any] = ()) -> None:
         """Refuse a file in the folder's place, a folder that would be nowhere, and an input's."""
         if self.path.is_file():
             raise InputError(f"{self.path}: is a file; give the name of a folder.")
@@ -87,7 +100,7 @@ class Folder:
             if not is_url(source) and place in (found := Path(source).resolve(), *found.parents):
                 raise InputError(f"{self.path}: is an input of this job; name another folder.")
 
-    def open(self, settings, parts, *, restart=False):
+    def open(self, settings: dict[str, Any], parts: list[Any], *, restart: bool = False) -> None:
         """Begin a job, or go on with it.
 
         Parameters
@@ -119,17 +132,17 @@ class Folder:
         if known is None or known["settings"] != settings:
             self._write_manifest({"settings": settings})
 
-    def has(self, part):
+    def has(self, part: Any) -> Any:
         """Tell whether this part is done."""
         return self._file(part.number).is_file()
 
-    def do(self, job, part):
+    def do(self, job: Any, part: Any) -> None:
         """Write a part of a job, unless it is there."""
         # Another worker may have done it before it was taken for dead.
         if not self.has(part):
             self.write(part, job.rows(part), job.schema, job.info)
 
-    def write(self, part, results, schema, info):
+    def write(self, part: Any, results: Iterable[Any], schema: pa.Schema, info: Any) -> None:
         """Write a part.
 
         Parameters
@@ -159,7 +172,7 @@ class Folder:
         with atomic_path(path) as temporary:
             pq.write_table(pa.Table.from_pylist(rejects, schema=REJECTS), temporary)
 
-    def close(self, parts, counts=()):
+    def close(self, parts: list[Any], counts: Sequence[str] = ()) -> dict[str, Any]:
         """End a job of which every part is done; return the summary, which the manifest keeps.
 
         Parameters
@@ -189,20 +202,20 @@ class Folder:
         (self.path / UNFINISHED).unlink(missing_ok=True)
         return summary
 
-    def rejects(self, parts):
+    def rejects(self, parts: Any) -> Any:
         """Return the rejects of all parts as one table."""
         paths = (self._file(part.number, REJECTED) for part in parts)
         tables = [pq.read_table(path) for path in paths if path.is_file()]
         return pa.concat_tables([REJECTS.empty_table(), *tables])
 
-    def batches(self, parts):
+    def batches(self, parts: Any) -> Iterator[Any]:
         """Yield the rows of all parts in order, row groups as they lie there."""
         for part in parts:
             with pq.ParquetFile(self._file(part.number)) as file:
                 for number in range(file.num_row_groups):
                     yield from file.read_row_group(number).combine_chunks().to_batches()
 
-    def clear(self):
+    def clear(self) -> None:
         """Remove what a job wrote, and nothing else."""
         (self.path / UNFINISHED).touch()
         for place in (self.path, self.path / REJECTED):
@@ -242,7 +255,7 @@ class Folder:
             path.write_text(json.dumps(values, indent=1) + "\n")
 
 
-def regroup(batches, schema):
+def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[Any]:
     """Yield the rows of small batches in larger ones, each to be a row group.
 
     Parameters

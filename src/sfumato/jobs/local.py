@@ -5,9 +5,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 from sfumato.errors import InputError, SfumatoError
 
@@ -15,18 +16,18 @@ from sfumato.errors import InputError, SfumatoError
 class Died(SfumatoError):
     """The process that did a part ended before the part did."""
 
-    def __init__(self, text="a worker process ended abruptly"):
+    def __init__(self, text: str = "a worker process ended abruptly") -> None:
         super().__init__(text)
 
 
-def n_cores():
+def n_cores() -> Any:
     """Return the number of cores that this process may use."""
     with contextlib.suppress(AttributeError):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def local_runner(workers, n_parts):
+def local_runner(workers: int | None, n_parts: int) -> Any:
     """Return the runner for so many parts on this machine.
 
     Parameters
@@ -39,7 +40,7 @@ def local_runner(workers, n_parts):
     return Here() if n_workers <= 1 else Local(n_workers)
 
 
-def check_workers(workers):
+def check_workers(workers: int | None) -> Any:
     """Return a number of processes, by default one a core.
 
     Raises
@@ -55,7 +56,7 @@ def check_workers(workers):
 class Here:
     """Do the parts in this process, one after the other; a crash ends it."""
 
-    def run(self, work, parts):
+    def run(self, work: Any, parts: Any) -> Iterator[Any]:
         """Yield ``(part, result, None)`` or ``(part, None, exception)`` of each part."""
         for part in parts:
             result = failure = None
@@ -76,10 +77,10 @@ class Local:
         Processes, at most one a part; default one a core.
     """
 
-    def __init__(self, n_workers=None):
+    def __init__(self, n_workers: int | None = None) -> None:
         self.n_workers = check_workers(n_workers)
 
-    def run(self, work, parts):
+    def run(self, work: Callable[..., Any], parts: list[Any]) -> Iterator[Any]:
         """Yield ``(part, result, None)`` or ``(part, None, exception)`` as the parts end.
 
         Parameters
@@ -124,7 +125,7 @@ class Process:
         Of one argument; picklable.
     """
 
-    def __init__(self, work):
+    def __init__(self, work: Callable[..., Any]) -> None:
         self._work = work
         self._start()
 
@@ -139,7 +140,7 @@ class Process:
         self._pid = self._executor.submit(os.getpid)
         self._last = self._pid
 
-    def submit(self, thing):
+    def submit(self, thing: Any) -> Any:
         """Return the future of ``work(thing)``."""
         try:
             self._last = self._executor.submit(_call, thing)
@@ -148,7 +149,7 @@ class Process:
             self._last = self._executor.submit(_call, thing)
         return self._last
 
-    def result(self, thing):
+    def result(self, thing: Any) -> Any:
         """Return ``work(thing)``.
 
         Raises
@@ -162,7 +163,7 @@ class Process:
             self.restart()
             raise Died from None
 
-    def restart(self):
+    def restart(self) -> None:
         """Start a new process in the place of one that died.
 
         Raises
@@ -208,7 +209,7 @@ def _call(thing):
     return _work(thing)
 
 
-def limit_threads():
+def limit_threads() -> None:
     """Let libraries use one thread in this process: processes are the parallelism."""
     # The variable is for libraries that are loaded later, such as torch.
     os.environ["OMP_NUM_THREADS"] = "1"

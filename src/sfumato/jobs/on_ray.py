@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from typing import Any
 
 from sfumato.errors import InputError, SfumatoError
 from sfumato.jobs.local import limit_threads
@@ -26,10 +28,10 @@ class OnRay:
         Processes; default one a core of the cluster.
     """
 
-    def __init__(self, address=None, n_workers=None):
+    def __init__(self, address: str | None = None, n_workers: int | None = None) -> None:
         self.address, self.n_workers = address, n_workers
 
-    def run(self, work, parts):
+    def run(self, work: Any, parts: Any) -> Iterator[Any]:
         """Yield ``(part, None, None)`` or ``(part, None, exception)`` as the parts end.
 
         When a worker dies, the parts that had not ended are left out.

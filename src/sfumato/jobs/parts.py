@@ -35,14 +35,14 @@ class Part:
     ids: tuple = ()
 
     @classmethod
-    def read(cls, values):
+    def read(cls, values: Any) -> Any:
         """Return a part from its ``vars``, as they come back from JSON."""
         groups = tuple(tuple(group) for group in values["groups"])
         files, ids = (tuple(values[name]) for name in ("files", "ids"))
         return cls(values["number"], values["n_rows"], groups, values["start"], files, ids)
 
 
-def table_parts(table, part_rows):
+def table_parts(table: Any, part_rows: int) -> list[Part]:
     """Return parts of whole row groups, of ``part_rows`` rows or one row group at least.
 
     Parameters
@@ -67,7 +67,7 @@ def table_parts(table, part_rows):
     return parts
 
 
-def photo_parts(source, part_rows):
+def photo_parts(source: Any, part_rows: int) -> list[Part]:
     """Return parts of ``part_rows`` photos, less towards the end; none across row groups.
 
     Parameters
@@ -120,12 +120,13 @@ class PartReader:
         Photos that are read at once.
     """
 
-    def __init__(self, source, batch_rows):
+    def __init__(self, source: Any, batch_rows: int) -> None:
         self._source, self._batch_rows = source, batch_rows
         self._batches: Iterator[Any] = iter(())
-        self._group, self._next_row, self._rest = None, 0, None
+        self._group, self._next_row = None, 0
+        self._rest: Any = None
 
-    def batches(self, part):
+    def batches(self, part: Any) -> Any:
         """Yield the photos of a part, a :class:`sfumato.faces.sources.PhotoBatch` each time."""
         if not isinstance(self._source, TableSource):
             return self._source.only(part.files, part.ids).batches(self._batch_rows)

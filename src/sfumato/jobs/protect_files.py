@@ -1,5 +1,6 @@
 """Protect photos: from files to files, on all cores, one photo at a time in each process."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sfumato.jobs.base import PhotoJob
 from sfumato.jobs.local import local_runner
 from sfumato.jobs.running import collect
 from sfumato.models.protector import FileProtector, check_target
-from sfumato.outcomes import Reject
+from sfumato.outcomes import Progress, Reject
 from sfumato.perturbers.editing import Wish
 from sfumato.perturbers.verdict import count_verdicts
 
@@ -103,7 +104,7 @@ class ToFile:
     protector: FileProtector
     targets: dict[str, str]
 
-    def __call__(self, photo):
+    def __call__(self, photo: Any) -> Any:
         """Write a photo; return what was done, with the ``output``, or a Reject."""
         output = self.targets[str(photo)]
         # Whether it may be replaced was asked before; a worker that died may have written it.
@@ -117,7 +118,7 @@ class ProtectFiles(PhotoJob):
     # A photo takes seconds.
     part_rows = 2
 
-    def done(self, part):
+    def done(self, part: Any) -> list[Any]:
         """Return the ids of a part's photos, each with what became of it."""
         return [
             pair
@@ -127,24 +128,24 @@ class ProtectFiles(PhotoJob):
 
 
 def protect_photos(
-    source,
-    output,
-    perturber,
+    source: str | Path,
+    output: str | Path,
+    perturber: Any,
     *,
-    hide,
-    keep=(),
-    face=None,
-    labels=None,
-    at_random=False,
-    detector="dlib",
-    check=None,
-    keep_metadata=False,
-    overwrite=False,
-    max_pixels=MAX_PIXELS,
-    pad=PAD,
-    workers=None,
-    progress=None,
-):
+    hide: Any,
+    keep: Sequence[Any] = (),
+    face: int | None = None,
+    labels: dict[str, str] | None = None,
+    at_random: bool = False,
+    detector: str = "dlib",
+    check: Any = None,
+    keep_metadata: bool = False,
+    overwrite: bool = False,
+    max_pixels: Any = MAX_PIXELS,
+    pad: Any = PAD,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> ProtectedPhotos:
     """Perturb the faces of a photo, or of every photo of a folder.
 
     Parameters
@@ -220,7 +221,7 @@ def protect_photos(
     return done
 
 
-def photo_detector(detector, *, pad=PAD):
+def photo_detector(detector: Any, *, pad: Any = PAD) -> Any:
     """Return the detector of a name; "dlib" searches photos twice as large as usual.
 
     A picklable detector is returned as it is.

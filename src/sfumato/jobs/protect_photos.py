@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,7 +38,16 @@ class ProtectPhotos(PhotoJob):
     max_pixels : int
     """
 
-    def __init__(self, source, perturber, detector, wish, *, check=None, max_pixels=MAX_PIXELS):
+    def __init__(
+        self,
+        source: Any,
+        perturber: Any,
+        detector: Any,
+        wish: Any,
+        *,
+        check: Any = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         options = {"max_pixels": max_pixels}
         super().__init__(
             source, ContentProtector(detector, perturber, wish, check=check, options=options)
@@ -67,7 +77,7 @@ class ProtectPhotos(PhotoJob):
             **options,
         }
 
-    def batch(self, task, outcomes):
+    def batch(self, task: Any, outcomes: Any) -> Any:
         """Return the protected photos of some photos."""
         good = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Reject)]
         done = [outcomes[n] for n in good]

@@ -1,5 +1,9 @@
 """Protect the templates of a face table by an eraser, batch by batch."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pyarrow as pa
 
 from sfumato.data.columns import embedding_matrix, faulty_rows
@@ -14,6 +18,7 @@ from sfumato.jobs.run import run_job
 from sfumato.models.files import load
 from sfumato.models.saved_model import SavedModel
 from sfumato.models.tables import Protection
+from sfumato.outcomes import Progress
 
 
 class ProtectTemplates:
@@ -29,7 +34,7 @@ class ProtectTemplates:
     counts: tuple[str, ...] = ()
     part_rows, keeps_parts, what = 4 * ROW_GROUP, False, "rows"
 
-    def __init__(self, model, table):
+    def __init__(self, model: SavedModel, table: FaceTable) -> None:
         self.model, self.table = model, table
         self._protection = Protection(model, table)
         table.check_ids()
@@ -43,14 +48,14 @@ class ProtectTemplates:
             "model_sha256": model.sha256,
         }
 
-    def parts(self, part_rows):
+    def parts(self, part_rows: Any) -> Any:
         """Return the parts, whole row groups."""
         return table_parts(self.table, part_rows)
 
-    def prepare(self, *, isolate=False):
+    def prepare(self, *, isolate: bool = False) -> None:
         """Do nothing: there is nothing to load, and nothing here crashes a process."""
 
-    def rows(self, part):
+    def rows(self, part: Any) -> Iterator[Any]:
         """Yield the rows of a part, and its rejects."""
         columns = [*self._protection.columns, "embedding"]
         for batch in self.table.batches(columns, groups=part.groups):
@@ -75,16 +80,16 @@ class ProtectTemplates:
 
 
 def protect_table(
-    model,
-    table,
-    output,
+    model: str | Path | SavedModel,
+    table: str | Path | FaceTable,
+    output: str | Path,
     *,
-    overwrite=False,
-    progress=None,
-    workers=None,
-    part_rows=None,
-    runner=None,
-):
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    workers: int | None = None,
+    part_rows: int | None = None,
+    runner: Any = None,
+) -> dict[str, Any]:
     """Write a copy of a face table with protected embeddings, without photos and erased labels.
 
     An audit reads the labels from the raw table. Rows without a good embedding are left out and

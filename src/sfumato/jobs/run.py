@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from sfumato.data.files import is_url
 from sfumato.errors import InputError
@@ -10,6 +11,7 @@ from sfumato.jobs.folder import REJECTED, fill_folder
 from sfumato.jobs.local import Local, check_workers
 from sfumato.jobs.on_ray import OnRay
 from sfumato.jobs.table import fill_table, rejects_path
+from sfumato.outcomes import Progress
 from sfumato.validation import check_choice
 
 RUNNERS = ("native", "ray")
@@ -28,7 +30,15 @@ OTHERS = (
 )
 
 
-def run_job(job, output, *, part_rows=None, runner=None, overwrite=False, progress=None):
+def run_job(
+    job: Any,
+    output: str | Path,
+    *,
+    part_rows: int | None = None,
+    runner: Any = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Do every part of a job that is not done yet.
 
     Parameters
@@ -83,7 +93,7 @@ def run_job(job, output, *, part_rows=None, runner=None, overwrite=False, progre
     }
 
 
-def is_folder(output):
+def is_folder(output: Any) -> Any:
     """Return whether an output is a folder of parts: one that exists, ends in ``/``, or no table.
 
     Raises
@@ -103,7 +113,9 @@ def is_folder(output):
     return suffix != ".parquet"
 
 
-def make_runner(name="native", address=None, workers=None):
+def make_runner(
+    name: str = "native", address: str | None = None, workers: int | None = None
+) -> Any:
     """Return the runner of a name.
 
     Parameters

@@ -1,13 +1,13 @@
 """Do all parts of a job, again where workers died."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from sfumato.errors import InputError, SfumatoError
 from sfumato.jobs.local import Died
-from sfumato.outcomes import reject_of
+from sfumato.outcomes import Progress, reject_of
 
 #: A part whose workers died so often is given up.
 ATTEMPTS = 3
@@ -31,7 +31,7 @@ class Work:
     isolate: bool
     _ready: bool = field(default=False, init=False, repr=False)
 
-    def __call__(self, part):
+    def __call__(self, part: Any) -> Any:
         """Do a part, with the job prepared in this process."""
         if not self._ready:
             self.job.prepare(isolate=self.isolate)
@@ -39,7 +39,7 @@ class Work:
         return self.do(part)
 
 
-def run_parts(job, do, parts, runner):
+def run_parts(job: Any, do: Callable[..., Any], parts: list[Any], runner: Any) -> Iterator[Any]:
     """Yield ``(part, result)`` of every part, as they end.
 
     A part whose worker dies is done again, then with its photos isolated: one that crashes its
@@ -89,7 +89,9 @@ def run_parts(job, do, parts, runner):
         ) from failures[0]
 
 
-def collect(job, do, parts, runner, progress=None):
+def collect(
+    job: Any, do: Any, parts: Any, runner: Any, progress: Progress | None = None
+) -> list[Any]:
     """Return what ``do`` gives for each part, in the order of the parts.
 
     Parameters

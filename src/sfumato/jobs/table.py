@@ -7,6 +7,7 @@ the same job goes on there. A job whose parts cost next to nothing writes its ta
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,12 +17,21 @@ from sfumato.data.tables import write_table
 from sfumato.errors import InputError
 from sfumato.files import alone_in, check_free
 from sfumato.jobs.folder import REJECTS, Folder, do_missing, regroup
+from sfumato.outcomes import Progress
 
 #: In the folder of parts: the rejects beside the output are this job's.
 JOINING = "_joining"
 
 
-def fill_table(job, output, *, part_rows, runner, overwrite=False, progress=None):
+def fill_table(
+    job: Any,
+    output: Any,
+    *,
+    part_rows: Any,
+    runner: Any,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Do a job into one table; parameters as for ``run_job``.
 
     Returns
@@ -49,7 +59,7 @@ def fill_table(job, output, *, part_rows, runner, overwrite=False, progress=None
     return summary
 
 
-def rejects_path(output):
+def rejects_path(output: Any) -> Any:
     """Return the file beside a table that lists what was left out of it."""
     return Path(output).with_name(f"{Path(output).stem}.rejects.parquet")
 

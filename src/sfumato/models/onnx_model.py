@@ -1,9 +1,12 @@
 """An exported file, run by ONNX Runtime alone: neither onnx, torch nor the method is needed."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.info import TableInfo, check_same_space
 from sfumato.data.tensors import parse_json
@@ -51,7 +54,7 @@ class OnnxModel:
         Without ONNX Runtime.
     """
 
-    def __init__(self, path, *, n_threads=1, sha256=None):
+    def __init__(self, path: str | Path, *, n_threads: int = 1, sha256: str | None = None) -> None:
         self.path, self._n_threads = Path(path), n_threads
         content = _content(self.path)
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -75,7 +78,7 @@ class OnnxModel:
         # A session cannot be sent to another process; the file can be opened there.
         return _opened, (self.path, self._n_threads, self.sha256)
 
-    def check(self, info, table):
+    def check(self, info: TableInfo, table: str | Path) -> None:
         """Refuse a table whose embeddings the model was not fitted on.
 
         Parameters
@@ -96,12 +99,12 @@ class OnnxModel:
         if info.dimension != self.inputs["embedding"][1] or self.info.encoder is not None:
             check_same_space(info, self.info, table=table, model=self.method)
 
-    def transformed(self, info):
+    def transformed(self, info: Any) -> Any:
         """Return the TableInfo of a table after this eraser."""
         self.require("eraser")
         return info.transformed(self.description["step"], **self.description["output"])
 
-    def transform(self, X, *, chunk_rows=CHUNK_TEMPLATES):
+    def transform(self, X: ArrayLike, *, chunk_rows: int = CHUNK_TEMPLATES) -> NDArray[np.float32]:
         """Return protected embeddings, as the eraser's own ``transform`` does.
 
         Parameters
@@ -124,7 +127,13 @@ class OnnxModel:
         X = check_embeddings(X).astype(np.float32, copy=False)
         return self.run({"embedding": X}, chunk_rows=chunk_rows)["protected"]
 
-    def run(self, inputs, *, chunk_rows=None, outputs=None):
+    def run(
+        self,
+        inputs: dict[str, ArrayLike],
+        *,
+        chunk_rows: int | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> dict[str, NDArray[Any]]:
         """Return outputs by name, computed in chunks of rows.
 
         Parameters
@@ -210,7 +219,7 @@ class OnnxModel:
             if each.type not in DTYPES:
                 raise InputError(f"{self.path}: the input {each.name!r} cannot be {each.type}.")
 
-    def require(self, kind):
+    def require(self, kind: Any) -> None:
         """Raise InputError unless the model is of this kind."""
         if self.kind != kind:
             article = "an" if kind == "eraser" else "a"

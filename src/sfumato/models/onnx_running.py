@@ -4,8 +4,11 @@ Each opens its file again where it is unpickled, so that worker processes can ha
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfumato.data.saved import named
 from sfumato.errors import InputError
@@ -15,7 +18,7 @@ from sfumato.perturbers.base import Perturber
 from sfumato.readers.tasks import AgeTask, Reading, task_from_dict
 
 
-def open_onnx(path, kind=None):
+def open_onnx(path: str | Path, kind: str | None = None) -> "OnnxEraser | OnnxReader":
     """Return an exported eraser, perturber or reader that is used like the native one.
 
     Parameters
@@ -48,7 +51,7 @@ class OnnxEraser(SavedModel):
     """An exported eraser with the provenance of the saved one."""
 
     @classmethod
-    def of(cls, model):
+    def of(cls, model: Any) -> Any:
         """Return the eraser of an OnnxModel."""
         step = model.description["step"]
         return cls(
@@ -61,18 +64,18 @@ class OnnxEraser(SavedModel):
         )
 
     @property
-    def fingerprint(self):
+    def fingerprint(self) -> Any:
         """That of the eraser which was exported."""
         return self.step["fingerprint"]
 
     @property
-    def step(self):
+    def step(self) -> Any:
         """The entry that the eraser which was exported adds to a table's transformations."""
         return self.eraser.model.description["step"]
 
 
 class _Transform:
-    def __init__(self, model):
+    def __init__(self, model: Any) -> None:
         self.model, self.transform = model, model.transform
         self.n_features_in_ = model.inputs["embedding"][1]
         self.unit_length = model.description["output"]["normalisation"] == "l2"
@@ -87,7 +90,7 @@ class OnnxPerturber(Perturber):
     path : str or Path
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = path
         self._model = OnnxModel(path)
         known = self._model.description
@@ -103,7 +106,7 @@ class OnnxPerturber(Perturber):
         self.method, self.fingerprint = self._model.method, known["fingerprint"]
         self.about, self.sha256 = known.get("about", {}), self._model.sha256
 
-    def fit(self):
+    def fit(self) -> Any:
         """Raise InputError: the file holds what was fitted."""
         raise InputError(f"{self.path}: an exported perturber cannot be fitted; fit the method.")
 
@@ -134,7 +137,7 @@ class OnnxReader:
 
     checked = True
 
-    def __init__(self, model):
+    def __init__(self, model: OnnxModel) -> None:
         model.require("reader")
         self._model = model
         self.kind = "pixels" if "pictures" in model.inputs else "templates"
@@ -142,7 +145,7 @@ class OnnxReader:
         self.crops = model.description.get("crops")
         self.tasks = self.tasks_ = [task_from_dict(t) for t in model.description["tasks"]]
 
-    def read(self, X):
+    def read(self, X: ArrayLike) -> dict[str, Reading]:
         """Return what templates or cut out faces say of each attribute.
 
         Parameters

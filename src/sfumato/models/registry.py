@@ -1,6 +1,7 @@
 """The registered methods, by the name used on the command line; imported when asked for."""
 
 import importlib
+from typing import Any
 
 from sfumato.validation import check_choice
 
@@ -37,12 +38,12 @@ PERTURBERS = {
 }
 
 
-def eraser_class(name):
+def eraser_class(name: str) -> Any:
     """Return the eraser class registered under ``name``; a bad name lists the good ones."""
     return _class(name, ERASERS)
 
 
-def perturber_class(name):
+def perturber_class(name: str) -> Any:
     """Return the perturber class registered under ``name``; a bad name lists the good ones."""
     return _class(name, PERTURBERS)
 
@@ -53,7 +54,7 @@ def _class(name, registry):
     return getattr(importlib.import_module(module), attribute)
 
 
-def method_name(estimator, registry=ERASERS):
+def method_name(estimator: Any, registry: Any = ERASERS) -> Any:
     """Return the registered name of a method."""
     path = f"{type(estimator).__module__}:{type(estimator).__qualname__}"
     names = {value: key for key, value in registry.items()}

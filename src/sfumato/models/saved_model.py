@@ -45,12 +45,12 @@ class SavedModel:
     checked: bool = field(default=True, compare=False)
 
     @property
-    def fingerprint(self):
+    def fingerprint(self) -> Any:
         """Twelve hexadecimal digits of the arrays' SHA-256."""
         return fingerprint_of(self.eraser, method_name(self.eraser))
 
     @property
-    def step(self):
+    def step(self) -> dict[str, Any]:
         """The entry that this eraser adds to a table's transformations."""
         return {
             "method": method_name(self.eraser),
@@ -60,12 +60,12 @@ class SavedModel:
             "fitted_on": self.fitted_on,
         }
 
-    def check(self, info, table):
+    def check(self, info: Any, table: Any) -> None:
         """Refuse a table whose embeddings the eraser was not fitted on."""
         if info.dimension != self.eraser.n_features_in_ or self.info.encoder is not None:
             check_same_space(info, self.info, table=table, model=self.step["method"])
 
-    def doubts(self, info, table):
+    def doubts(self, info: Any, table: Any) -> list[Any]:
         """Return a sentence if nobody says that a table's embeddings are of the model's space."""
         if info.encoder is not None and self.info.encoder is None:
             return [
@@ -75,7 +75,7 @@ class SavedModel:
         return [f"{note}." for note in unknown_origin(info, table)]
 
 
-def fingerprint_of(estimator, name):
+def fingerprint_of(estimator: Any, name: str) -> Any:
     """Return twelve hexadecimal digits of the SHA-256 of a method's name and fitted state."""
     digest = hashlib.sha256(name.encode())
     arrays, scalars = fitted_state(estimator)

@@ -1,7 +1,12 @@
 """Fit an eraser on a face table; what the table becomes, protected by it."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.columns import embedding_array
 from sfumato.data.info import check_same_space, unknown_origin
@@ -14,23 +19,24 @@ from sfumato.errors import InputError
 from sfumato.models.files import save
 from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
+from sfumato.outcomes import Progress
 
 #: Rows of unit length that are this close are one row, rounded.
 SAME = 1e-6
 
 
 def fit_table(
-    method,
-    table,
-    attributes,
-    output,
+    method: str,
+    table: str | Path | FaceTable,
+    attributes: list[str],
+    output: str | Path,
     *,
-    also=(),
-    context=(),
-    parameters=None,
-    selection=None,
-    progress=None,
-):
+    also: Sequence[Any] = (),
+    context: Sequence[str] = (),
+    parameters: dict[str, Any] | None = None,
+    selection: Selection | None = None,
+    progress: Progress | None = None,
+) -> SavedModel:
     """Fit an eraser on rows of one face table or several, and save it.
 
     Parameters
@@ -94,7 +100,7 @@ def fit_table(
     return model
 
 
-def make_eraser(method, parameters):
+def make_eraser(method: Any, parameters: Any) -> Any:
     """Return an unfitted eraser; an unknown parameter is refused with the list of known ones."""
     eraser = eraser_class(method)()
     known = eraser.get_params()
@@ -145,7 +151,13 @@ def _fit_whole(eraser, tables, labels, context, selection, progress):
     return len(X)
 
 
-def labelled_rows(table, attributes, context, selection, number):
+def labelled_rows(
+    table: FaceTable,
+    attributes: Sequence[str],
+    context: Sequence[str],
+    selection: Selection,
+    number: int,
+) -> tuple[NDArray[Any], NDArray[np.object_], NDArray[np.str_], NDArray[np.object_]]:
     """Return the picked rows of a table on which every attribute is known.
 
     Parameters
@@ -199,7 +211,7 @@ class Protection:
     info : TableInfo
     """
 
-    def __init__(self, model, table):
+    def __init__(self, model: SavedModel, table: FaceTable) -> None:
         table.require("embedding")
         model.check(table.info, table.path)
         self.eraser, self._changes = model.eraser, False
@@ -216,7 +228,7 @@ class Protection:
             metric=self.eraser.metric,
         )
 
-    def rows(self, batch, X):
+    def rows(self, batch: Any, X: ArrayLike) -> Any:
         """Return the protected rows of a record batch whose embeddings are ``X``."""
         arrays = [batch.column(name) for name in self.columns]
         protected = self.eraser.transform(X)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sfumato.errors import InputError
@@ -12,7 +11,7 @@ from sfumato.errors import InputError
 BT601 = (0.299, 0.587, 0.114)
 
 
-def to_planes(images: NDArray[np.uint8], device: Any = None) -> Tensor:
+def to_planes(images: Any, device: Any = None) -> Tensor:
     """Return aligned faces as float planes.
 
     Parameters

@@ -1,9 +1,11 @@
 """Batches that games of a generator draw: pictures, their classes, and those to show."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 
 @dataclass
@@ -28,18 +30,20 @@ class Draws:
         Whose device they go to.
     """
 
-    def __init__(self, pictures, codes, n_classes, fabric):
+    def __init__(
+        self, pictures: Any, codes: dict[str, NDArray[Any]], n_classes: dict[str, int], fabric: Any
+    ) -> None:
         self.pictures, self.n_classes, self.fabric = pictures, n_classes, fabric
         self.codes = {name: torch.from_numpy(values) for name, values in codes.items()}
         cells = np.stack(list(codes.values()), axis=1)
         _, cell, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
         self.weights = torch.from_numpy(count[cell.ravel()] ** -0.5)
 
-    def __call__(self, n):
+    def __call__(self, n: Any) -> Any:
         """Return a batch of n."""
         return self._batch(torch.multinomial(self.weights, n, replacement=True))
 
-    def shown(self, n):
+    def shown(self, n: Any) -> Any:
         """Return the batch by which every round is judged."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -6,14 +6,18 @@ again: :func:`~sfumato.faces.crops.crop_face` has moved, turned and scaled the f
 
 import math
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from torch import Tensor
 
 from sfumato._constraints import POSITIVE, POSITIVE_INT, Constraint, Interval, StrOptions
 from sfumato.errors import InputError
 from sfumato.faces import landmarks
+from sfumato.outcomes import Progress
 
 BATCH = 64
 #: Rules for the parameters of methods that fit a :class:`FaceCode`; each of two classes or more
@@ -28,7 +32,7 @@ CODE_PARAMETERS: dict[str, Constraint] = {
 LEAST_VARIANCE = 1e-5
 
 
-def drawn_rows(attributes, codes, most, seed):
+def drawn_rows(attributes: Any, codes: Any, most: Any, seed: int) -> Any:
     """Return the rows to fit on, in rising order: all, or ``most`` drawn from the seed.
 
     Raises
@@ -48,7 +52,7 @@ def drawn_rows(attributes, codes, most, seed):
     return np.sort(rows)
 
 
-def pictures_and_shapes(x, zoom):
+def pictures_and_shapes(x: Tensor, zoom: float) -> tuple[Any, ...]:
     """Return pictures as (n, size, size, 3) float32 in [0, 1], and their landmarks.
 
     Parameters
@@ -78,16 +82,16 @@ class FaceCode:
         ``mask`` (size, size): where texture counts, on the mean shape.
     """
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.arrays = arrays
         self.n_shape = len(arrays["shape_basis"])
 
-    def textures(self, pictures, shapes):
+    def textures(self, pictures: Any, shapes: Any) -> Any:
         """Return the pictures warped to the mean shape, 0 outside the mask."""
         a = self.arrays
         return landmarks.warp_faces(pictures, shapes, a["mean_shape"]) * a["mask"][..., None]
 
-    def encode(self, pictures, shapes):
+    def encode(self, pictures: Any, shapes: Any) -> Any:
         """Return codes of shape (n_images, n_shape + n_texture)."""
         a = self.arrays
         away = (shapes - a["mean_shape"]).reshape(len(shapes), -1)
@@ -96,7 +100,7 @@ class FaceCode:
         texture = other.reshape(len(shapes), -1) @ basis.T
         return np.hstack([away @ a["shape_basis"].T, texture]).astype(np.float64)
 
-    def decode_change(self, change):
+    def decode_change(self, change: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Return what a change of a code does to landmarks and to shape-free texture.
 
         Parameters
@@ -114,7 +118,17 @@ class FaceCode:
         return shape, texture.astype(np.float32)
 
 
-def fit_code(pictures, rows, *, zoom, region, n_shape, n_texture, seed, progress=None):
+def fit_code(
+    pictures: Any,
+    rows: NDArray[Any],
+    *,
+    zoom: float,
+    region: str,
+    n_shape: int,
+    n_texture: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[FaceCode, NDArray[Any], NDArray[Any]]:
     """Fit a :class:`FaceCode`, and encode the faces it was fitted on.
 
     Parameters
@@ -182,7 +196,7 @@ def _carried(pca, faces):
     return codes[:, kept], pca.components_[kept]
 
 
-def fit_reader(codes, classes):
+def fit_reader(codes: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
     """Return a linear discriminant with equal priors as weights and offset of each class.
 
     Parameters
@@ -203,7 +217,7 @@ def fit_reader(codes, classes):
     return np.vstack([-weights / 2, weights / 2]) if n_classes == 2 else weights
 
 
-def read_classes(readers, codes):
+def read_classes(readers: Any, codes: Any) -> dict[str, Any]:
     """Return the class that each attribute's linear discriminant sees, as numbers."""
     return {
         name: (codes @ weights[:, :-1].T + weights[:, -1]).argmax(axis=1)

@@ -1,8 +1,11 @@
 """What faces show, read by the reader of pixels that comes with sfumato."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from sfumato.perturbers.choice import age_group, class_numbers
 from sfumato.perturbers.images import resized
@@ -12,7 +15,7 @@ from sfumato.readers.files import shipped_reader
 READER = "pixels"
 
 
-def read_codes(x, attributes):
+def read_codes(x: Tensor, attributes: dict[str, Sequence[str]]) -> dict[str, Any]:
     """Return the classes of the attributes that the shipped reader knows.
 
     Parameters

@@ -61,7 +61,9 @@ class Optimizers:
     adversaries: Sequence[Any] = ()
 
 
-def discriminator_step(nets, batch, optimizers, layout, descend):
+def discriminator_step(
+    nets: Any, batch: Any, optimizers: Any, layout: Any, descend: Any
+) -> dict[str, Any]:
     """Update D (Eq. 1), and the small network that will read labels; return the losses."""
     with torch.no_grad():
         fake = nets.generator(batch.x, label_planes(batch.then, layout))
@@ -77,7 +79,9 @@ def discriminator_step(nets, batch, optimizers, layout, descend):
     return {"D source": source, "D attribute": attribute, "penalty": penalty}
 
 
-def generator_step(nets, batch, optimizers, layout, descend, weights):
+def generator_step(
+    nets: Any, batch: Any, optimizers: Any, layout: Any, descend: Any, weights: Any
+) -> tuple[Any, ...]:
     """Update G (Eq. 2); return the losses and the changed pictures."""
     changed = nets.generator(batch.x, label_planes(batch.then, layout))
     scores, logits = nets.discriminator(changed)
@@ -105,7 +109,9 @@ def generator_step(nets, batch, optimizers, layout, descend, weights):
     return found, changed.detach()
 
 
-def adversary_step(nets, number, batch, changed, optimizers, layout, descend):
+def adversary_step(
+    nets: Any, number: Any, batch: Any, changed: Any, optimizers: Any, layout: Any, descend: Any
+) -> dict[str, Any]:
     """Teach one adversary what is true of original and changed pictures; return the loss."""
     net = nets.adversaries[number]
     net.train()

@@ -1,5 +1,7 @@
 """The networks of PrivacyNet: new ones to train, and those of a fitted perturber."""
 
+from typing import Any
+
 import torch
 
 from sfumato.nets.privacynet import Discriminator, Generator, label_layout
@@ -7,7 +9,7 @@ from sfumato.nets.privacynet import Discriminator, Generator, label_layout
 LABELLER_WIDTH = 16
 
 
-def make_networks(method, n_planes):
+def make_networks(method: Any, n_planes: Any) -> dict[str, Any]:
     """Return generator, discriminator and labeller with weights drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(method.seed)
@@ -18,7 +20,7 @@ def make_networks(method, n_planes):
         }
 
 
-def rebuild(method):
+def rebuild(method: Any) -> tuple[Any, ...]:
     """Return generator, labeller and layout of a fitted PrivacyNetPerturber."""
     layout, n_planes = label_layout(method.attributes_)
     generator = Generator(n_planes, method.width, residual=method.residual)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.nets.privacynet import label_layout, label_planes, read_labels
+from sfumato.outcomes import Progress
 from sfumato.perturbers._draws import Draws
 from sfumato.perturbers._privacynet_game import (
     Nets,
@@ -41,7 +43,16 @@ class Others:
     adversaries: Sequence = ()
 
 
-def train(method, pictures, codes, attributes, others, recipe, folder, progress):
+def train(
+    method: Any,
+    pictures: Any,
+    codes: dict[str, NDArray[Any]],
+    attributes: dict[str, list[str]],
+    others: Others,
+    recipe: Any,
+    folder: Any,
+    progress: Progress | None,
+) -> tuple[Any, ...]:
     """Return weights of the generator and the labeller, and the history.
 
     Parameters
@@ -102,7 +113,14 @@ class Game:
         All that a checkpoint holds.
     """
 
-    def __init__(self, method, attributes, others, recipe, fabric):
+    def __init__(
+        self,
+        method: Any,
+        attributes: dict[str, list[str]],
+        others: Others,
+        recipe: Any,
+        fabric: Any,
+    ) -> None:
         self.method, self.fabric = method, fabric
         self.layout, n_planes = label_layout(attributes)
         self.n_steps = recipe.n_rounds * recipe.round_iterations
@@ -126,7 +144,7 @@ class Game:
         self.parts = bare | {f"{name} optimizer": adam for name, (_, adam) in placed.items()}
         self.parts["average"] = self.average
 
-    def step(self, batch, at):
+    def step(self, batch: Any, at: float) -> dict[str, float]:
         """Play one batch: D always, G and one adversary every ``n_critic`` batches.
 
         Parameters

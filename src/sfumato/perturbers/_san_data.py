@@ -3,11 +3,14 @@
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato._constraints import Constraint, Instance, Interval, Optional, check_parameters
 from sfumato.errors import InputError
+from sfumato.outcomes import Progress
 from sfumato.perturbers.choice import class_numbers, known_labels
 from sfumato.perturbers.images import Pictures
 from sfumato.perturbers.recipes import PerturberRecipe
@@ -46,12 +49,12 @@ class SanFaces:
     prototypes: np.ndarray
 
     @classmethod
-    def of(cls, pictures, codes, groups):
+    def of(cls, pictures: Any, codes: Any, groups: Any) -> Any:
         """Return the faces with the prototypes of their groups."""
         return cls(pictures, codes, groups, prototypes_of(pictures, codes, groups))
 
 
-def checked(images, labels, size):
+def checked(images: Any, labels: Any, size: Any) -> tuple[Any, ...]:
     """Return pictures, class numbers of gender and the two classes; refuse anything else."""
     need("torch", "deep")
     if size % 4:
@@ -66,7 +69,7 @@ def checked(images, labels, size):
     return pictures, class_numbers(values, classes, "gender", len(pictures)), classes
 
 
-def prototypes_of(pictures, codes, groups):
+def prototypes_of(pictures: Any, codes: Any, groups: Any) -> Any:
     """Return mean pictures, float32 of shape (n_groups, 3, 3, size, size).
 
     Of each group the first class, the second, and the neutral one: the mean of both, weighted by
@@ -81,7 +84,7 @@ def prototypes_of(pictures, codes, groups):
     return np.concatenate([means, neutral[:, None]], axis=1).astype(np.float32)
 
 
-def class_means(pictures, cells, n_cells):
+def class_means(pictures: Pictures, cells: NDArray[Any], n_cells: int) -> Any:
     """Return the mean picture of each cell, float32 of shape (n_cells, 3, size, size).
 
     Parameters
@@ -100,12 +103,12 @@ def class_means(pictures, cells, n_cells):
     return (sums / counts[:, None, None, None]).astype(np.float32)
 
 
-def released_recipe(n_images):
+def released_recipe(n_images: Any) -> PerturberRecipe:
     """Return the released code's recipe: 20 epochs in batches of 8, Adam at 2e-4."""
     return PerturberRecipe(n_iterations=20 * -(-n_images // 8), batch_size=8, learning_rate=2e-4)
 
 
-def oversampled(n_images, share, n_copies, seed):
+def oversampled(n_images: int, share: float, n_copies: int, seed: int) -> NDArray[np.int64]:
     """Return all row numbers, those of a random subset ``n_copies`` times.
 
     Parameters
@@ -125,12 +128,12 @@ def oversampled(n_images, share, n_copies, seed):
     return np.concatenate([np.arange(n_images), np.repeat(subset, n_copies - 1)])
 
 
-def seed_of(seed, number):
+def seed_of(seed: int, number: Any) -> int:
     """Return the seed of one of several SANs."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def each_san(make, size, parameters, seed, n):
+def each_san(make: type, size: int, parameters: dict[str, Any] | None, seed: int, n: int) -> Any:
     """Return several unfitted SANs of different seeds.
 
     Parameters
@@ -151,7 +154,7 @@ def each_san(make, size, parameters, seed, n):
     return sans
 
 
-def telling(progress, what):
+def telling(progress: Progress | None, what: Any) -> Any:
     """Return ``progress`` that says of which SAN it tells, or None."""
     if progress is None:
         return None

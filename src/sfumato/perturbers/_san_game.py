@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -53,7 +54,7 @@ class SanWeights:
     matching: float
 
 
-def pretraining_step(autoencoder, batch, optimizer):
+def pretraining_step(autoencoder: Any, batch: SanBatch, optimizer: Any) -> dict[str, float]:
     """Teach the autoencoder to give its input back: J_D, averaged over the batch.
 
     Parameters
@@ -73,7 +74,9 @@ def pretraining_step(autoencoder, batch, optimizer):
     return {"pixel": loss.item()}
 
 
-def san_step(nets, batch, optimizer, weights):
+def san_step(
+    nets: SanNets, batch: SanBatch, optimizer: Any, weights: SanWeights
+) -> dict[str, float]:
     """Make the update of one batch: J_G + weights * (|X - X'_SM|, J_M); this is the whole game.
 
     Parameters

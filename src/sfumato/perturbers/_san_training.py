@@ -1,14 +1,18 @@
 """Training of semi-adversarial networks: the auxiliary classifier, then the autoencoder."""
 
 import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sfumato.losses.adversarial import cross_entropy
 from sfumato.nets.pixels import luminance
 from sfumato.nets.san import AuxiliaryNet, SanAutoencoder
+from sfumato.outcomes import Progress
 from sfumato.perturbers._san_game import SanBatch, SanNets, SanWeights, pretraining_step, san_step
 from sfumato.perturbers._sheets import save_sheet
 from sfumato.perturbers.san_output import shown
@@ -21,7 +25,17 @@ N_SHOWN = 64
 SAMPLES = "samples.png"
 
 
-def fit_pair(san, faces, matcher, recipe, *, rows=None, before=None, folder=None, progress=None):
+def fit_pair(
+    san: Any,
+    faces: Any,
+    matcher: Any,
+    recipe: Any,
+    *,
+    rows: NDArray[Any] | None = None,
+    before: Any = None,
+    folder: Any = None,
+    progress: Progress | None = None,
+) -> tuple[SanAutoencoder, AuxiliaryNet]:
     """Train an auxiliary classifier, then an autoencoder against it.
 
     Parameters
@@ -42,7 +56,17 @@ def fit_pair(san, faces, matcher, recipe, *, rows=None, before=None, folder=None
     return fit_san(san, faces, classifier, matcher, recipe, before=before, **where), classifier
 
 
-def fit_san(san, faces, classifier, matcher, recipe, *, before=None, folder=None, progress=None):
+def fit_san(
+    san: Any,
+    faces: Any,
+    classifier: Any,
+    matcher: Any,
+    recipe: Any,
+    *,
+    before: Callable[..., Any] | None = None,
+    folder: Any = None,
+    progress: Progress | None = None,
+) -> SanAutoencoder:
     """Train an autoencoder: first J_D alone, then the game.
 
     Parameters
@@ -96,11 +120,11 @@ def fit_san(san, faces, classifier, matcher, recipe, *, before=None, folder=None
 class _Draw:
     """Draws batches for :func:`san_step`; its parameters are those of :func:`fit_san`."""
 
-    def __init__(self, faces, before, device):
+    def __init__(self, faces: Any, before: Any, device: Any) -> None:
         self.faces, self.before, self.device = faces, before, device
         self.prototypes = torch.from_numpy(faces.prototypes).to(device)
 
-    def __call__(self, n_rows):
+    def __call__(self, n_rows: Any) -> SanBatch:
         rows = torch.randint(len(self.faces.codes), (n_rows,)).numpy()
         # The crop's landmarks lie as in its mirror image: the prototype fits both.
         original = mirrored(self.faces.pictures.batch(rows).to(self.device))
@@ -109,7 +133,7 @@ class _Draw:
         x = self._start(original, y, own)
         return SanBatch(x, original, same=own[each, y], opposite=own[each, 1 - y], y=y)
 
-    def shown(self, net, n_rows):
+    def shown(self, net: Any, n_rows: Any) -> list[Any]:
         """Return the first pictures, and what shows each class and the neutral one on them."""
         rows = np.arange(min(n_rows, len(self.faces.codes)))
         x = self.faces.pictures.batch(rows).to(self.device)
@@ -127,9 +151,17 @@ class _Draw:
 
 
 def fit_auxiliary(
-    pictures, codes, recipe, *, widths, seed, rows=None, name="classifier", folder=None,
-    progress=None,
-):  # fmt: skip
+    pictures: Any,
+    codes: NDArray[Any],
+    recipe: Any,
+    *,
+    widths: Sequence[int],
+    seed: int,
+    rows: NDArray[Any] | None = None,
+    name: str = "classifier",
+    folder: Any = None,
+    progress: Progress | None = None,
+) -> AuxiliaryNet:
     """Train a classifier on grey pictures.
 
     Parameters
@@ -175,7 +207,7 @@ def fit_auxiliary(
     return net.cpu().eval()
 
 
-def follow(nets):
+def follow(nets: list[SanAutoencoder]) -> Any:
     """Return what a flow's SANs make of pictures, for ``before`` of :func:`fit_san`, or None.
 
     Parameters
@@ -193,14 +225,14 @@ def follow(nets):
     return before if nets else None
 
 
-def seeded(seed, make, *arguments):
+def seeded(seed: int, make: Any, *arguments: Any) -> Any:
     """Return ``make(*arguments)`` with torch's generator seeded, and leave that as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make(*arguments)
 
 
-def mirrored(x):
+def mirrored(x: Any) -> Any:
     """Return the pictures, about half of them mirrored; draws from torch's generator."""
     turned = torch.rand(len(x)) < 0.5
     return torch.where(turned.to(x.device)[:, None, None, None], x.flip(-1), x)

@@ -1,8 +1,10 @@
 """Contact sheets: faces below each other, their changed versions beside them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces.saving import save_photo
@@ -11,7 +13,7 @@ GAP = 2
 WHITE = 255
 
 
-def contact_sheet(columns):
+def contact_sheet(columns: list[ArrayLike]) -> NDArray[np.uint8]:
     """Return one picture of several versions of the same faces.
 
     Parameters
@@ -47,6 +49,6 @@ def contact_sheet(columns):
     return sheet
 
 
-def save_sheet(columns, path):
+def save_sheet(columns: Any, path: str | Path) -> None:
     """Write :func:`contact_sheet` as a picture, ``.png`` for example."""
     save_photo(contact_sheet(columns), Path(path))

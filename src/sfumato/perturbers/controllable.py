@@ -1,8 +1,9 @@
 """Controllable face privacy: move a face along the subspaces of its attributes."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import polar
 from sklearn.decomposition import PCA
 
@@ -122,16 +123,16 @@ class ControllableFacePrivacy(Perturber):
     def __init__(
         self,
         *,
-        amount=1.0,
-        region="picture",
-        n_shape=20,
-        n_texture=100,
-        size=128,
-        zoom=ZOOM,
-        max_faces=4000,
-        labeller="own",
-        seed=0,
-    ):
+        amount: float = 1.0,
+        region: str = "picture",
+        n_shape: int = 20,
+        n_texture: int = 100,
+        size: int = 128,
+        zoom: float = ZOOM,
+        max_faces: int = 4000,
+        labeller: str = "own",
+        seed: int = 0,
+    ) -> None:
         self.amount = amount
         self.region = region
         self.n_shape = n_shape
@@ -213,7 +214,9 @@ class ControllableFacePrivacy(Perturber):
         return self.amount * white @ self.unwhiten_
 
 
-def edited(picture, shape, code, change):
+def edited(
+    picture: NDArray[np.float32], shape: NDArray[Any], code: FaceCode, change: NDArray[Any]
+) -> NDArray[np.float32]:
     """Return a face whose code has changed.
 
     Parameters
@@ -232,7 +235,7 @@ def edited(picture, shape, code, change):
     return np.clip(own + added, 0, 1)
 
 
-def whitened(codes):
+def whitened(codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return codes of unit total scatter, and the way back.
 
     Parameters
@@ -253,7 +256,9 @@ def whitened(codes):
     return white, scale[:, None] * pca.components_[kept]
 
 
-def discriminant_subspaces(white, classes):
+def discriminant_subspaces(
+    white: NDArray[Any], classes: dict[str, NDArray[Any]]
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
     """Return each attribute's directions in a whitened code, and its classes' means on them.
 
     Parameters

@@ -1,9 +1,11 @@
 """Face mixing: each face is morphed with a face of the class that it is to show."""
 
+from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato._constraints import POSITIVE_INT, Interval, StrOptions, check_parameters
 from sfumato._fitted import COUNT, Arrays, Value
@@ -107,15 +109,15 @@ class FaceMixing(Perturber):
     def __init__(
         self,
         *,
-        amount=0.5,
-        candidates="mean",
-        n_candidates=16,
-        region="face",
-        size=128,
-        zoom=ZOOM,
-        max_faces=4000,
-        seed=0,
-    ):
+        amount: float = 0.5,
+        candidates: str = "mean",
+        n_candidates: int = 16,
+        region: str = "face",
+        size: int = 128,
+        zoom: float = ZOOM,
+        max_faces: int = 4000,
+        seed: int = 0,
+    ) -> None:
         self.amount = amount
         self.candidates = candidates
         self.n_candidates = n_candidates
@@ -218,7 +220,14 @@ class FaceMixing(Perturber):
         return self.candidate_faces_[name][code][nearest].astype(np.float32) / 255, shapes[nearest]
 
 
-def mixed(picture, shape, others, other_shapes, amount, mask=None):
+def mixed(
+    picture: NDArray[np.float32],
+    shape: NDArray[Any],
+    others: Sequence[NDArray[Any]],
+    other_shapes: Sequence[NDArray[Any]],
+    amount: float,
+    mask: Callable[..., Any] | None = None,
+) -> NDArray[np.float32]:
     """Return the morph of a face with others.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -96,8 +96,16 @@ class FlowSan(Perturber):
     }
 
     def __init__(
-        self, *, size=224, n_steps=3, length=None, share=0.25, n_copies=4, san=None, seed=0
-    ):
+        self,
+        *,
+        size: int = 224,
+        n_steps: int = 3,
+        length: int | None = None,
+        share: float = 0.25,
+        n_copies: int = 4,
+        san: dict[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
         self.size = size
         self.n_steps = n_steps
         self.length = length

@@ -1,7 +1,10 @@
 """Pictures as the perturbers take them: checked, scaled, read in batches."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import Stack, Subset
@@ -11,7 +14,7 @@ from sfumato.validation import check_images, need
 Images = ArrayLike | Stack | Subset
 
 
-def resized(images, height, width):
+def resized(images: Any, height: int, width: int) -> Tensor:
     """Return images of another size; bilinear, smoothed before they are made smaller.
 
     Parameters
@@ -45,7 +48,7 @@ class Pictures:
         Pixels a side.
     """
 
-    def __init__(self, images, size):
+    def __init__(self, images: Any, size: int) -> None:
         self.size = size
         if not isinstance(images, Stack | Subset):
             images = np.asanyarray(images)
@@ -57,7 +60,7 @@ class Pictures:
     def __len__(self):
         return len(self.images)
 
-    def batch(self, rows):
+    def batch(self, rows: Any) -> Any:
         """Return pictures in [0, 1], a float32 Tensor of shape (n_rows, 3, size, size)."""
         torch = need("torch", "deep")
         rows = np.asarray(rows)

@@ -1,8 +1,11 @@
 """Perturb the faces of a whole photo and leave every other pixel as it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import crop_matrix
@@ -14,7 +17,9 @@ MIN_FACE = 40
 FADE = 1 / 8
 
 
-def choose_faces(faces, face=None):
+def choose_faces(
+    faces: Sequence[Any], face: int | None = None
+) -> tuple[list[Any], dict[int, str]]:
     """Return which faces to protect, and which cannot be, with the reason.
 
     Parameters
@@ -71,12 +76,12 @@ class Place:
     matrix: np.ndarray
 
     @classmethod
-    def of(cls, landmarks):
+    def of(cls, landmarks: Any) -> Any:
         """Return the place of a face, at the size of :func:`crop_size`."""
         size = crop_size(landmarks)
         return cls(size, crop_matrix(landmarks, size))
 
-    def region(self, shape):
+    def region(self, shape: Any) -> tuple[Any, ...]:
         """Return the rows and columns of the photo around the crop, two slices, maybe empty."""
         last = self.size - 1
         corners = np.array([(0, 0, 1), (last, 0, 1), (0, last, 1), (last, last, 1)])
@@ -88,7 +93,7 @@ class Place:
             int(left), max(int(right), int(left))
         )
 
-    def to_photo(self, values, region):
+    def to_photo(self, values: Any, region: Any) -> Any:
         """Return values of the crop's pixels, float32, at the pixels of a region; 0 beyond."""
         cv2 = need("cv2", "faces")
         rows, columns = region
@@ -98,14 +103,14 @@ class Place:
         return cv2.warpAffine(values, moved, size, flags=how)
 
 
-def crop_size(landmarks):
+def crop_size(landmarks: Any) -> Any:
     """Return the smallest of :data:`CROP_SIZES` that is at least the crop's size in the photo."""
     matrix = crop_matrix(landmarks, CROP_SIZES[-1])
     side = CROP_SIZES[-1] / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     return next((size for size in CROP_SIZES if size >= side), CROP_SIZES[-1])
 
 
-def fade(size):
+def fade(size: int) -> NDArray[np.float32]:
     """Return how much of the change each pixel of a crop gets.
 
     Parameters
@@ -125,7 +130,14 @@ def fade(size):
     return np.outer(edge, edge).astype(np.float32)
 
 
-def add_change(photo, change, place, others=(), *, white=255):
+def add_change(
+    photo: NDArray[np.uint8],
+    change: NDArray[np.float32],
+    place: Place,
+    others: Sequence[Place] = (),
+    *,
+    white: int = 255,
+) -> tuple[float, float]:
     """Add a crop's change to the photo it was cut from, faded and rounded, in place.
 
     Parameters

@@ -116,17 +116,17 @@ class PrivacyNetPerturber(Perturber):
     def __init__(
         self,
         *,
-        size=128,
-        width=64,
-        residual=False,
-        attribute_weight=4.0,
-        matching_weight=4.0,
-        reconstruction_weight=4.0,
-        n_critic=5,
-        labeller="own",
-        strength=1.0,
-        seed=0,
-    ):
+        size: int = 128,
+        width: int = 64,
+        residual: bool = False,
+        attribute_weight: float = 4.0,
+        matching_weight: float = 4.0,
+        reconstruction_weight: float = 4.0,
+        n_critic: int = 5,
+        labeller: str = "own",
+        strength: float = 1.0,
+        seed: int = 0,
+    ) -> None:
         self.size = size
         self.width = width
         self.residual = residual

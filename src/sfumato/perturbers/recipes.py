@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sfumato._constraints import POSITIVE, POSITIVE_INT, Instance, Interval, check_values
 
@@ -51,6 +51,6 @@ class PerturberRecipe:
         check_values(type(self), vars(self))
 
     @property
-    def round_iterations(self):
+    def round_iterations(self) -> Any:
         """Batches of one round."""
         return -(-self.n_iterations // self.n_rounds)

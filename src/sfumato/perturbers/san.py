@@ -1,9 +1,9 @@
 """Semi-adversarial networks: an autoencoder that hides gender and keeps the face matchable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -113,15 +113,15 @@ class SanPerturber(Perturber):
     def __init__(
         self,
         *,
-        size=224,
-        widths=(8, 12, 256, 128),
-        classifier_widths=(32, 64, 128, 256, 256, 512),
-        pixel_weight=1.0,
-        matching_weight=8.0,
-        pretraining=0.1,
-        matching_from=0.25,
-        seed=0,
-    ):
+        size: int = 224,
+        widths: Sequence[Any] = (8, 12, 256, 128),
+        classifier_widths: Sequence[int] = (32, 64, 128, 256, 256, 512),
+        pixel_weight: float = 1.0,
+        matching_weight: float = 8.0,
+        pretraining: float = 0.1,
+        matching_from: float = 0.25,
+        seed: int = 0,
+    ) -> None:
         self.size = size
         self.widths = widths
         self.classifier_widths = classifier_widths
@@ -139,7 +139,7 @@ class SanPerturber(Perturber):
         matcher: Callable | None = None,
         classifier: Callable | None = None,
         recipe: PerturberRecipe | None = None,
-        folder: str | Path | None = None,
+        folder: Path | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Learn from faces with their gender.
@@ -181,7 +181,7 @@ class SanPerturber(Perturber):
 
         recipe = recipe or released_recipe(len(codes))
         faces = SanFaces.of(pictures, codes, np.zeros_like(codes))
-        where = {"folder": folder, "progress": progress}
+        where: dict[str, Any] = {"folder": folder, "progress": progress}
         if classifier is None:
             net, reader = fit_pair(self, faces, matcher, recipe, **where)
         else:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato._constraints import POSITIVE, POSITIVE_INT, StrOptions, check_parameters
 from sfumato._fitted import COUNT, Array, Arrays, Value
@@ -112,15 +113,15 @@ class SanEnsemble(Perturber):
     def __init__(
         self,
         *,
-        size=224,
-        n_sans=5,
-        selection="random",
-        temperature=0.1,
-        share=0.25,
-        n_copies=4,
-        san=None,
-        seed=0,
-    ):
+        size: int = 224,
+        n_sans: int = 5,
+        selection: str = "random",
+        temperature: float = 0.1,
+        share: float = 0.25,
+        n_copies: int = 4,
+        san: dict[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
         self.size = size
         self.n_sans = n_sans
         self.selection = selection
@@ -236,7 +237,7 @@ class SanEnsemble(Perturber):
         return [net for net, _ in both], [c for _, c in both], reader
 
 
-def confidence(probabilities, then):
+def confidence(probabilities: NDArray[Any], then: NDArray[Any]) -> NDArray[Any]:
     """Return how sure classifiers are of the class to be shown, in [0, 1].
 
     Parameters
@@ -254,7 +255,7 @@ def confidence(probabilities, then):
     return each[np.arange(len(then)), then]
 
 
-def gibbs(confidences, temperature):
+def gibbs(confidences: NDArray[Any], temperature: float) -> Any:
     """Return ``exp(confidence / temperature)``, each row divided by its largest.
 
     Parameters
@@ -266,7 +267,7 @@ def gibbs(confidences, temperature):
     return np.exp((confidences - confidences.max(axis=1, keepdims=True)) / temperature)
 
 
-def drawn(weights, u):
+def drawn(weights: NDArray[Any], u: NDArray[Any]) -> NDArray[Any]:
     """Return for each row the number of a column, drawn in proportion to the weights.
 
     Parameters

@@ -1,15 +1,21 @@
 """Training of a domain-adaptation classifier in torch."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from sfumato.nets.dense import dense_arrays
 from sfumato.nets.heads import AttributeHead
+from sfumato.outcomes import Progress
 from sfumato.training.loop import make_fabric, run_epochs
 
 
-def train_head(reader, X, codes, progress=None):
+def train_head(
+    reader: Any, X: NDArray[Any], codes: NDArray[np.int64], progress: Progress | None = None
+) -> dict[str, NDArray[Any]]:
     """Return the trained layers of f_k and of its softmax as arrays.
 
     Parameters

@@ -1,6 +1,9 @@
 """Ages as ranks: any first age, gaps allowed."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 
@@ -22,22 +25,22 @@ class Ranks:
     np.int64(22)
     """
 
-    def __init__(self, ages_years):
+    def __init__(self, ages_years: ArrayLike) -> None:
         self.ages_years = np.asarray(ages_years, dtype=np.int64)
         if self.ages_years.ndim != 1 or len(self.ages_years) < 2:
-            raise InputError(f"ages_years needs at least 2 ages, got {ages_years}.")
+            raise InputError(f"ages_years needs at least 2 ages, got {self.ages_years.tolist()}.")
         if not (np.diff(self.ages_years) > 0).all():
             raise InputError("ages_years must rise, each age once; sort them and drop repeats.")
 
     @classmethod
-    def seen(cls, ages_years):
+    def seen(cls, ages_years: Any) -> Any:
         """Return the ranks of the ages that occur."""
         return cls(np.unique(ages_years))
 
     def __len__(self):
         return len(self.ages_years)
 
-    def of(self, ages_years):
+    def of(self, ages_years: Any) -> Any:
         """Return the rank of each age, int64 of shape (n_samples,).
 
         Raises
@@ -55,7 +58,7 @@ class Ranks:
             )
         return places
 
-    def importance(self, ranks):
+    def importance(self, ranks: ArrayLike) -> NDArray[np.float32]:
         """Return CORAL's task importance weights ([1]_, Eq. 7).
 
         ``lambda_k = sqrt(m_k) / max_i sqrt(m_i)`` with ``m_k = max(S_k, n - S_k)``, ``S_k`` being

@@ -1,9 +1,12 @@
 """One step of a reader's training: the losses of a batch, and the update of the weights."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -24,7 +27,7 @@ class Guided(nn.Module):
         NaN in rows where it is not known.
     """
 
-    def __init__(self, net, guide):
+    def __init__(self, net: Any, guide: NDArray[Any] | None) -> None:
         super().__init__()
         self.net, self.layer = net, None
         if guide is not None:
@@ -34,12 +37,12 @@ class Guided(nn.Module):
             # Not a buffer: it is not saved.
             self._guide = [torch.from_numpy(scaled.astype(np.float32))]
 
-    def forward(self, x):
+    def forward(self, x: Any) -> tuple[Any, ...]:
         """Return the logits by task, and what the layer tells, or None."""
         features = self.net.trunk(x)
         return self.net.read(features), None if self.layer is None else self.layer(features)
 
-    def error(self, told, rows):
+    def error(self, told: Any, rows: Any) -> Any:
         """Return the mean squared error over the rows whose guide is known."""
         wanted = self._guide[0][torch.from_numpy(rows)].to(told.device)
         known = ~wanted.isnan().any(dim=1)
@@ -63,13 +66,22 @@ class Step:
         The highest.
     """
 
-    def __init__(self, fabric, guided, wrapped, optimizer, train, losses, learning_rate):
+    def __init__(
+        self,
+        fabric: Any,
+        guided: Guided,
+        wrapped: Any,
+        optimizer: Any,
+        train: Any,
+        losses: dict[str, Callable[..., Any]],
+        learning_rate: float,
+    ) -> None:
         self.fabric, self.guided, self.wrapped = fabric, guided, wrapped
         self.optimizer, self.learning_rate = optimizer, learning_rate
         self.train, self.losses = train, losses
         self.targets = {name: torch.from_numpy(codes) for name, codes in train.codes.items()}
 
-    def __call__(self, rows, at):
+    def __call__(self, rows: Any, at: Any) -> dict[str, Any]:
         """Return the loss of the whole batch."""
         self.wrapped.train()
         for group in self.optimizer.param_groups:
@@ -93,7 +105,8 @@ class Step:
         """Return each task's loss, and the logits of those that no row has a label of."""
         own = own_part(rows, self.fabric)
         logits, told = self.wrapped(self.fabric.to_device(self.train.inputs(own, True)))
-        found, idle = {}, {}
+        found: dict[Any, Any] = {}
+        idle: dict[str, Any] = {}
         for name, loss in self.losses.items():
             codes = self.fabric.to_device(self.targets[name][torch.from_numpy(rows)])
             known, z = codes != MISSING, of_batch(logits[name], len(rows), self.fabric)
@@ -107,7 +120,7 @@ class Step:
         return found, idle
 
 
-def rate(at):
+def rate(at: Any) -> Any:
     """Return the factor of the learning rate at a share of the training done."""
     warm = 0.05
     return (at + 1e-3) / warm if at < warm else 0.5 + 0.5 * math.cos(math.pi * at)

@@ -1,15 +1,26 @@
 """Training of a reader on templates in torch."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
 from sfumato.nets.multitask import TemplateTrunk
+from sfumato.outcomes import Progress
 from sfumato.readers._training import Rows, train_reader
 from sfumato.readers.recipes import ReaderRecipe
 
 
-def train_templates(reader, X, tasks, labels, validation, progress=None):
+def train_templates(
+    reader: Any,
+    X: NDArray[np.float32],
+    tasks: list[Any],
+    labels: dict[str, ArrayLike],
+    validation: NDArray[np.bool_],
+    progress: Progress | None = None,
+) -> tuple[Any, ...]:
     """Return the trained network as arrays, the calibrated tasks and the history.
 
     Parameters

@@ -4,15 +4,18 @@ import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from sfumato.errors import InputError
 from sfumato.losses.ordinal import ce_loss, coral_loss, corn_loss, or_loss
 from sfumato.metrics.calibration import best_temperature
 from sfumato.nets.multitask import MultiTaskNet
+from sfumato.outcomes import Progress
 from sfumato.readers._ranks import Ranks
 from sfumato.readers._step import Guided, Step
 from sfumato.readers.tasks import MISSING, ClassTask, reading_of
@@ -53,7 +56,7 @@ class Rows:
         return len(next(iter(self.codes.values())))
 
 
-def outputs(tasks):
+def outputs(tasks: Any) -> dict[str, Any]:
     """Return kind and number of outputs of each task, for a MultiTaskNet."""
     return {
         task.name: ("ce", len(task.classes))
@@ -63,7 +66,16 @@ def outputs(tasks):
     }
 
 
-def train_reader(trunk, tasks, train, validation, recipe, *, folder=None, progress=None):
+def train_reader(
+    trunk: Any,
+    tasks: list[Any],
+    train: Rows,
+    validation: Rows,
+    recipe: Any,
+    *,
+    folder: Any = None,
+    progress: Progress | None = None,
+) -> Any:
     """Train a trunk and a last layer for each task.
 
     Parameters
@@ -125,7 +137,7 @@ def _train(fabric, guided, tasks, train, validation, recipe, folder, progress):
     )  # fmt: skip
 
 
-def start_at_frequencies(layer, task, codes):
+def start_at_frequencies(layer: Any, task: Any, codes: NDArray[Any]) -> None:
     """Set an age layer's biases so that it starts by telling how frequent the ages are.
 
     With some hundred levels the biases would otherwise be on their way for most of a training.
@@ -153,7 +165,7 @@ def start_at_frequencies(layer, task, codes):
         layer.bias.copy_(torch.from_numpy(bias))
 
 
-def logits_of(net, rows, fabric=None):
+def logits_of(net: Any, rows: Any, fabric: Any = None) -> dict[str, Any]:
     """Return the logits of all rows by task, float32 arrays; the net is put into eval mode."""
     net.eval()
     parts: dict = {}
@@ -167,7 +179,7 @@ def logits_of(net, rows, fabric=None):
     return {name: np.concatenate(logits) for name, logits in parts.items()}
 
 
-def task_weight(codes, batch_size):
+def task_weight(codes: NDArray[Any], batch_size: int) -> float:
     """Return how much an attribute's loss counts: less where a batch has few labels of it.
 
     Parameters

@@ -5,8 +5,10 @@ here; that is what an audit is for.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import Cropper, crop_face
@@ -58,14 +60,22 @@ class FaceCheck:
         By "name / version" of an encoder; default :data:`THRESHOLDS`.
     """
 
-    def __init__(self, encoder="dlib", *, readers=None, thresholds=None):
+    def __init__(
+        self,
+        encoder: str = "dlib",
+        *,
+        readers: dict[str, Any] | None = None,
+        thresholds: dict[str, Threshold] | None = None,
+    ) -> None:
         self.encoder, self.readers, self.thresholds = encoder, readers, thresholds
-        self._loaded = None
+        self._loaded: Any = None
 
     def __reduce__(self):
         return _rebuilt, (self.encoder, self.readers, self.thresholds)
 
-    def compare(self, before, after, face):
+    def compare(
+        self, before: NDArray[np.uint8], after: NDArray[np.uint8], face: Any
+    ) -> dict[str, Any]:
         """Return what machines say of a face before and after a change of its photo.
 
         Parameters
@@ -101,7 +111,7 @@ class FaceCheck:
         }
         return {"readings": readings, "match": match} | _difference(before, after, face)
 
-    def load(self):
+    def load(self) -> Any:
         """Load readers and encoder, once; return them and the threshold.
 
         Raises

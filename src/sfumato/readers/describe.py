@@ -1,5 +1,7 @@
 """What readers say of located faces, as JSON and as rows of a table."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -18,15 +20,15 @@ LAWFUL = (
 class Located:
     """An encoder, or a cropper, whose embeddings go with the face's box and score."""
 
-    def __init__(self, encoder):
+    def __init__(self, encoder: Any) -> None:
         self.input = encoder
 
-    def encode(self, image, face):
+    def encode(self, image: Any, face: Any) -> Any:
         """Return the embedding or the pixels, the box and the score in one row of float64."""
         return np.concatenate([self.input.encode(image, face).ravel(), face.box, [face.score]])
 
 
-def input_of(reader, encoder):
+def input_of(reader: Any, encoder: Any) -> Any:
     """Return what makes the reader's input of a face: an encoder, or a cropper."""
     if reader.kind == "pixels":
         return Cropper(**reader.crops)
@@ -38,7 +40,7 @@ def input_of(reader, encoder):
     return encoder
 
 
-def faces_of(photos, reader):
+def faces_of(photos: list[Any], reader: Any) -> list[dict[str, Any]]:
     """Return the JSON form of the faces of some photos, read at once.
 
     Parameters
@@ -75,7 +77,7 @@ def faces_of(photos, reader):
     ]
 
 
-def plain_reading(reading):
+def plain_reading(reading: Any) -> list[Any]:
     """Return a reading's JSON form, one dict a face.
 
     As :class:`sfumato.jobs.describe.Description` has them.
@@ -92,7 +94,7 @@ def plain_reading(reading):
     ]
 
 
-def row_schema(reader):
+def row_schema(reader: Any) -> Any:
     """Return the Arrow schema of a reader's rows, but for the face's number."""
     fields = [("image_id", pa.string()), *((name, pa.float32()) for name in (*BOX, "score"))]
     for task in reader.tasks if reader.kind == "pixels" else reader.tasks_:
@@ -103,7 +105,7 @@ def row_schema(reader):
     return pa.schema(fields)
 
 
-def flat_face(face):
+def flat_face(face: Any) -> Any:
     """Return a face's row for a table."""
     row: dict = {}
     for name, value in face.items():

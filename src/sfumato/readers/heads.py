@@ -1,8 +1,9 @@
 """Readers of an attribute on frozen templates: the classifiers f_k of the papers' Fig. 1 and 2."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
@@ -12,6 +13,7 @@ from sfumato._constraints import POSITIVE, POSITIVE_INT, SEED, check_parameters
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 from sfumato.nets.dense import dense_forward
+from sfumato.outcomes import Progress
 from sfumato.validation import need
 
 
@@ -65,14 +67,22 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
         "seed": SEED,
     }
 
-    def __init__(self, *, n_units=1024, n_epochs=150, learning_rate=1e-3, batch_size=128, seed=0):
+    def __init__(
+        self,
+        *,
+        n_units: int = 1024,
+        n_epochs: int = 150,
+        learning_rate: float = 1e-3,
+        batch_size: int = 128,
+        seed: int = 0,
+    ) -> None:
         self.n_units = n_units
         self.n_epochs = n_epochs
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.seed = seed
 
-    def fit(self, X, y, *, progress=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, progress: Progress | None = None) -> Any:
         """Train both layers; needs the extra ``deep``.
 
         Parameters
@@ -99,18 +109,18 @@ class DomainAdaptationClassifier(ClassifierMixin, TransformerMixin, BaseEstimato
         self.network_ = train_head(self, unit_rows(X), codes, progress)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Any:
         """Return f_k(x), shape (n_samples, n_units), not negative."""
         X = self._rows(X)
         hidden = {name: self.network_[name] for name in ("weight_0", "bias_0")}
         return dense_forward(hidden, X, activate_last=True)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> Any:
         """Return the probabilities of ``classes_``, shape (n_samples, n_classes)."""
         X = self._rows(X)
         return softmax(dense_forward(self.network_, X), axis=1)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Any:
         """Return the most probable class of each row, shape (n_samples,)."""
         number = self.predict_proba(X).argmax(axis=1)
         return self.classes_[number]

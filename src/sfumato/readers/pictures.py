@@ -1,6 +1,7 @@
 """A photo with what was read of its faces drawn on it."""
 
 from pathlib import Path
+from typing import Any
 
 from sfumato.errors import InputError
 from sfumato.faces.photos import read_photo
@@ -11,13 +12,13 @@ COLOUR, BACK = (255, 255, 255), (20, 120, 138)
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def check_output(paths, source, *, replace=False):
+def check_output(paths: Any, source: str | Path, *, replace: bool = False) -> None:
     """Refuse to write over the source, and over another file unless ``replace``."""
     for path in filter(None, paths):
         check_free(path, overwrite=replace, inputs=[source])
 
 
-def annotate(photo, faces, path):
+def annotate(photo: Path, faces: list[dict[str, Any]], path: Path) -> None:
     """Write a photo with a box around each face and what was read of it.
 
     Parameters

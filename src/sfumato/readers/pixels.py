@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sfumato.errors import InputError
@@ -37,7 +38,9 @@ class PixelTrunk(nn.Module):
     seed : int, default=0
     """
 
-    def __init__(self, architecture, *, augmentation="none", seed=0):
+    def __init__(
+        self, architecture: Architecture, *, augmentation: str = "none", seed: int = 0
+    ) -> None:
         super().__init__()
         check_choice(augmentation, AUGMENTATIONS, "augmentation")
         self.architecture = architecture
@@ -53,7 +56,7 @@ class PixelTrunk(nn.Module):
         # Not a child: it has no weights and is not saved.
         self._augment = [make_augmentation(augmentation, architecture)]
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:
         """Return features of shape (n_images, dimension).
 
         Parameters
@@ -85,7 +88,7 @@ def _fast_layout(net):
     return torch.contiguous_format if narrow else torch.channels_last
 
 
-def make_augmentation(name, architecture):
+def make_augmentation(name: str, architecture: Any) -> Any:
     """Return a function from images in [0, 1] to altered ones; draws from torch's generator."""
     if name == "none":
         return _as_they_are
@@ -125,30 +128,32 @@ class PixelReader:
     sha256: str | None = None  # Of the file that it was read from.
     checked: bool = True  # Whether that file had a checksum.
 
-    def __init__(self, net, tasks, about=None):
+    def __init__(
+        self, net: MultiTaskNet, tasks: list[Any], about: dict[str, Any] | None = None
+    ) -> None:
         self.net, self.tasks, self.about = net.eval(), tasks, about or {}
 
     @property
-    def crops(self):
+    def crops(self) -> Any:
         """``size`` and ``zoom`` of :func:`sfumato.faces.crops.crop_face`."""
         default = {"size": self.net.trunk.architecture.size, "zoom": ZOOM}
         return default | self.about.get("crops", {})
 
-    def to_state(self):
+    def to_state(self) -> tuple[Any, ...]:
         """Return parameters, plain state and arrays, all that a file of the reader holds."""
         arrays = {name: t.detach().cpu().numpy() for name, t in self.net.state_dict().items()}
         tasks = [task_to_dict(task) for task in self.tasks]
         return asdict(self.net.trunk.architecture), {"tasks": tasks}, arrays
 
     @classmethod
-    def from_state(cls, parameters, state, arrays):
+    def from_state(cls, parameters: Any, state: Any, arrays: Any) -> Any:
         """Return the reader of :meth:`to_state`."""
         tasks = [task_from_dict(task) for task in state["tasks"]]
         net = empty_net(Architecture(**parameters), tasks)
         net.load_state_dict({name: torch.from_numpy(values) for name, values in arrays.items()})
         return cls(net, tasks)
 
-    def read(self, images):
+    def read(self, images: Any) -> dict[str, Any]:
         """Return what the faces show, read off each one and its mirror image.
 
         Parameters
@@ -249,7 +254,7 @@ def _start_trunk(architecture, augmentation, seed, start):
     return trunk
 
 
-def empty_net(architecture, tasks):
+def empty_net(architecture: Any, tasks: Any) -> MultiTaskNet:
     """Return an untrained network for tasks, to be filled with weights."""
     return MultiTaskNet(PixelTrunk(architecture), outputs(tasks))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sfumato._constraints import (
     NOT_NEGATIVE,
@@ -109,7 +109,7 @@ class ReaderRecipe:
     def __post_init__(self):
         check_values(type(self), vars(self))
 
-    def settings(self):
+    def settings(self) -> Any:
         """Return what decides what is trained, as checkpoints hold it."""
         found = dict(vars(self))
         if self.devices == 1:

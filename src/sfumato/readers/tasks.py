@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfumato.errors import InputError
 from sfumato.metrics.ordinal import (
@@ -37,14 +38,14 @@ class ClassTask:
     temperature: float = 1.0
 
     @classmethod
-    def of(cls, name, labels):
+    def of(cls, name: str, labels: Any) -> Any:
         """Return the task whose classes are those that occur."""
         known = sorted({str(value) for value in labels if not _is_missing(value)})
         if len(known) < 2:
             raise InputError(f"{name} needs at least 2 classes, got {', '.join(known) or 'none'}.")
         return cls(name, tuple(known))
 
-    def codes(self, labels):
+    def codes(self, labels: Any) -> Any:
         """Return class numbers, -1 where there is no label; int64 of shape (n_samples,)."""
         number = {value: n for n, value in enumerate(self.classes)}
         found = np.full(len(labels), MISSING)
@@ -86,12 +87,12 @@ class AgeTask:
         check_choice(self.model, AGE_MODELS, "model of the age")
 
     @classmethod
-    def of(cls, name, labels, **options):
+    def of(cls, name: str, labels: Any, **options: Any) -> Any:
         """Return the task whose ages are those that occur."""
         ages = {int(value) for value in labels if not _is_missing(value)}
         return cls(name, tuple(Ranks(sorted(ages)).ages_years.tolist()), **options)
 
-    def codes(self, labels):
+    def codes(self, labels: Any) -> Any:
         """Return ranks, -1 where there is no age; an age between two takes the nearer one.
 
         Beyond the first or the last it takes that.
@@ -104,19 +105,19 @@ class AgeTask:
         return found
 
 
-def make_task(name, labels, age_model="coral", weighted=False):
+def make_task(name: str, labels: Any, age_model: str = "coral", weighted: bool = False) -> Any:
     """Return the task for an attribute: an age if its name ends in ``_years``."""
     if name.endswith("_years"):
         return AgeTask.of(name, labels, model=age_model, weighted=weighted)
     return ClassTask.of(name, labels)
 
 
-def task_to_dict(task):
+def task_to_dict(task: Any) -> dict[str, Any]:
     """Return a task's JSON form."""
     return {"kind": "classes" if isinstance(task, ClassTask) else "age", **asdict(task)}
 
 
-def task_from_dict(found):
+def task_from_dict(found: Any) -> Any:
     """Return the task of :func:`task_to_dict`'s form."""
     found = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
     kind = found.pop("kind")
@@ -141,7 +142,7 @@ class Reading:
     levels: np.ndarray | None = field(default=None)
 
     @property
-    def label(self):
+    def label(self) -> Any:
         """The most probable class, or the age in years; shape (n_faces,)."""
         if self.levels is None:
             return np.array(self.task.classes)[self.probabilities.argmax(axis=1)]
@@ -151,14 +152,14 @@ class Reading:
         return ages[predicted_rank(self.levels)]
 
     @property
-    def confidence(self):
+    def confidence(self) -> Any:
         """The probability of the label, shape (n_faces,); of an age, that within 5 years."""
         if self.levels is None:
             return self.probabilities.max(axis=1)
         near = np.abs(np.array(self.task.ages_years) - self.label[:, None]) <= 5
         return (self.probabilities * near).sum(axis=1).clip(0, 1)
 
-    def interval(self, share=0.9):
+    def interval(self, share: float = 0.9) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the ages between which the face is with this probability.
 
         Returns
@@ -173,7 +174,7 @@ class Reading:
         return ages[low], ages[high]
 
 
-def reading_of(task, logits):
+def reading_of(task: Any, logits: Any) -> Reading:
     """Return the reading of a network's logits, an array."""
     if isinstance(task, ClassTask):
         scaled = logits / task.temperature

@@ -2,9 +2,10 @@
 
 import math
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -21,6 +22,7 @@ from sfumato._fitted import Array, check_arrays, construct
 from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
 from sfumato.nets.dense import dense_forward
+from sfumato.outcomes import Progress
 from sfumato.readers.tasks import (
     AgeTask,
     make_task,
@@ -85,16 +87,16 @@ class TemplateReader(BaseEstimator):
     def __init__(
         self,
         *,
-        n_units=256,
-        n_layers=2,
-        age_model="coral",
-        n_epochs=30,
-        batch_size=256,
-        learning_rate=1e-3,
-        dropout=0.2,
-        balance=0.5,
-        seed=0,
-    ):
+        n_units: int = 256,
+        n_layers: int = 2,
+        age_model: str = "coral",
+        n_epochs: int = 30,
+        batch_size: int = 256,
+        learning_rate: float = 1e-3,
+        dropout: float = 0.2,
+        balance: float = 0.5,
+        seed: int = 0,
+    ) -> None:
         self.n_units = n_units
         self.n_layers = n_layers
         self.age_model = age_model
@@ -105,7 +107,15 @@ class TemplateReader(BaseEstimator):
         self.balance = balance
         self.seed = seed
 
-    def fit(self, X, labels, *, identity=None, validation=None, progress=None):
+    def fit(
+        self,
+        X: Any,
+        labels: dict[str, Any],
+        *,
+        identity: Any | None = None,
+        validation: Any | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
         """Train; needs the extra ``deep``.
 
         Parameters
@@ -154,7 +164,7 @@ class TemplateReader(BaseEstimator):
         )
         return self
 
-    def read(self, X):
+    def read(self, X: ArrayLike) -> dict[str, Any]:
         """Return what the templates say of each attribute.
 
         Parameters
@@ -174,14 +184,14 @@ class TemplateReader(BaseEstimator):
             features = dense_forward(hidden, features, activate_last=True)
         return {task.name: reading_of(task, self._logits(task, features)) for task in self.tasks_}
 
-    def to_state(self):
+    def to_state(self) -> tuple[Any, ...]:
         """Return parameters, plain state and arrays, all that a file of the reader holds."""
         check_is_fitted(self)
         tasks = [task_to_dict(task) for task in self.tasks_]
         return self.get_params(), {"tasks": tasks}, self.network_
 
     @classmethod
-    def from_state(cls, parameters, state, arrays):
+    def from_state(cls, parameters: Any, state: Any, arrays: Any) -> Any:
         """Return the reader of :meth:`to_state`.
 
         Raises

@@ -70,7 +70,7 @@ class Settings:
     hosts: tuple[str, ...] = LOOPBACK
 
 
-def make_app(settings=None):
+def make_app(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application.
 
     Parameters
@@ -132,7 +132,7 @@ async def _warm_up(app, pool):
 class Metrics:
     """For Prometheus: requests by route and status, seconds, and what is under way."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "sfumato_requests", "Requests.", ["route", "status"], registry=self.registry

@@ -5,7 +5,9 @@ outlives, and a lock that a process waits for holds up no other request's answer
 """
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from sfumato.gallery import Gallery, ProtectedTemplates
 from sfumato.service import work
 
 
-def names_of(folders):
+def names_of(folders: Iterable[str | Path]) -> Any:
     """Return galleries' folders by the names under which they are served.
 
     Parameters
@@ -40,14 +42,14 @@ def names_of(folders):
     return found
 
 
-def made_by(info):
+def made_by(info: Any) -> Any:
     """Return what made templates, as a request says it."""
     erasers = [f"{step['method']}:{step['fingerprint']}" for step in info.transformations]
     about = {"encoder": info.encoder, "encoder_version": info.encoder_version}
     return about | {"erasers": erasers, "metric": info.metric}
 
 
-def summary(name):
+def summary(name: str) -> Any:
     """Return what a gallery holds, and what its templates must have been made by."""
     gallery = _gallery(name)
     found = gallery.summary()
@@ -56,13 +58,13 @@ def summary(name):
     return about | {"dimension": gallery.info.dimension} | {key: found[key] for key in told}
 
 
-def people(name, first, n_most):
+def people(name: str, first: Any, n_most: Any) -> dict[str, Any]:
     """Return some of the people by name, and how many there are."""
     found = _gallery(name).list()
     return {"n_people": len(found), "people": found[first : first + n_most]}
 
 
-def enrol(name, items, maker):
+def enrol(name: str, items: Any, maker: Any) -> Any:
     """Add templates; see :meth:`sfumato.gallery.Gallery.enrol`."""
     gallery = _gallery(name)
     done = _call(name, gallery.enrol, _templates(name, gallery, items, maker))
@@ -71,26 +73,26 @@ def enrol(name, items, maker):
     return done.to_dict()
 
 
-def verify(name, items, maker, limit):
+def verify(name: str, items: Any, maker: Any, limit: Any) -> Any:
     """Compare templates with those whom they claim to be."""
     gallery = _gallery(name)
     found = _call(name, gallery.verify, _templates(name, gallery, items, maker), **limit)
     return _some(found, items)
 
 
-def identify(name, items, maker, limit, top):
+def identify(name: str, items: Any, maker: Any, limit: Any, top: Any) -> Any:
     """Say who templates are."""
     gallery = _gallery(name)
     given = _templates(name, gallery, items, maker)
     return _some(_call(name, gallery.identify, given, k=top, **limit), items)
 
 
-def delete(name, person):
+def delete(name: str, person: Any) -> Any:
     """Delete a person; see :meth:`sfumato.gallery.Gallery.delete`."""
     return _call(name, _gallery(name).delete, person)
 
 
-def export(name, max_bytes):
+def export(name: str, max_bytes: Any) -> Any:
     """Return all templates as the bytes of a face table."""
     gallery, content = _gallery(name), io.BytesIO()
     n_bytes = 4 * gallery.info.dimension * gallery.summary()["n_templates"]

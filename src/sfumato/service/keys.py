@@ -12,6 +12,7 @@ import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
@@ -34,7 +35,7 @@ class Key:
     scopes: tuple[str, ...]
     created: str
 
-    def allows(self, scope):
+    def allows(self, scope: Any) -> Any:
         """Tell whether the key opens what needs this scope."""
         return scope in self.scopes
 
@@ -47,10 +48,10 @@ class KeyFile:
     path : str or Path
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def read(self):
+    def read(self) -> list[Any]:
         """Return the keys, a list of Key."""
         try:
             entries = json.loads(self.path.read_text())
@@ -60,7 +61,7 @@ class KeyFile:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{self.path}: not a file of keys ({error}).") from error
 
-    def create(self, name, scopes):
+    def create(self, name: str, scopes: Any) -> Any:
         """Add a key and return it, the only time that it can be seen.
 
         Raises
@@ -81,7 +82,7 @@ class KeyFile:
         self._write([*keys, Key(name, digest_of(secret), tuple(scopes), now)])
         return secret
 
-    def delete(self, name):
+    def delete(self, name: str) -> None:
         """Remove a key.
 
         Raises
@@ -101,12 +102,12 @@ class KeyFile:
         os.chmod(self.path, 0o600)
 
 
-def digest_of(secret):
+def digest_of(secret: Any) -> Any:
     """Return the hexadecimal SHA-256 of a key."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def find_key(keys, secret):
+def find_key(keys: Any, secret: Any) -> Any:
     """Return the key that a secret is, or None; takes the same time whichever it is."""
     digest, found = digest_of(secret), None
     for key in keys:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sfumato.errors import SfumatoError
 
@@ -40,12 +42,12 @@ class Limits:
 class Refused(SfumatoError):
     """A request beyond a limit, with the HTTP status and seconds to wait, if any."""
 
-    def __init__(self, status, message, wait=None):
+    def __init__(self, status: Any, message: str, wait: Any = None) -> None:
         super().__init__(message)
         self.status, self.wait = status, wait
 
 
-async def read_body(request, max_bytes, seconds):
+async def read_body(request: Any, max_bytes: Any, seconds: Any) -> Any:
     """Return a request's body, which never touches the disk.
 
     Raises
@@ -87,11 +89,11 @@ class Rate:
 
     MOST_CALLERS = 10_000
 
-    def __init__(self, a_minute, clock=time.monotonic):
+    def __init__(self, a_minute: int, clock: Callable[..., Any] = time.monotonic) -> None:
         self._a_minute, self._clock = a_minute, clock
         self._left: dict[str, tuple[float, float]] = {}
 
-    def take(self, caller):
+    def take(self, caller: Any) -> None:
         """Count a request.
 
         Raises

@@ -1,11 +1,13 @@
 """Start the service and end it well."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from sfumato.validation import need
 
 
-def run(settings, host, port, *, say):
+def run(settings: Any, host: str, port: int, *, say: Callable[..., Any]) -> None:
     """Serve until told to stop; requests that run then are finished.
 
     Parameters

@@ -23,6 +23,7 @@ from sfumato.metrics.scores import pair_scores
 from sfumato.models.files import bundled, load_model
 from sfumato.models.protector import protect_photo as protect_one
 from sfumato.models.tables import Protection
+from sfumato.outcomes import Progress
 from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.editing import Wish
 from sfumato.perturbers.verdict import count_verdicts, describe_verdict
@@ -63,7 +64,7 @@ class Models:
     max_pixels: int = 50_000_000
     max_faces: int = 50
 
-    def load(self):
+    def load(self) -> Any:
         """Return the models themselves, Loaded."""
         found = Loaded(
             self, make_detector(self.detector), make_encoder(self.encoder), FaceCheck(self.encoder)
@@ -95,7 +96,7 @@ _loaded: Loaded
 _progress: Any
 
 
-def load(models, progress):
+def load(models: Any, progress: Progress | None) -> None:
     """Load the models into this process; ``progress`` is the pool's array."""
     global _loaded, _progress
     _progress = progress
@@ -103,12 +104,12 @@ def load(models, progress):
     _loaded = models.load()
 
 
-def loaded():
+def loaded() -> Any:
     """Return this process's models, Loaded."""
     return _loaded
 
 
-def ready():
+def ready() -> dict[str, Any]:
     """Return what the models can do."""
     perturber, eraser = _loaded.perturber, _loaded.eraser
     return {
@@ -120,7 +121,7 @@ def ready():
     }
 
 
-def describe(photo, reader, largest):
+def describe(photo: Any, reader: Any, largest: Any) -> dict[str, Any]:
     """Return what the faces of a photo show; see :func:`sfumato.jobs.describe.describe`."""
     if reader not in _loaded.readers:
         _loaded.readers[reader] = load_model(reader, "reader")
@@ -134,7 +135,7 @@ def describe(photo, reader, largest):
     return {"note": LAWFUL, "faces": found}
 
 
-def embed(photo, largest):
+def embed(photo: Any, largest: Any) -> Any:
     """Return the faces' templates, protected if there is an eraser."""
     image, faces = _faces(photo)
     faces = faces[:1] if largest else faces
@@ -144,7 +145,7 @@ def embed(photo, largest):
     return _templates(X, named)
 
 
-def protect_templates(embeddings):
+def protect_templates(embeddings: Any) -> Any:
     """Return templates with the eraser's attributes taken out."""
     if _loaded.eraser is None:
         raise InputError("this service has no eraser; start it with --eraser MODEL.")
@@ -169,13 +170,13 @@ def _templates(X, named):
     }
 
 
-def largest_template(photo):
+def largest_template(photo: Any) -> Any:
     """Return the raw template of a photo's largest face."""
     image, faces = _faces(photo)
     return _loaded.encoder.encode(image, faces[0])
 
 
-def verify(first, second):
+def verify(first: Any, second: Any) -> dict[str, Any]:
     """Return whether the largest faces of two photos are one person's."""
     templates = [largest_template(photo) for photo in (first, second)]
     version = f"{_loaded.encoder.name} / {_loaded.encoder.version}"
@@ -191,7 +192,16 @@ def verify(first, second):
     }
 
 
-def protect_photo(photo, hide, keep, face, at_random, strength, ending, check):
+def protect_photo(
+    photo: Any,
+    hide: Any,
+    keep: Any,
+    face: Any,
+    at_random: Any,
+    strength: Any,
+    ending: Any,
+    check: Any,
+) -> dict[str, Any]:
     """Return a photo whose faces are perturbed, and what was done to each.
 
     Returns
@@ -224,7 +234,7 @@ def protect_photo(photo, hide, keep, face, at_random, strength, ending, check):
     return found
 
 
-def audit_bytes(table, attributes, protect, max_rows, slot):
+def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: Any) -> Any:
     """Audit a Parquet table given as bytes; return the verdicts and the report's page."""
 
     def progress(n_done, n_total, what):
@@ -267,7 +277,7 @@ def _write_protected(path, output):
 class InMemory:
     """Bytes as a file that other code opens by its path, and that no disk sees."""
 
-    def __init__(self, content=b""):
+    def __init__(self, content: Any = b"") -> None:
         if not hasattr(os, "memfd_create"):
             raise InputError("tables are kept in memory, which needs Linux.")
         self._file = os.fdopen(os.memfd_create("table"), "wb")
