@@ -163,3 +163,10 @@ def test_bare_photos_are_read(tmp_path, image, expected):
     pq.write_table(pa.table({"image_id": ["a", "b"], "image": image}), path)
     batch = next(FaceTable(path).batches())
     assert batch.column("image").to_pylist() == [expected, {"bytes": None, "path": None}]
+
+
+def test_long_decimal_names_keep_every_digit(tmp_path):
+    # A float has room for 53 bits: all four would be one person.
+    names = [Decimal(10**17 + k) for k in range(N)]
+    table = write(tmp_path / "t.parquet", {"identity": pa.array(names)})
+    assert table.column("identity").tolist() == [str(10**17 + k) for k in range(N)]

@@ -138,3 +138,18 @@ def test_sevens(value):
 def test_masked_values_are_missing():
     masked = np.ma.array([7, 8], mask=[False, True])
     assert as_text(masked).tolist() == ["7", None] and is_missing(masked).tolist() == [0, 1]
+
+
+def test_decimals_keep_every_digit():
+    # A float has room for 53 bits: the two would be one person.
+    names = [Decimal(10**17 + 1), Decimal(10**17 + 2), Decimal("7.00"), Decimal("0.5")]
+    assert as_text(names).tolist() == ["100000000000000001", "100000000000000002", "7", "0.5"]
+
+
+def test_groups_of_years_are_told_apart():
+    # A third of 1950 to 1999 lies below 1966.33, a third above 1982.67.
+    assert as_classes(np.arange(1950, 2000), n_groups=3)[[0, 25, 49]].tolist() == [
+        "<= 1966",
+        "1966 - 1983",
+        "> 1983",
+    ]

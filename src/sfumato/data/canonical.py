@@ -61,6 +61,11 @@ def text_column(column: pa.Array) -> pa.Array:
     InputError
         For values that are neither text, numbers nor booleans.
     """
+    coded = _storage_of(column)
+    if pa.types.is_decimal(coded.type):  # A float has no room for all digits.
+        coded = coded.dictionary_encode()
+        texts = as_text(coded.dictionary.to_pylist())
+        return pa.array(texts.tolist(), pa.string()).take(coded.indices)
     column = _plain(column)
     kind = column.type
     if pa.types.is_string(kind):
@@ -126,11 +131,14 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def _storage_of(column: pa.Array) -> pa.Array:
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
-    if isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_decode()
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    column = _storage_of(column)
     kind = _plain_type(column.type)
     return column if column.type == kind else column.cast(kind)
 

@@ -155,7 +155,9 @@ def as_classes(
     known, missing = _known_numbers(values), is_missing(values)
     if known.size < np.sum(~missing):
         raise InputError(f"{name} holds text in one place and continuous numbers in another.")
-    text = [f"{cut:.3g}" for cut in cuts]
+    # Three digits, or all before the point: years differ in the fourth.
+    digits = max(3, min(15, len(f"{np.abs(cuts).max():.0f}")))
+    text = [f"{cut:.{digits}g}" for cut in cuts]
     between = [f"{low} - {high}" for low, high in zip(text, text[1:], strict=False)]
     names = np.array([f"<= {text[0]}", *between, f"> {text[-1]}"], dtype=object)
     result = np.full(np.shape(values), None, dtype=object)
@@ -297,6 +299,8 @@ def _text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, numbers.Integral):
         return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return str(int(value))  # A float has no room for all digits.
     if isinstance(value, numbers.Real | Decimal):
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
