@@ -70,3 +70,9 @@ def test_what_a_stranger_meets_is_reported(gallery, table):
     assert found["false_matches_of_a_stranger"] == pytest.approx(0.36)
     assert found["threshold"]["fmr"] == 0.01 and found["threshold"]["n_impostor"] == 594
     assert gallery.identify(table(), threshold=0)["false_matches_of_a_stranger"] is None
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), float("-inf")])
+def test_a_threshold_that_is_no_number_is_refused(gallery, table, score):
+    with pytest.raises(InputError, match="threshold must be a finite score, got"):
+        gallery.identify(table(), threshold=score)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,8 @@ def threshold_of(path: Path, fmr: Any = None, score: Any = None) -> Any:
     if (fmr is None) == (score is None):
         raise InputError("give either fmr or threshold, one of them.")
     if fmr is None:
+        if not isfinite(score):
+            raise InputError(f"threshold must be a finite score, got {score}.")
         return Threshold(float(score))
     if not path.exists():
         raise InputError(
