@@ -13,6 +13,7 @@ from sfumato._constraints import (
     Optional,
     StrOptions,
     check_parameters,
+    check_values,
     declared_constraints,
 )
 from sfumato.errors import InputError
@@ -117,3 +118,14 @@ def test_a_subclass_inherits_and_replaces_rules():
         check_parameters(Base(share=5))
     with pytest.raises(InputError, match="Child: count must be"):
         check_parameters(Child(count=0))
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**70), 10**40])
+@pytest.mark.parametrize("rule", [COUNT, Interval(Real, -math.inf, math.inf, "both")])
+def test_an_integer_that_no_library_has_room_for_is_refused(rule, value):
+    class Method:
+        constraints = {"n": Optional(rule)}
+
+    with pytest.raises(InputError, match="Method: n must be"):
+        check_values(Method, {"n": value})
+    check_values(Method, {"n": 2**62})

@@ -215,10 +215,19 @@ def check_parameters(estimator: Any) -> None:
     check_values(type(estimator), estimator.get_params(deep=False))
 
 
+def _is_long(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) >= 2**63
+
+
 def check_values(cls: type, values: Mapping[str, Any]) -> None:
     """Raise InputError for the first value that breaks the rule of a class for its name."""
     constraints = declared_constraints(cls)
     for name, value in values.items():
-        if name in constraints and not constraints[name].accepts(value):
+        if name not in constraints:
+            continue
+        # A rule without an upper end accepts integers that no library has room for.
+        if _is_long(value) and constraints[name].accepts(2 * value):
+            raise InputError(f"{cls.__name__}: {name} must be below 2**63 in size, got {value}.")
+        if not constraints[name].accepts(value):
             rule = constraints[name].describe()
             raise InputError(f"{cls.__name__}: {name} must be {rule}, got {value!r}.")
