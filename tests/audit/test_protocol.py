@@ -269,3 +269,15 @@ def test_span_keeps_every_distance(rng):
     basis = span(X)
     assert basis.shape == (50, 4)
     np.testing.assert_allclose(X @ basis @ basis.T, X, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(4))
+def test_where_nothing_is_read_there_is_no_reduction(seed):
+    # Half of all resamples lie below chance: of their share of nothing no interval is known.
+    X, y, identity = planted("none", 150, seed=seed)
+    result = audit(X, y, identity=identity, protected=-X, attackers=FAST[:2], n_resamples=200)
+    if result.before.headline.ci95[0] <= result.chance:
+        assert result.reduction is None
+    else:
+        assert np.isfinite(result.reduction["ci95"]).all()

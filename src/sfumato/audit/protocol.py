@@ -248,14 +248,16 @@ def _describe_split(train, tested):
 
 
 def _reduction(before, after, judge, chance):
-    if after is None or before.headline.balanced_accuracy <= chance:
+    # Where chance lies in the interval nothing is read, and a share of nothing is noise.
+    if after is None or before.headline.ci95[0] <= chance:
         return None
     raw, erased = before.headline, after.headline
     values = (raw.balanced_accuracy, erased.balanced_accuracy)
-    resampled = judge.resampled(raw.correct), judge.resampled(erased.correct)
+    resampled = np.stack([judge.resampled(raw.correct), judge.resampled(erased.correct)])
+    read = resampled[:, resampled[0] > chance]
     return {
         "value": relative_reduction(*values, chance),
-        "ci95": list(percentile_interval(relative_reduction(*resampled, chance))),
+        "ci95": list(percentile_interval(relative_reduction(*read, chance))),
     }
 
 

@@ -66,7 +66,8 @@ class Audit:
     after : Leakage or None
         Attackers on the protected embeddings.
     reduction : dict or None
-        ``value`` and ``ci95`` of the relative reduction.
+        ``value`` and ``ci95`` of the relative reduction; None where chance lies in the
+        interval of the raw embeddings, so that nothing is there to reduce.
     matching : dict of str to Matching, or None
         Verification of the test people, see :func:`sfumato.audit.matching.match_all`.
     alarms : list of str
