@@ -281,3 +281,13 @@ def test_where_nothing_is_read_there_is_no_reduction(seed):
         assert result.reduction is None
     else:
         assert np.isfinite(result.reduction["ci95"]).all()
+
+
+def test_templates_that_are_all_the_same_are_not_matched():
+    X, y, identity = planted("linear", 150, seed=0)
+    same = np.tile(X[:1], (len(X), 1))
+    result = audit(
+        X, y, identity=identity, protected=same, attackers=FAST[:1], n_resamples=100, **EUCLIDEAN
+    )
+    assert result.matching is None
+    assert any("All protected templates are identical" in alarm for alarm in result.alarms)

@@ -226,3 +226,14 @@ def test_a_row_that_cannot_be_compared_is_named_with_its_file(tmp_path):
     write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(encoder="toy"))
     with pytest.raises(InputError, match=r"t.parquet, row 4: an embedding of zeros cannot be"):
         verify(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("noise", [0, 1e-9])
+def test_templates_that_are_all_the_same_are_refused(people, rng, noise):
+    # Their scores differ by rounding alone: EER was 0, TMR 1.
+    X, identity = people
+    same = np.tile(X[:1], (len(X), 1)) + noise * rng.normal(size=X.shape)
+    with pytest.raises(InputError, match="table: all 120 embeddings are the same"):
+        verify(same, identity=identity)
+    with pytest.raises(InputError, match="protected: all 120 embeddings are the same"):
+        verify(X, identity=identity, protected=same)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato.audit._duplicates import is_constant
 from sfumato.audit._structure import order_doubts
 from sfumato.audit.matching import OO, PP, match_all, match_pairs
 from sfumato.data.info import unknown_origin
@@ -14,6 +15,7 @@ from sfumato.data.selection import check_people
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import check_lengths
+from sfumato.validation import check_embeddings
 
 
 def verify(
@@ -82,6 +84,12 @@ def verify(
     if protected is not None:
         protected, own_metric = _protected(protected, table)
         protected_metric = protected_metric or own_metric
+    for rows, name in ((X, "table"), (protected, "protected")):
+        if rows is not None and is_constant(check_embeddings(rows, name)):
+            raise InputError(
+                f"{name}: all {len(rows)} embeddings are the same, so nobody can be told apart; "
+                "embed the photos again."
+            )
     options = {
         "metric": metric,
         "protected_metric": protected_metric,
