@@ -254,11 +254,11 @@ def _reduction(before, after, judge, chance):
         return None
     raw, erased = before.headline, after.headline
     values = (raw.balanced_accuracy, erased.balanced_accuracy)
-    resampled = np.stack([judge.resampled(raw.correct), judge.resampled(erased.correct)])
-    read = resampled[:, resampled[0] > chance]
+    resampled = judge.resampled(raw.correct), judge.resampled(erased.correct)
+    read = [accuracies[resampled[0] > chance] for accuracies in resampled]
     return {
         "value": relative_reduction(*values, chance),
-        "ci95": list(percentile_interval(relative_reduction(*read, chance))),
+        "ci95": list(percentile_interval(relative_reduction(read[0], read[1], chance))),
     }
 
 
