@@ -102,3 +102,10 @@ def test_a_sample_holds_all_rows_alike():
     assert sample.X.shape == (1000, 1)
     np.testing.assert_array_equal(sample.X[:, 0], sample.columns[0])
     assert abs(np.bincount(sample.columns[0]) - 125).max() < 45
+
+
+def test_a_map_that_makes_all_rows_one_is_refused():
+    # As many classes as rows: their means span all features, and LEACE removes them all.
+    X = np.random.default_rng(0).normal(size=(60, 16))
+    with pytest.raises(InputError, match="LeaceEraser leaves nothing: all rows become one"):
+        LeaceEraser().fit(X, [f"photo {n}" for n in range(60)])

@@ -140,3 +140,11 @@ def test_whole_numbers_are_classes_if_few_and_a_scale_if_many(rng):
     ages = np.arange(600) % 50
     erased = LeaceEraser().fit(X, ages)
     assert len(erased.coefficients_) == 1
+
+
+@pytest.mark.parametrize("age", [np.inf, -np.inf, 1e200])
+def test_parts_with_a_number_that_has_no_square_are_refused(rng, age):
+    X, ages = rng.normal(size=(30, 4)), rng.uniform(18, 80, 30)
+    ages[7] = age
+    with pytest.raises(InputError, match="age, row 7: must be at most 1e\\+15 in size"):
+        LeaceFitter(LeaceEraser(), {"age": True}).partial_fit(X, ages)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.labels import class_codes, is_continuous, is_missing
+from sfumato.erasers._rules import LARGEST
 from sfumato.errors import InputError
 
 
@@ -67,6 +68,18 @@ def check_length(values: Any, n_rows: int, name: str) -> None:
         raise InputError(f"{name} must have one entry a row, {n_rows}, got {n}.")
 
 
+def check_numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Return numbers on a scale as floats; InputError for one that has no square in float32."""
+    numbers = np.asarray(values, dtype=np.float64)
+    bad = np.flatnonzero(~(np.abs(numbers) <= LARGEST))
+    if bad.size:
+        raise InputError(
+            f"{name}, row {bad[0]}: must be at most {LARGEST:g} in size, got {numbers[bad[0]]:g}; "
+            "leave the row out or scale the numbers."
+        )
+    return numbers
+
+
 def cross(attributes: list[Attribute]) -> Attribute:
     """Return the one attribute whose classes are the combinations that occur.
 
@@ -95,10 +108,7 @@ def _read(values, name, continuous):
     missing = np.flatnonzero(is_missing(values))
     if missing.size:
         raise InputError(f"{name}, row {missing[0]}: the label is missing; leave the row out.")
-    numbers = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(numbers).all() or np.abs(numbers).max() > 1e15:
-        row = int(np.flatnonzero(~(np.abs(numbers) <= 1e15))[0])
-        raise InputError(f"{name}, row {row}: must be at most 1e15 in size, got {numbers[row]}.")
+    numbers = check_numbers(values, name)
     if numbers.min() == numbers.max():
         raise InputError(f"{name} is {numbers[0]:g} in every row; it cannot be read or erased.")
     return Attribute(None, numbers)

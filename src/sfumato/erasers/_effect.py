@@ -25,6 +25,8 @@ from sfumato.errors import InputError
 N_ROWS = 1000
 #: Fewer rows say nothing.
 MIN_ROWS = 20
+#: Of fewer features two or three directions are all.
+MIN_FEATURES = 16
 #: Share by which rows may move from each other and count as unmoved.
 TOLERANCE = 1e-4
 #: What float32 may change of a row of unit length.
@@ -71,17 +73,39 @@ def check_effect(eraser: Any, sample: Sample, classes: list[list[str] | None]) -
     classes : list of (list of str or None)
         Of each attribute, see :class:`~sfumato.erasers._attributes.Attribute`.
     """
+    if becomes_one_row(eraser.transform, sample.X):
+        _refuse(eraser, "leaves nothing: all rows become one, so nobody can be recognised")
     attributes = [Attribute(*each) for each in zip(classes, sample.columns, strict=True)]
-    if not erases_nothing(eraser.transform, sample.X, attributes):
-        return
+    if erases_nothing(eraser.transform, sample.X, attributes):
+        read = " and the labels are read as before" if attributes else ""
+        _refuse(eraser, f"erases nothing: the rows lie as before{read}")
+
+
+def _refuse(eraser, why):
     for name in [name for name in vars(eraser) if name.endswith("_")]:
         delattr(eraser, name)
     parameters = ", ".join(f"{name}={value!r}" for name, value in eraser.get_params().items())
     raise InputError(
-        f"{type(eraser).__name__} erases nothing: the rows lie as before"
-        f"{' and the labels are read as before' if attributes else ''}. Change the parameters: "
-        f"{parameters}."
+        f"{type(eraser).__name__} {why}. Change the labels or the parameters: "
+        f"{parameters or 'none'}."
     )
+
+
+def becomes_one_row(transform: Callable[[NDArray[Any]], NDArray[Any]], X: NDArray[Any]) -> bool:
+    """Return whether a map makes all rows the same.
+
+    False for fewer than 20 rows or 16 features.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(20, 16))
+    >>> becomes_one_row(np.zeros_like, X), becomes_one_row(lambda X: X, X)
+    (True, False)
+    """
+    if len(X) < MIN_ROWS or X.shape[1] < MIN_FEATURES:
+        return False
+    after = transform(X).astype(np.float64)
+    return bool(np.ptp(after, axis=0).max() <= ROUNDING * np.ptp(X, axis=0).max())
 
 
 def erases_nothing(

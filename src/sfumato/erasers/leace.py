@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 from sfumato._constraints import check_parameters
 from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import as_text, is_missing
-from sfumato.erasers._attributes import check_length
+from sfumato.erasers._attributes import check_length, check_numbers
 from sfumato.erasers._effect import Sample, check_effect
 from sfumato.erasers._leace_sums import LeaceSums
 from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
+from sfumato.erasers._rows import check_variation
 from sfumato.erasers._rules import SHARE
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
@@ -187,6 +188,7 @@ class LeaceFitter:
                     f"{name} is {', '.join(map(str, found))} in every row; it cannot be read or "
                     "erased."
                 )
+        check_variation(self._sample.X)
         self._eraser._solve(self._sums)
         classes: list[Any] = [None] * len(self._continuous)
         for n, continuous in enumerate(self._continuous.values()):
@@ -202,7 +204,7 @@ class LeaceFitter:
         if missing.size:
             raise InputError(f"{name}, row {missing[0]}: the label is missing; leave the row out.")
         if continuous:
-            numbers = values.astype(np.float64)
+            numbers = check_numbers(values, name)
             self._ends[name] |= {float(numbers.min()), float(numbers.max())}
             return None, numbers
         classes, codes = np.unique(as_text(values).astype(str), return_inverse=True)
