@@ -84,3 +84,15 @@ def test_a_file_without_a_checksum_is_told(model, tmp_path, capsys):
     save_file(load_file(tmp_path / "new"), tmp_path / "old", {"sfumato": json.dumps(old)})
     open_model(tmp_path / "old")
     assert "old: format 1 has no checksum" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_a_saved_model_has_the_permissions_of_any_new_file(model, tmp_path):
+    (tmp_path / "any").touch()
+    save(model, tmp_path / "m.safetensors")
+    modes = [(tmp_path / name).stat().st_mode for name in ("any", "m.safetensors")]
+    assert modes[0] == modes[1]
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(InputError, match="is a folder; give the file of a model"):
+        load(tmp_path)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save as tensor_bytes
 
 from sfumato import __version__
 from sfumato.data.tensors import checksum, open_tensors, parse_json
@@ -108,7 +108,8 @@ def write_saved(saved: Saved, path: str | Path) -> None:
         raise InputError(f"{path}: {saved.method} cannot be saved ({error}).") from error
     description["sha256"] = checksum(description, arrays)
     with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata={KEY: json.dumps(description)})
+        # Not save_file: it makes a file of its own, which others may not read.
+        temporary.write_bytes(tensor_bytes(arrays, metadata={KEY: json.dumps(description)}))
 
 
 def read_saved(path: str | Path) -> Saved:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save as tensor_bytes
 
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
@@ -114,7 +114,8 @@ class Calibration:
         """Write the scores, atomically; they say nothing of a single template."""
         arrays = {"genuine": self.genuine, "impostor": self.impostor}
         with atomic_path(path) as temporary:
-            save_file(arrays, temporary, metadata={"calibration": json.dumps(self.counts)})
+            counts = {"calibration": json.dumps(self.counts)}
+            temporary.write_bytes(tensor_bytes(arrays, metadata=counts))
 
     @classmethod
     def load(cls, path: str | Path) -> Any:

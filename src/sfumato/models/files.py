@@ -109,6 +109,8 @@ load_model, save_model = load, save
 
 def _find(source: str | Path, kind: str | None) -> Path:
     path, known = Path(source), bundled()
+    if path.is_dir():
+        raise InputError(f"{source}: is a folder; give the file of a model.")
     if path.exists() or str(source) not in known:
         if path.exists() or path.suffix:
             return path
