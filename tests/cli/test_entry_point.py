@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import json
 import resource
 import subprocess
 import sys
@@ -168,3 +169,62 @@ def test_only_one_module_prints():
 def test_json_is_alone_on_stdout(folder):
     done = run("data", "describe", folder / "people.parquet", "--json")
     assert done.stdout.startswith("{")
+
+
+@pytest.mark.parametrize("seed", ["-1", "three", "1.5", 2**32, 2**70])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "leace", "t.parquet", "-a", "gender", "-o", "m"),
+        ("audit", "t.parquet", "-a", "gender"),
+        ("sweep", "ldp-noise", "t.parquet", "-a", "gender"),
+        ("verify", "t.parquet"),
+        ("demo", "-o", "demo"),
+        ("data", "simulate", "-o", "s.parquet"),
+        ("gallery", "calibrate", "g", "t.parquet"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_seed_that_not_all_take_is_bad_input(command, seed):
+    assert "Invalid value for '--seed'" in run(*command, "--seed", seed, code=2).stderr
+
+
+def test_a_name_too_long_for_the_disk_is_bad_input(tmp_path):
+    output = tmp_path / ("n" * 300)
+    done = run("data", "simulate", "--identities", 3, "-o", output, code=2)
+    assert "File name too long (give a shorter name)." in done.stderr
+
+
+def test_a_parameter_of_thousands_of_digits_is_bad_input(tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text(f"rtol = {'9' * 5000}")
+    table = tmp_path / "t.parquet"
+    run("data", "simulate", "--identities", 30, "-o", table)
+    for option in (["--set", f"rtol={'9' * 5000}"], ["--config", config]):
+        run("fit", "leace", table, "-a", "gender", "-o", tmp_path / "m", *option, code=2)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        (["embedding"], "embedding is no label"),
+        (["identity"], "identity is no label"),
+        (["gender", "gender"], "attribute gender is given twice"),
+    ],
+)
+def test_what_is_no_attribute_is_bad_input(tmp_path, attributes, message):
+    table = tmp_path / "t.parquet"
+    run("data", "simulate", "--identities", 30, "-o", table)
+    options = [text for name in attributes for text in ("-a", name)]
+    assert message in run("fit", "leace", table, *options, "-o", tmp_path / "m", code=2).stderr
+    assert message in run("audit", table, *options, code=2).stderr
+
+
+def test_an_infinite_number_is_described_and_told(tmp_path):
+    n = 20
+    columns = {"image_id": [f"i{k}" for k in range(n)], "age": [*np.arange(n - 1.0), np.inf]}
+    batch = table_batch(columns)
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo())
+    found = json.loads(run("data", "describe", tmp_path / "t.parquet", "--json").stdout)
+    assert found["labels"]["age"]["max"] == n - 2
+    assert found["hints"] == ["age: 1 infinite values; no method takes them, correct them."]

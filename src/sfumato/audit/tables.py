@@ -8,6 +8,7 @@ from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
 from sfumato.data.selection import Selection, check_people, matching_rows, read_rows
+from sfumato.data.table_labels import check_attributes
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.outcomes import Progress
@@ -64,6 +65,7 @@ def audit_tables(
     """
     if not attributes:
         raise InputError("attributes must name at least one label column.")
+    check_attributes(attributes)
     train = _Side.open(table, protected, where, max_rows, seed)
     tested = None
     if test_table is not None or test_where is not None:

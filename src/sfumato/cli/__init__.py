@@ -58,6 +58,7 @@ def _end(error: BaseException) -> int:
         return BAD_INPUT if isinstance(error, InputError | MissingExtraError) else FAILED
     if isinstance(error, OSError) and error.errno is not None:
         say_error(_os_text(error))
+        return BAD_INPUT if error.errno == errno.ENAMETOOLONG else FAILED
     else:
         text = " ".join(str(error).split())
         say_error(f"{type(error).__name__}: {text or 'no message'} ({DEBUG} prints where).")
@@ -71,6 +72,7 @@ def _os_text(error: OSError) -> str:
         errno.ENOSPC: "make room and run it again",
         errno.EACCES: "give yourself the right, or name another place",
         errno.EROFS: "name another place",
+        errno.ENAMETOOLONG: "give a shorter name",
     }
     remedy = remedies.get(error.errno or 0, f"{DEBUG} prints where")
     return f"{text}{error.strerror} ({remedy})."

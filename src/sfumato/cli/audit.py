@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import print_json, say, show, text_table, track, warn
+from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
 from sfumato.files import check_free
 
 
@@ -21,7 +21,7 @@ def audit(
     where: str = typer.Option(None, help="Only rows with column=value (!value: all others)."),
     test_where: str = typer.Option(None, help="Test only on rows with column=value."),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
-    seed: int = typer.Option(0, help="Of splits, attackers and resamples."),
+    seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
     force: bool = typer.Option(False, help="Replace an existing report."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:

@@ -8,6 +8,7 @@ import typer
 from sfumato.cli import app
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
+    MAX_SEED,
     print_json,
     say,
     show,
@@ -76,7 +77,7 @@ def simulate(
     images_per_identity: int = typer.Option(5, help="Photos of each."),
     rows: int = typer.Option(None, help="Number of rows instead of people."),
     races: str = typer.Option("balanced", help="balanced, or estimated: as frequent as in LFW."),
-    seed: int = typer.Option(0, help="The same seed gives the same rows."),
+    seed: int = typer.Option(0, min=0, max=MAX_SEED, help="The same seed gives the same rows."),
     force: bool = typer.Option(False, help="Replace an existing table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:

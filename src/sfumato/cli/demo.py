@@ -6,13 +6,13 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.audit import print_audit
-from sfumato.cli.output import print_json, say, track, warn
+from sfumato.cli.output import MAX_SEED, print_json, say, track, warn
 
 
 @app.command()
 def demo(
     output: Path = typer.Option("demo", "--output", "-o", help="Folder for tables and reports."),
-    seed: int = typer.Option(0, help="Random seed."),
+    seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Random seed."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Simulate people, attack, erase, attack again; write a report for each method."""

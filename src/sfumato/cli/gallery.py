@@ -7,6 +7,7 @@ import typer
 from sfumato.cli import app
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
+    MAX_SEED,
     SHOWN,
     print_json,
     say,
@@ -74,7 +75,9 @@ def enrol(path: Path = GALLERY, table: Path = TABLE, as_json: bool = AS_JSON) ->
 def calibrate(
     path: Path = GALLERY,
     table: Path = typer.Argument(help="Protected templates of known people, several each."),
-    seed: int = typer.Option(0, help="Of the sample of impostor pairs, where there are many."),
+    seed: int = typer.Option(
+        0, min=0, max=MAX_SEED, help="Of the sample of impostor pairs, where there are many."
+    ),
     force: bool = typer.Option(False, help="Replace an earlier calibration."),
     as_json: bool = AS_JSON,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.jobs import Address, PartRows, Runner, Workers, runner_of
-from sfumato.cli.output import print_json, say, track, warn, warn_some
+from sfumato.cli.output import MAX_SEED, print_json, say, track, warn, warn_some
 from sfumato.errors import InputError
 from sfumato.files import check_free, read_text
 
@@ -30,7 +30,7 @@ def fit(
     where: str = typer.Option(None, help="Only rows with column=value (!value: all others)."),
     parameter: list[str] = typer.Option([], "--set", help="Parameter of the method, name=value."),
     config: Path = typer.Option(None, help="TOML file with the method's parameters."),
-    seed: int = typer.Option(0, help="Of the split into halves."),
+    seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of the split into halves."),
     force: bool = typer.Option(False, help="Replace an existing model."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -74,7 +74,7 @@ def read_parameters(pairs: Any, config: Any) -> Any:
     if config is not None:
         try:
             values = tomllib.loads(read_text(config))
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # No TOML, or a number of thousands of digits.
             raise InputError(f"{config}: not a readable TOML file ({error}).") from error
     for pair in pairs:
         name, found, value = pair.partition("=")
@@ -82,7 +82,7 @@ def read_parameters(pairs: Any, config: Any) -> Any:
             raise InputError(f"--set takes name=value, got {pair!r}.")
         try:
             values[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except ValueError:  # No JSON, or a number of thousands of digits.
             values[name] = value
     return values
 

@@ -28,6 +28,8 @@ errors = Console(stderr=True)
 
 DONE, DONE_WITH_REJECTS, BAD_INPUT, FAILED = 0, 1, 2, 3
 SHOWN, REASONS = 50, 10
+#: Of ``--seed``: what torch, NumPy and scikit-learn all take.
+MAX_SEED = 2**32 - 1
 
 
 def printable(value: object) -> str:

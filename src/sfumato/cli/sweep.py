@@ -6,7 +6,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.methods import read_parameters
-from sfumato.cli.output import print_json, show, text_table, track, warn
+from sfumato.cli.output import MAX_SEED, print_json, show, text_table, track, warn
 from sfumato.errors import InputError
 from sfumato.files import atomic_path, check_free
 
@@ -24,7 +24,7 @@ def sweep(
     parameter: list[str] = typer.Option([], "--set", help="Parameter of the method, name=value."),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
     plot: Path = typer.Option(None, help="Picture to write, PNG or SVG."),
-    seed: int = typer.Option(0, help="Of splits, attackers and resamples."),
+    seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Fit an eraser at several strengths on half of the people, attack each on the others."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.output import DONE_WITH_REJECTS, print_json, show, text_table, warn
+from sfumato.cli.output import DONE_WITH_REJECTS, MAX_SEED, print_json, show, text_table, warn
 
 
 @app.command()
@@ -28,7 +28,9 @@ def verify(
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples of the intervals, 0 for none.")
     ] = 500,
-    seed: Annotated[int, typer.Option(help="Seed of folds, samples and intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of folds, samples and intervals.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
 ) -> None:
     """Measure EER, TMR at an FMR and accuracy, with intervals over people."""

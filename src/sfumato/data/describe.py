@@ -1,5 +1,6 @@
 """What is in a face table: counted row group by row group after a full check."""
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +57,7 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
     known = (*RESERVED, *table.label_columns)
     hints = [f"{note}." for note in unknown_origin(table.info, table.path) if has_embeddings]
     hints += [hint for name, values in counts.items() for hint in say_alike(name, _texts(values))]
+    hints += [hint for name, values in counts.items() for hint in _say_infinite(name, values)]
     return {
         "path": str(table.path),
         "n_rows": table.n_rows,
@@ -71,6 +73,11 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
 
 def _texts(counts):
     return [value for value in counts if isinstance(value, str)]
+
+
+def _say_infinite(name, counts):
+    n = sum(counts[value] for value in counts if value in (math.inf, -math.inf))
+    return [f"{name}: {n} infinite values; no method takes them, correct them."] if n else []
 
 
 def _people(counts):
@@ -89,8 +96,9 @@ def _label(counts):
     missing = counts.pop(None, 0)
     result = {"n_missing": missing, "n_distinct": len(counts)}
     if is_continuous(list(counts)):
-        values = np.array(list(counts), dtype=float)
-        mean = np.average(values, weights=list(counts.values()))
+        values, numbers = np.array(list(counts), dtype=float), np.array(list(counts.values()))
+        finite = np.isfinite(values)
+        values, mean = values[finite], np.average(values[finite], weights=numbers[finite])
         return result | {
             "min": float(values.min()),
             "mean": float(mean),

@@ -1,10 +1,12 @@
 """The labels of whole tables: classes, or numbers on a scale."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
+from sfumato.data.canonical import RESERVED
 from sfumato.data.labels import (
     N_GROUPS,
     as_classes,
@@ -13,6 +15,16 @@ from sfumato.data.labels import (
     is_missing,
     say_alike,
 )
+from sfumato.errors import InputError
+
+
+def check_attributes(names: Sequence[str]) -> None:
+    """Raise InputError for an attribute that is given twice, or a column that is no label."""
+    for place, name in enumerate(names):
+        if name in RESERVED:
+            raise InputError(f"{name} is no label; an attribute is one, such as gender.")
+        if name in names[:place]:
+            raise InputError(f"attribute {name} is given twice; give it once.")
 
 
 class Labels:
@@ -33,6 +45,7 @@ class Labels:
     """
 
     def __init__(self, tables: list[Any], names: list[str]) -> None:
+        check_attributes(names)
         self.names = list(names)
         distinct = {name: _distinct(tables, name) for name in names}
         self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
