@@ -179,3 +179,21 @@ def test_a_check_is_counted(perturber, brighten, photo_of, tmp_path):
     assert job.unread.left_out == {"text": ["a.txt"]}
     unchecked = job_of(tmp_path / "photos", perturber, brighten)
     assert "n_succeeded" not in unchecked.schema.names and job.settings != unchecked.settings
+
+
+def test_another_strength_is_another_job(folder, brighten, monkeypatch, tmp_path):
+    monkeypatch.setitem(registry.PERTURBERS, "light", "brighten:ScaledPerturber")
+
+    class ScaledPerturber(brighten.LightPerturber):
+        scaled_by, strength = "strength", 1.0
+
+        def get_params(self):
+            return {"strength": self.strength}
+
+    monkeypatch.setattr(brighten, "ScaledPerturber", ScaledPerturber, raising=False)
+    ScaledPerturber.__module__, ScaledPerturber.__qualname__ = "brighten", "ScaledPerturber"
+    weak, strong = ScaledPerturber(), ScaledPerturber()
+    strong.strength = 2.0
+    settings = [job_of(folder, each, brighten).settings for each in (weak, strong)]
+    assert settings[0] != settings[1]
+    assert [each["strength"] for each in settings] == [1.0, 2.0]

@@ -72,6 +72,7 @@ class ProtectPhotos(PhotoJob):
             **settings_of(source, detector=detector),
             "perturber": [method, step["fingerprint"], perturber.seed],
             "perturber_sha256": getattr(perturber, "sha256", None),
+            "strength": _strength(perturber),
             **asdict(wish),
             "check": check is not None,
             **options,
@@ -106,6 +107,12 @@ def _counted(entry):
         "n_succeeded": n_good,
         "n_failed": n_faces - n_good,
     }
+
+
+def _strength(perturber: Any) -> Any:
+    """Return how much a perturber changes, which its file does not fix; None if it cannot say."""
+    name = perturber.scaled_by
+    return None if name is None else perturber.get_params()[name]
 
 
 def _harmless(schema, names):
