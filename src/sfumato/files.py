@@ -52,8 +52,20 @@ def check_free(
         raise InputError(f"{path}: the folder {path.parent} does not exist.")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file.")
+    check_replaceable(path, overwrite=overwrite, inputs=inputs)
+    return path
+
+
+def check_replaceable(
+    path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
+    """Refuse a path that exists unless it may be replaced, and one of the inputs always.
+
+    Parameters and errors are those of :func:`check_free`, but its folder may be missing.
+    """
+    path = Path(path)
     if not path.exists():
-        return path
+        return
     for source in inputs:
         if os.path.exists(source) and path.samefile(source):
             raise InputError(f"{path}: is an input of this command; give another name.")
@@ -62,7 +74,6 @@ def check_free(
             f"{path} exists already; give another name, or replace it with --force "
             "(overwrite=True)."
         )
-    return path
 
 
 @contextlib.contextmanager

@@ -157,7 +157,7 @@ def test_the_input_is_never_overwritten(protect, two, tmp_path):
     (tmp_path / "link.png").symlink_to(source)
     (tmp_path / "hard.png").hardlink_to(source)
     for output in (source, tmp_path / "link.png", tmp_path / "hard.png"):
-        with pytest.raises(InputError, match="is the photo itself"):
+        with pytest.raises(InputError, match="is an input of this command"):
             protect(source, output, overwrite=True)
     assert source.read_bytes() == raw
 
@@ -165,7 +165,7 @@ def test_the_input_is_never_overwritten(protect, two, tmp_path):
 def test_an_existing_output_needs_overwrite(protect, two, tmp_path):
     source = save(two, tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"old")
-    with pytest.raises(InputError, match="exists already; give another name or --force"):
+    with pytest.raises(InputError, match="exists already; give another name"):
         protect(source, tmp_path / "b.png")
     assert (tmp_path / "b.png").read_bytes() == b"old"
     assert protect(source, tmp_path / "b.png", overwrite=True).complete

@@ -56,7 +56,7 @@ def make_folder(path: Path, info: Any) -> None:
     InputError
         If ``path`` exists, or has no folder to be in.
     """
-    if path.exists() or path.is_symlink():
+    if path.exists() or path.is_symlink():  # A broken link too.
         raise InputError(f"{path} exists already; give another name.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist.")

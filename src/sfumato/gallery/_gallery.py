@@ -8,6 +8,7 @@ import numpy as np
 
 from sfumato.data.labels import as_text
 from sfumato.errors import InputError
+from sfumato.files import check_replaceable
 from sfumato.gallery import _contents as contents
 from sfumato.gallery import _index as index
 from sfumato.gallery._calibration import Calibration, threshold_of
@@ -305,8 +306,8 @@ class Gallery:
         dict
             ``output``, ``n_rows``.
         """
-        if not hasattr(output, "write") and Path(output).exists():
-            raise InputError(f"{output} exists already; give another name.")
+        if isinstance(output, str | Path):
+            check_replaceable(output)
         with self._reading() as store:
             n_rows = contents.write_rows(store, output, self.info)
             self.log.append("export", n_templates=n_rows)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sfumato.errors import InputError
 from sfumato.faces.embedder import NO_IMAGE
 from sfumato.faces.photos import MAX_PIXELS, Photo, load_photo, read_photo
 from sfumato.faces.saving import Extras, encode_photo, read_extras
-from sfumato.files import atomic_path
+from sfumato.files import atomic_path, check_replaceable
 from sfumato.outcomes import Reject, reject_of
 from sfumato.perturbers.editing import EditedPhoto, Find, Wish, edit_photo
 from sfumato.perturbers.verdict import judge_face
@@ -175,7 +174,4 @@ class FileProtector(ContentProtector):
 
 def check_target(source: str | Path, output: Path, overwrite: bool) -> None:
     """Refuse to write onto the source, or onto another file unless it may be replaced."""
-    if output.exists() and output.samefile(source):
-        raise InputError(f"{output} is the photo itself; give another name.")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already; give another name or --force.")
+    check_replaceable(output, overwrite=overwrite, inputs=[source])
