@@ -103,6 +103,14 @@ def check_fraction(value: Any, name: str) -> float:
     return float(value)
 
 
+def check_seed(value: Any) -> int:
+    """Return ``value`` if torch, NumPy and scikit-learn all take it, else raise InputError."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not 0 <= value < 2**32:
+        raise InputError(f"seed must be an integer in [0, 2**32), got {value!r}.")
+    return int(value)
+
+
 def check_choice(value: Any, choices: Any, name: str) -> Any:
     """Return ``value`` if it is among ``choices``, else raise InputError listing them."""
     if value not in choices:

@@ -9,6 +9,7 @@ from sfumato.audit._alarms import raise_alarms
 from sfumato.audit.attackers import NAMES, attackers
 from sfumato.audit.protocol import audit
 from sfumato.audit.result import Leakage
+from sfumato.audit.verification import verify
 from sfumato.audit.views import attack_views, span
 from sfumato.data.planted import planted
 from sfumato.data.splits import split_identities
@@ -291,3 +292,23 @@ def test_templates_that_are_all_the_same_are_not_matched():
     )
     assert result.matching is None
     assert any("All protected templates are identical" in alarm for alarm in result.alarms)
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_protected_copy_of_the_raw_rows_raises_an_alarm(factor):
+    X, y, identity = planted("linear", 150, seed=0)
+    alarms = [
+        audit(X, y, identity=identity, protected=P, attackers=FAST[:1], n_resamples=50).alarms
+        for P in (factor * X, X + 0.01)
+    ]
+    said = [any("are the raw ones" in alarm for alarm in each) for each in alarms]
+    assert said == [True, False]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "three", 1.5, True])
+def test_a_seed_that_not_all_take_is_refused(seed):
+    X, y, identity = planted("linear", 50)
+    with pytest.raises(InputError, match="seed must be an integer in"):
+        audit(X, y, identity=identity, seed=seed)
+    with pytest.raises(InputError, match="seed must be an integer in"):
+        verify(X, identity=identity, seed=seed)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sfumato.audit._duplicates import Rows, find_near_identical, is_constant
 from sfumato.audit._pairing import compare_order
+from sfumato.data.rows import unit_rows
 from sfumato.metrics.comparators import comparator
 from sfumato.validation import check_embeddings
 
@@ -53,9 +54,19 @@ def examine(
         _judge_order(found, name, order)
     if len(found["alarms"]) == n_alarms:  # Else rows of one person stand under other names.
         _judge_near(found, "protected", attribute)
+    if "protected" in metrics and _is_copy(tested.X, tested.protected):
+        found["alarms"].append(
+            "All protected templates are the raw ones but for their lengths: nothing was erased."
+        )
     _judge_labels(found, attribute)
     _judge_names(found)
     return found
+
+
+def _is_copy(X: NDArray[Any], protected: NDArray[Any]) -> bool:
+    if X.shape != protected.shape:
+        return False
+    return bool(np.allclose(unit_rows(X), unit_rows(protected), rtol=0, atol=1e-6))
 
 
 def order_doubts(

@@ -33,7 +33,7 @@ from sfumato.metrics.leakage import (
     relative_reduction,
 )
 from sfumato.outcomes import Progress
-from sfumato.validation import check_embeddings
+from sfumato.validation import check_embeddings, check_seed
 
 # Impostor scores of the test people; more are sampled.
 MAX_IMPOSTOR = 2_000_000
@@ -102,6 +102,7 @@ def audit(
     InputError
         For fewer than two classes, or too few people to train and test on.
     """
+    seed = check_seed(seed)
     train = _Rows.checked(X, y, identity, protected)
     if test is None:
         # Another draw than the one that parts eraser from attacker people.

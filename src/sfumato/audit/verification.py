@@ -15,7 +15,7 @@ from sfumato.data.selection import check_people
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import check_lengths
-from sfumato.validation import check_embeddings
+from sfumato.validation import check_embeddings, check_seed
 
 
 def verify(
@@ -95,7 +95,7 @@ def verify(
         "protected_metric": protected_metric,
         "fmr": fmr,
         "n_resamples": n_resamples,
-        "seed": seed,
+        "seed": check_seed(seed),
     }
     n_missing = 0
     if pairs is not None:
