@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -228,3 +229,19 @@ def test_an_infinite_number_is_described_and_told(tmp_path):
     found = json.loads(run("data", "describe", tmp_path / "t.parquet", "--json").stdout)
     assert found["labels"]["age"]["max"] == n - 2
     assert found["hints"] == ["age: 1 infinite values; no method takes them, correct them."]
+
+
+def test_a_reader_that_has_gone_is_no_reject(folder):
+    # A pipe without a reader: print fails with EPIPE.
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "sfumato", "data", "describe", folder / "people.parquet"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (3, "")

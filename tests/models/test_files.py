@@ -34,6 +34,8 @@ def test_saved_and_exported_it_does_the_same(model, tmp_path, rng):
     assert exported.fingerprint == saved.fingerprint and exported.attributes == ("gender",)
     with pytest.raises(InputError, match=r"m\.onnx: a model of kind eraser .*, not a pert"):
         load(tmp_path / "m.onnx", "perturber")
+    with pytest.raises(InputError, match=r"m\.onnx: is exported already"):
+        export_model(tmp_path / "m.onnx", tmp_path / "again.onnx")
 
 
 def test_another_kind_is_refused(model, tmp_path):

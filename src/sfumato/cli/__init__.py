@@ -38,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from sfumato.cli import commands  # noqa: F401  (registers every command)
 
         app(given)
+    except SystemExit as end:
+        # Of a closed pipe Typer says 1, which here means rejects.
+        if isinstance(end.__context__, BrokenPipeError):
+            sys.exit(_end(end.__context__))
+        raise
     # The last resort: whatever it is, one line and a code that says so.
     except (Exception, KeyboardInterrupt) as error:
         if debug:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from sfumato.errors import InputError
 from sfumato.export.erasers import export_eraser
 from sfumato.export.graph import OPSET
 from sfumato.export.parity import check_cases
@@ -81,7 +82,9 @@ def export_model(
 
 def _export(model):
     if isinstance(model, str | Path):
-        model = load(model)
+        path, model = Path(model), load(model)
+        if path.suffix.lower() == ".onnx":
+            raise InputError(f"{path}: is exported already; copy it.")
     if isinstance(model, TemplateReader):
         from sfumato.export.readers import export_template_reader
 
