@@ -113,10 +113,10 @@ def test_bad_input_is_one_line_and_two(folder, arguments, code, message, monkeyp
 
 
 def test_a_full_disk_is_one_line_and_three(folder):
-    arguments = ("protect", folder / "model", folder / "people.parquet", "-o", folder / "full")
+    arguments = ("protect", folder / "model", folder / "people.parquet", "-o", folder / "full.parquet")
     done = run_alone(*arguments, code=3, file_bytes=1000)
     assert "File too large" in one_line(done) or "Error while writing" in one_line(done)
-    assert not (folder / "full").exists()
+    assert not (folder / "full.parquet").exists()
     assert "Traceback" in run_alone(*arguments, "--debug", code=3, file_bytes=1000).stderr
 
 
