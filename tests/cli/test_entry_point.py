@@ -113,7 +113,13 @@ def test_bad_input_is_one_line_and_two(folder, arguments, code, message, monkeyp
 
 
 def test_a_full_disk_is_one_line_and_three(folder):
-    arguments = ("protect", folder / "model", folder / "people.parquet", "-o", folder / "full.parquet")
+    arguments = (
+        "protect",
+        folder / "model",
+        folder / "people.parquet",
+        "-o",
+        folder / "full.parquet",
+    )
     done = run_alone(*arguments, code=3, file_bytes=1000)
     assert "File too large" in one_line(done) or "Error while writing" in one_line(done)
     assert not (folder / "full.parquet").exists()
@@ -245,3 +251,15 @@ def test_a_reader_that_has_gone_is_no_reject(folder):
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+@pytest.mark.parametrize("method", ["leace", "ldp-noise"])
+def test_an_infinite_age_is_bad_input(tmp_path, method):
+    n = 60
+    ages = np.arange(n) + 18.5
+    ages[7] = np.inf
+    X = np.random.default_rng(0).normal(size=(n, 16))
+    batch = table_batch({"image_id": [f"i{k}" for k in range(n)], "age": ages, "embedding": X})
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=16))
+    done = run("fit", method, tmp_path / "t.parquet", "-a", "age", "-o", tmp_path / "m", code=2)
+    assert "age holds inf; numbers on a scale must be at most 1e+15" in one_line(done)

@@ -49,6 +49,14 @@ class Labels:
         self.names = list(names)
         distinct = {name: _distinct(tables, name) for name in names}
         self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
+        for name in (name for name in names if self.continuous[name]):
+            numbers = np.asarray(distinct[name], dtype=np.float64)
+            wrong = numbers[~(np.abs(numbers) <= 1e15)]
+            if wrong.size:
+                raise InputError(
+                    f"{name} holds {wrong[0]:g}; numbers on a scale must be at most 1e+15 in size, "
+                    "correct it or leave it empty."
+                )
         self._n_distinct = {name: len(values) for name, values in distinct.items()}
         self.hints = [
             hint
