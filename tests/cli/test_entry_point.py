@@ -262,4 +262,4 @@ def test_an_infinite_age_is_bad_input(tmp_path, method):
     batch = table_batch({"image_id": [f"i{k}" for k in range(n)], "age": ages, "embedding": X})
     write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=16))
     done = run("fit", method, tmp_path / "t.parquet", "-a", "age", "-o", tmp_path / "m", code=2)
-    assert "age holds inf; numbers on a scale must be at most 1e+15" in one_line(done)
+    assert "age holds inf; numbers on a scale must be at most 1e15" in one_line(done)

@@ -54,7 +54,7 @@ class Labels:
             wrong = numbers[~(np.abs(numbers) <= 1e15)]
             if wrong.size:
                 raise InputError(
-                    f"{name} holds {wrong[0]:g}; numbers on a scale must be at most 1e+15 in size, "
+                    f"{name} holds {wrong[0]:g}; numbers on a scale must be at most 1e15 in size, "
                     "correct it or leave it empty."
                 )
         self._n_distinct = {name: len(values) for name, values in distinct.items()}
