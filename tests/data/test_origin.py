@@ -13,7 +13,8 @@ from sfumato.data.info import TableInfo
 from sfumato.data.origin import state_origin
 from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.errors import InputError
-from sfumato.models.tables import fit_table, protect_table
+from sfumato.jobs.protect_templates import protect_table
+from sfumato.models.tables import fit_table
 
 INFO = TableInfo("toy", "toynet", "1", 4, "euclidean")
 

@@ -31,7 +31,7 @@ def test_intervals_are_over_people():
 def test_coverage():
     rng, hits = np.random.default_rng(0), 0
     for seed in range(60):
-        (found,) = shares_by_group(rng.random(200) < 0.7, [""] * 200, min_rows=999, seed=seed)
+        (found,) = shares_by_group(rng.random(200) < 0.7, ["all"] * 200, min_rows=999, seed=seed)
         hits += found.interval.low <= 0.7 <= found.interval.high
     # About 56 of 60 hold it, with a deviation of 2.
     assert 46 <= hits <= 60

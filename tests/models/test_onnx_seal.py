@@ -13,10 +13,10 @@ from sfumato.data.tables import FaceTable, table_batch, write_table  # noqa: E40
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.export.exporting import export_model  # noqa: E402
+from sfumato.jobs.protect_templates import protect_table  # noqa: E402
 from sfumato.models import SavedModel, load  # noqa: E402
 from sfumato.models.onnx_model import OnnxModel  # noqa: E402
 from sfumato.models.onnx_seal import BLANK, DIGEST, seal  # noqa: E402
-from sfumato.models.tables import protect_table  # noqa: E402
 
 N_FLIPS, D = 200, 6
 

@@ -49,7 +49,7 @@ def test_photos_are_embedded_once_into_the_cache(folders, monkeypatch):
 
     def embed(source, output, *, detector, encoder, progress):
         calls.append((source.name, output.name, detector, encoder))
-        progress(3, 3)
+        progress(3, 3, "photos")
         table(output, FaceTable(source).column("image_id").tolist())
 
     monkeypatch.setattr("sfumato.jobs.embed.embed", embed)

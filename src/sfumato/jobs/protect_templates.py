@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from sfumato.data.columns import embedding_matrix, faulty_rows
@@ -15,10 +16,13 @@ from sfumato.faces.folders import Unread
 from sfumato.jobs.local import local_runner
 from sfumato.jobs.parts import table_parts
 from sfumato.jobs.run import run_job
+from sfumato.metrics.comparators import comparator
 from sfumato.models.files import load
 from sfumato.models.saved_model import SavedModel
 from sfumato.models.tables import Protection
 from sfumato.outcomes import Progress
+
+NO_DIRECTION = "an embedding of zeros has no direction; drop the row or embed the photo again"
 
 
 class ProtectTemplates:
@@ -35,8 +39,11 @@ class ProtectTemplates:
     part_rows, keeps_parts, what = 4 * ROW_GROUP, False, "rows"
 
     def __init__(self, model: SavedModel, table: FaceTable) -> None:
+        if not table.n_rows:
+            raise InputError(f"{table.path}: has no rows, so there is nothing to protect.")
         self.model, self.table = model, table
         self._protection = Protection(model, table)
+        self._needs_length = comparator(table.info.metric).needs_length
         table.check_ids()
         self.schema, self.info = self._protection.schema, self._protection.info
         self.inputs, self.unread = tuple(table.files), Unread()
@@ -64,19 +71,28 @@ class ProtectTemplates:
 
     def _checked(self, batch):
         """Return the rows with good embeddings, these, and the rejects."""
-        dimension = self.table.info.dimension
+        dimension, column = self.table.info.dimension, batch.column("embedding")
         try:
-            return batch, embedding_matrix(batch.column("embedding"), dimension), []
+            X, faults = embedding_matrix(column, dimension), {}
         except InputError:
-            faults = faulty_rows(batch.column("embedding"), dimension, self.table.path)
+            faults = faulty_rows(column, dimension, self.table.path)
+            X = np.ones((batch.num_rows, 1))
+        if self._needs_length:
+            faults |= dict.fromkeys(np.flatnonzero(~X.any(axis=1)).tolist(), NO_DIRECTION)
+        if not faults:
+            return batch, X, []
         ids = batch.column("image_id")
         bad = [
             {"image_id": ids[row].as_py(), "path": None, "reason": reason}
-            for row, reason in faults.items()
+            for row, reason in sorted(faults.items())
         ]
         good = pa.array([row for row in range(batch.num_rows) if row not in faults], pa.int64())
         batch = batch.take(good)
-        return batch, embedding_matrix(batch.column("embedding"), dimension), bad
+        X = embedding_matrix(batch.column("embedding"), dimension)
+        if self._needs_length and not X.any(axis=1).all():
+            batch, X, more = self._checked(batch)
+            bad += more
+        return batch, X, bad
 
 
 def protect_table(

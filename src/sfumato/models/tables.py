@@ -230,6 +230,8 @@ class Protection:
 
     def rows(self, batch: Any, X: ArrayLike) -> Any:
         """Return the protected rows of a record batch whose embeddings are ``X``."""
+        if not batch.num_rows:  # All of them were rejects.
+            return pa.RecordBatch.from_pylist([], schema=self.schema)
         arrays = [batch.column(name) for name in self.columns]
         protected = self.eraser.transform(X)
         self._check(X, protected)
@@ -246,8 +248,7 @@ class Protection:
                 f"{name} gives a NaN or infinite value (row {row} of a batch); the embeddings are "
                 "out of range, or the model is broken."
             )
-        known = X.any(axis=1)
-        if self._changes or not known.any():
+        if self._changes or not (known := X.any(axis=1)).any():
             return
         if X.shape == protected.shape:
             before, after = unit_rows(X[known].astype(np.float64)), unit_rows(protected[known])
