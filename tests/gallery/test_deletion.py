@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -63,6 +66,45 @@ def test_no_file_holds_a_deleted_person(tmp_path, crowd, info, person, n_batches
     assert gallery.summary()["n_templates"] == 598
     assert {entry["person"] for entry in gallery.list()} == set(names) - {person}
     assert not (gallery.path / "lance" / "purge.json").exists()
+
+
+KILLED = """
+import os, signal, sys, threading, time
+import numpy as np
+from sfumato.data.info import TableInfo
+from sfumato.gallery import Gallery, ProtectedTemplates
+
+gallery = Gallery(sys.argv[1])
+folder = gallery.path / "lance"
+
+def watch():
+    while True:
+        if any(folder.rglob(".tmp*")):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=watch, daemon=True).start()
+X = np.load(sys.argv[2])
+ids = [f"late-{row}" for row in range(len(X))]
+gallery.enrol(ProtectedTemplates(X, gallery.info, ids, ["Late"] * len(X)))
+"""
+
+
+def test_what_a_killed_enrolment_left_goes_too(tmp_path, crowd, info):
+    X, names, ids = crowd
+    gallery = Gallery.create(tmp_path / "g", ProtectedTemplates(X, info, ids, names))
+    gallery.enrol(ProtectedTemplates(X, info, ids, names))
+    late = np.random.default_rng(1).normal(size=(4000, 8)).astype(np.float32)
+    np.save(tmp_path / "late.npy", late)
+    arguments = [sys.executable, "-c", KILLED, str(gallery.path), str(tmp_path / "late.npy")]
+    killed = subprocess.run(arguments, capture_output=True).returncode == -signal.SIGKILL
+    if not (killed and list((gallery.path / "lance").rglob(".tmp*"))):
+        # It was not caught in the act: leave what LanceDB leaves, by its name.
+        part = gallery.path / "lance" / "templates.lance" / "data" / ".tmpx3Yz9Q"
+        part.write_bytes(late.tobytes() + X[7].tobytes() + NAMES[0].encode())
+    gallery.delete(NAMES[0])
+    assert list(gallery.path.rglob(".tmp*")) == []
+    if not any(person["person"] == "Late" for person in gallery.list()):
+        assert files_with(gallery.path, *(row.tobytes() for row in late[::50])) == []
 
 
 def test_the_index_goes_too(tmp_path, crowd, info, monkeypatch):

@@ -11,6 +11,7 @@ from typing import Any
 from sfumato import __version__
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
+from sfumato.files import sweep
 from sfumato.gallery._disk import locked, sync_folder, write_synced
 from sfumato.gallery._log import AuditLog
 from sfumato.gallery._store import Store
@@ -42,6 +43,17 @@ class Folder:
     def writing(self) -> Any:
         """Keep everyone else out while the context lasts."""
         return locked(self._lock, alone=True)
+
+    def sweep(self) -> None:
+        """Remove what killed writers left: needs the lock of :meth:`writing`.
+
+        LanceDB writes vectors into ``.tmp...`` files beside its data and never removes those of
+        a process that was killed.
+        """
+        for entry in self.rows.rglob(".tmp*"):
+            if entry.is_file():
+                entry.unlink(missing_ok=True)
+        sweep(self.path)
 
     def bytes(self) -> Any:
         """Return the size of all files together."""

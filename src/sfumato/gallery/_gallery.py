@@ -90,6 +90,7 @@ class Gallery:
     @contextlib.contextmanager
     def _writing(self):
         with self._folder.writing():
+            self._folder.sweep()
             if self._store.finish():
                 self.log.append("delete finished")
             yield self._store
