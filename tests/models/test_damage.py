@@ -232,7 +232,7 @@ def test_other_files_are_refused_unread(tmp_path):
         (tmp_path / "t").write_bytes(content)
         with pytest.raises(InputError, match="t: not a readable safetensors file"):
             load(tmp_path / "t")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="is a folder; give the file of a model"):
         load(tmp_path)
 
 

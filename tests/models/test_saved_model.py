@@ -84,7 +84,7 @@ def test_bad_files_are_refused(tmp_path, eraser):
 def test_a_failed_write_leaves_the_old_model(eraser, tmp_path, monkeypatch):
     save(eraser, tmp_path / "m")
     before = (tmp_path / "m").read_bytes()
-    monkeypatch.setattr("sfumato.data.saved.save_file", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("sfumato.data.saved.tensor_bytes", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         save(eraser, tmp_path / "m")
     assert (tmp_path / "m").read_bytes() == before

@@ -43,7 +43,7 @@ BRIEF = {
     "barycentre": {"n_steps": 1, "n_units": 32},
     "sensitivenets": {"n_units": 128, "n_triplets": 4_000, "n_epochs": 1, "detector_epochs": 3},
     "lntl": {"n_epochs": 1, "head_epochs": 1},
-    "inlp": {"n_iterations": 5},
+    "inlp": {"n_iterations": 2},
     "hsic": {"n_epochs": 2},
     "ive": {"n_steps": 2, "n_trees": 5},
     "multi-ive": {"n_steps": 2, "n_trees": 5},
