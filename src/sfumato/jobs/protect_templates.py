@@ -78,7 +78,7 @@ class ProtectTemplates:
             faults = faulty_rows(column, dimension, self.table.path)
             X = np.ones((batch.num_rows, 1))
         if self._needs_length:
-            faults |= dict.fromkeys(np.flatnonzero(~X.any(axis=1)).tolist(), NO_DIRECTION)
+            faults |= dict.fromkeys(_zero_rows(X), NO_DIRECTION)
         if not faults:
             return batch, X, []
         ids = batch.column("image_id")
@@ -89,10 +89,16 @@ class ProtectTemplates:
         good = pa.array([row for row in range(batch.num_rows) if row not in faults], pa.int64())
         batch = batch.take(good)
         X = embedding_matrix(batch.column("embedding"), dimension)
-        if self._needs_length and not X.any(axis=1).all():
+        if self._needs_length and _zero_rows(X):
             batch, X, more = self._checked(batch)
             bad += more
         return batch, X, bad
+
+
+def _zero_rows(X):
+    """Return the numbers of the rows that are zero; few rows begin with a zero."""
+    rows = np.flatnonzero(X[:, 0] == 0)
+    return rows[~X[rows].any(axis=1)].tolist()
 
 
 def protect_table(

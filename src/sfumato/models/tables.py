@@ -241,8 +241,11 @@ class Protection:
     def _check(self, X, protected):
         """Refuse rows that are not finite, and a first batch that points where it did before."""
         name = self.info.transformations[-1]["method"]
-        finite = np.isfinite(protected).all(axis=1)
-        if not finite.all():
+        flat = protected.ravel()
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Infinite where a term is, and where finite ones are too large to be added up.
+            suspect = not np.isfinite(flat @ flat)
+        if suspect and not (finite := np.isfinite(protected).all(axis=1)).all():
             row = int(np.flatnonzero(~finite)[0])
             raise InputError(
                 f"{name} gives a NaN or infinite value (row {row} of a batch); the embeddings are "
