@@ -212,7 +212,7 @@ def test_bad_labels_are_refused(faces):
     with pytest.raises(InputError, match="at least 2 classes"):
         mixing.fit(planes, {"gender": ["male"] * 80})
     gender = np.array(["male"] * 79 + ["female"])
-    with pytest.raises(InputError, match="gender has 0 faces of female among the 20 drawn"):
+    with pytest.raises(InputError, match=r"gender has [01] faces of female among the 20 drawn"):
         FaceMixing(size=32, max_faces=20).fit(planes, {"gender": gender})
     with pytest.raises(InputError, match="gender has 1 faces of female"):
         mixing.fit(planes[:2], {"gender": ["female", "male"]})
