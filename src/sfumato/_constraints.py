@@ -174,18 +174,6 @@ class Each:
         return right and all(self.constraint.accepts(each) for each in value)
 
 
-class Anything:
-    """No rule here: the class checks the parameter where it uses it."""
-
-    def describe(self) -> str:
-        """Return the rule as it stands after "must be"."""
-        return "anything"
-
-    def accepts(self, value: Any) -> bool:
-        """Return whether a value keeps the rule."""
-        return True
-
-
 #: Rules of many parameters.
 POSITIVE_INT = Interval(Integral, 1, math.inf, closed="left")
 POSITIVE = Interval(Real, 0, math.inf, closed="neither")

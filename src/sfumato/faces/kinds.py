@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 #: Bytes that :func:`kind_of` looks at.
 HEAD = 4096
@@ -91,12 +90,6 @@ def kind_of(head: bytes) -> str:
     if re.match(rb"P[1-6]\s", head):
         return "PPM"
     return TEXT if _is_text(head) else UNKNOWN
-
-
-def kind_of_file(path: str | Path) -> str:
-    """Return the kind of a file's content; errors of opening it pass."""
-    with open(path, "rb") as file:
-        return kind_of(file.read(HEAD))
 
 
 def may_be_photo(kind: str, name: str) -> bool:
