@@ -114,6 +114,39 @@ def sweep(folder: str | Path) -> list[Path]:
 
 
 @contextlib.contextmanager
+def locked(path: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the lock file ``path``: alone, to write, or with others, to read.
+
+    The kernel frees it when a process dies, whatever kills it. Locks of network file systems may
+    not be seen by other machines.
+
+    Parameters
+    ----------
+    path : Path
+        Made if missing.
+    alone : bool
+    """
+    # Each caller opens the file anew: the lock belongs to the open file, so threads of one
+    # process exclude each other as well.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Make the names of a folder's new files survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def alone_in(folder: str | Path) -> Iterator[None]:
     """Make a folder and have it to this process alone; the kernel frees it if the process dies.
 

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.data.tables import FaceTable
+from sfumato.files import locked
 from sfumato.gallery import Gallery, ProtectedTemplates
-from sfumato.gallery._disk import locked
 
 WRITER = Path(__file__).parent / "writer.py"
 

@@ -27,8 +27,8 @@ from sfumato.data.simulate import simulate  # noqa: E402
 from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError  # noqa: E402
+from sfumato.files import locked  # noqa: E402
 from sfumato.gallery import Gallery, ProtectedTemplates  # noqa: E402
-from sfumato.gallery._disk import locked  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
 from sfumato.service.galleries import made_by, names_of  # noqa: E402

@@ -1,4 +1,9 @@
-"""A gallery's folder: how it is made, and what it says of itself."""
+"""A gallery's folder: how it is made, and what it says of itself.
+
+LanceDB's own commits would keep two appends apart, but not the check that a template id is new,
+and its clean-up of old versions deletes files that another process is writing or reading. So
+writers lock the folder alone and readers share it.
+"""
 
 import json
 import os
@@ -11,8 +16,8 @@ from typing import Any
 from sfumato import __version__
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
-from sfumato.files import sweep
-from sfumato.gallery._disk import locked, sync_folder, write_synced
+from sfumato.files import locked, sweep, sync_folder
+from sfumato.gallery._disk import write_synced
 from sfumato.gallery._log import AuditLog
 from sfumato.gallery._store import Store
 

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 
 from sfumato.data.columns import embedding_array
 from sfumato.errors import SfumatoError
-from sfumato.gallery._disk import sync_folder, write_synced
+from sfumato.files import sync_folder
+from sfumato.gallery._disk import write_synced
 from sfumato.validation import need
 
 NAME = "templates"
