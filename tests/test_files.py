@@ -1,5 +1,6 @@
 """Files appear whole, replace nothing unasked, and leave nothing behind."""
 
+import errno
 import os
 import signal
 import stat
@@ -8,8 +9,19 @@ import sys
 
 import pytest
 
-from sfumato.errors import InputError
-from sfumato.files import STAGING, alone_in, atomic_path, check_free, read_text, sweep
+from sfumato import _disk
+from sfumato.errors import InputError, StorageError
+from sfumato.files import (
+    STAGING,
+    alone_in,
+    atomic_folder,
+    atomic_path,
+    check_free,
+    mark,
+    read_text,
+    scratch_folder,
+    sweep,
+)
 
 KILLED = """
 import sys, time
@@ -62,6 +74,110 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path):
         path.write_text("whole")
     assert os.listdir(tmp_path) == ["b.txt"]
     writer.stdout.close()
+
+
+def test_without_locks_what_is_old_counts_as_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(_disk, "fcntl", None)
+    with atomic_path(tmp_path / "a.txt") as path:
+        path.write_text("whole")
+        left = path.with_name("left")
+        left.write_text("half a template")
+        assert sweep(tmp_path) == []
+        os.utime(left, (0, 0))
+        assert sweep(tmp_path) == [left]
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path):
+    with pytest.raises(KeyError), atomic_folder(tmp_path / "a") as folder:
+        (folder / "half").touch()
+        raise KeyError
+    assert os.listdir(tmp_path) == []
+    with atomic_folder(tmp_path / "a") as folder:
+        (folder / "b").write_text("whole")
+        assert os.listdir(tmp_path) == [STAGING]
+    assert os.listdir(tmp_path) == ["a"] and os.listdir(tmp_path / "a") == ["b"]
+    with pytest.raises(InputError, match="exists already"), atomic_folder(tmp_path / "a"):
+        pass
+
+
+def test_what_a_killed_writer_of_a_folder_left_goes_with_the_next(tmp_path):
+    (tmp_path / STAGING / "left").mkdir(parents=True)
+    (tmp_path / STAGING / "left" / "templates").touch()
+    os.symlink(tmp_path, tmp_path / STAGING / "link")
+    os.mkfifo(tmp_path / STAGING / "pipe")
+    with atomic_path(tmp_path / "b.txt") as path:
+        path.write_text("whole")
+    assert os.listdir(tmp_path) == ["b.txt"]
+
+
+def test_a_scratch_folder_is_private_and_goes_with_its_process(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os, signal, tempfile, sys\ntempfile.tempdir = sys.argv[1]\n"
+        "from sfumato.files import scratch_folder\n"
+        "with scratch_folder() as folder:\n"
+        "    (folder / 'weights').touch()\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path])
+    (place,) = tmp_path.iterdir()
+    assert len(list(place.rglob("weights"))) == 1 and stat.S_IMODE(place.stat().st_mode) == 0o700
+    with scratch_folder() as folder:
+        (folder / "own").touch()
+        assert not list(place.rglob("weights"))
+    assert os.listdir(tmp_path) == []
+    place.symlink_to(tmp_path)
+    with pytest.raises(InputError, match="is a symbolic link"), scratch_folder():
+        pass
+
+
+def test_nothing_is_written_or_swept_through_a_link(tmp_path):
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    mine.mkdir()
+    out.mkdir()
+    (mine / "letter").touch()
+    (out / STAGING).symlink_to(mine)
+    (out / "_unfinished").symlink_to(tmp_path / "made")
+    for act in (lambda: sweep(out), lambda: mark(out / "_unfinished")):
+        with pytest.raises(InputError, match="is a symbolic link"):
+            act()
+    with pytest.raises(InputError, match="is a symbolic link"), atomic_path(out / "a"):
+        pass
+    assert os.listdir(mine) == ["letter"] and not (tmp_path / "made").exists()
+    (out / STAGING).unlink()
+    (out / "a").symlink_to(mine / "letter")
+    with atomic_path(out / "a") as path:
+        path.write_text("whole")
+    assert (mine / "letter").read_text() == "" and not (out / "a").is_symlink()
+
+
+def test_bytes_reach_the_disk_before_the_name_and_then_the_name(tmp_path, monkeypatch):
+    seen = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: seen.append(os.readlink(f"/proc/self/fd/{fd}")))
+    monkeypatch.setattr(os, "replace", lambda *names: seen.append("moved") or replace(*names))
+    with atomic_path(tmp_path / "a") as path:
+        path.write_text("whole")
+    assert seen == [str(path), "moved", str(tmp_path)]
+    monkeypatch.setattr(os, "fsync", sync)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EFBIG])
+@pytest.mark.parametrize("call", ["open", "mkdir", "fsync", "replace"])
+def test_a_full_or_broken_disk_leaves_what_was_there(tmp_path, monkeypatch, call, number):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def fail(*_, **__):
+        raise OSError(number, "library's own words", None)
+
+    said = pytest.raises(StorageError, match=rf"a\.txt: .*\({errno.errorcode[number]}\); ")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with said, atomic_path(target) as path:
+            path.write_text("new")
+    assert target.read_text() == "old" and sweep(tmp_path) is not None
+    assert os.listdir(tmp_path) == ["a.txt"]
 
 
 def test_writers_side_by_side(tmp_path):

@@ -16,6 +16,10 @@ class InputError(SfumatoError, ValueError):
     """The user's input breaks a rule; the message names argument, rule and value."""
 
 
+class StorageError(SfumatoError):
+    """A disk is full or fails; the message names the file and says what is left."""
+
+
 class MissingExtraError(SfumatoError, ImportError):
     """An optional dependency is not installed; the message names the extra to install."""
 

@@ -1,24 +1,52 @@
 """Files of the user's: written whole or not at all, never replaced unasked, read in any encoding.
 
 A file under way lies in the folder ``.sfumato-staging`` beside its place, locked by its writer.
-Whoever writes there next removes what a killed writer left: the kernel has freed its lock.
+Whoever writes there next removes what a killed writer left: the kernel has freed its lock. What
+was written survives a power cut: a file's bytes reach the disk before its name does.
 """
 
 import codecs
 import contextlib
 import os
-import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sfumato._disk import (
+    CLOEXEC,
+    NOFOLLOW,
+    STAGING,
+    disk_faults,
+    entries,
+    fault_text,
+    fcntl,
+    new_file,
+    new_folder,
+    refuse_link,
+    remove_abandoned,
+    staged,
+    sync,
+)
 from sfumato.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks.
-    fcntl = None  # type: ignore[assignment]
-
-STAGING = ".sfumato-staging"
+__all__ = [
+    "STAGING",
+    "alone_in",
+    "atomic_folder",
+    "atomic_path",
+    "check_free",
+    "check_replaceable",
+    "disk_faults",
+    "encoding_of",
+    "fault_text",
+    "make_folder",
+    "mark",
+    "read_text",
+    "refuse_link",
+    "scratch_folder",
+    "sweep",
+    "sync",
+]
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -80,34 +108,95 @@ def check_replaceable(
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path; on success it is moved to ``path``, on failure removed.
 
-    Bytes reach the disk before the move. Permissions are those of any new file.
+    Bytes reach the disk before the move, and the new name after it. Permissions are those of any
+    new file. A symbolic link is replaced, not written through.
 
     Raises
     ------
     InputError
         If the folder is missing, or ``path`` is one.
+    StorageError
+        If the disk is full or fails; what was at ``path`` is untouched.
     """
     path = check_free(path, overwrite=True)
-    folder = path.parent / STAGING
-    handle, temporary = _stage(folder, path.name)
-    try:
+    with staged(path, new_file) as temporary:
         yield temporary
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
+        sync(temporary)
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(handle)
-        with contextlib.suppress(OSError):  # Others are at work in it.
-            folder.rmdir()
+        sync(path.parent)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder; on success it is moved to ``path``, on failure removed.
+
+    Raises
+    ------
+    InputError
+        If ``path`` exists, or the folder that would hold it does not.
+    StorageError
+        If the disk is full or fails.
+    """
+    path = Path(path)
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path} exists already; give another folder.")
+    check_free(path)
+    with staged(path, new_folder) as temporary:
+        yield temporary
+        for entry in temporary.iterdir():
+            sync(entry)
+        sync(temporary)
+        os.rename(temporary, path)
+        sync(path.parent)
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Give a folder that only this user reads, and that is gone afterwards.
+
+    What killed processes left of theirs goes first.
+
+    Raises
+    ------
+    InputError
+        If the place for it is somebody else's.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    place = Path(tempfile.gettempdir()) / f"sfumato-{user}"
+    refuse_link(place)
+    place.mkdir(0o700, exist_ok=True)
+    if place.stat().st_uid != user:
+        raise InputError(f"{place}: is another user's; set TMPDIR to a folder of yours.")
+    with staged(place / "scratch", new_folder) as temporary:
+        yield temporary
+    with contextlib.suppress(OSError):  # Another process has something in it.
+        place.rmdir()
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder whose name survives a power cut, unless it is there; return it."""
+    path = Path(path)
+    refuse_link(path)
+    with disk_faults(path):
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+            sync(path.parent)
+    return path
+
+
+def mark(path: str | Path) -> None:
+    """Make an empty file whose name survives a power cut, unless it is there."""
+    refuse_link(path)
+    with disk_faults(path):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | NOFOLLOW | CLOEXEC, 0o666))
+        sync(Path(path).parent)
 
 
 def sweep(folder: str | Path) -> list[Path]:
     """Remove what killed writers left in a folder's staging place; return what was removed."""
     place = Path(folder) / STAGING
-    removed = [entry for entry in _entries(place) if _remove_abandoned(entry)]
+    refuse_link(place)
+    removed = [entry for entry in entries(place) if remove_abandoned(entry)]
     with contextlib.suppress(OSError):
         place.rmdir()
     return removed
@@ -199,62 +288,13 @@ def read_text(path: str | Path) -> str:
     return text
 
 
-def _stage(folder: Path, name: str) -> tuple[int, Path]:
-    """Return a new locked file in a staging folder, which is swept."""
-    while True:
-        folder.mkdir(exist_ok=True)
-        for entry in _entries(folder):
-            _remove_abandoned(entry)
-        temporary = folder / f"{secrets.token_hex(8)}-{name[-100:]}"
-        try:
-            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:  # Another writer has just removed the folder.
-            continue
-        if fcntl is None or _locked(handle, temporary):
-            return handle, temporary
-        os.close(handle)
-
-
-def _locked(handle: int, path: Path) -> bool:
-    """Lock an open file; return whether it still has its name."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except OSError:
-        return False
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
-
-
-def _remove_abandoned(entry: Path) -> bool:
-    if fcntl is None:
-        return False
-    try:
-        handle = os.open(entry, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        if not _locked(handle, entry):
-            return False
-        entry.unlink(missing_ok=True)
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-
-
 def _lock_folder(folder: Path) -> int | None:
     while True:
-        folder.mkdir(exist_ok=True)
+        if not folder.is_dir():  # It may be a link to a larger disk.
+            make_folder(folder)
         if fcntl is None:
             return None
-        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(folder, os.O_RDONLY | CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever had it before may just have finished, and removed the folder.

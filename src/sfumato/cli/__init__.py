@@ -13,6 +13,7 @@ import typer
 
 from sfumato.cli.output import BAD_INPUT, FAILED, say_error
 from sfumato.errors import InputError, MissingExtraError, SfumatoError
+from sfumato.files import fault_text
 
 app = typer.Typer(
     name="sfumato",
@@ -62,22 +63,9 @@ def _end(error: BaseException) -> int:
         say_error(error)
         return BAD_INPUT if isinstance(error, InputError | MissingExtraError) else FAILED
     if isinstance(error, OSError) and error.errno is not None:
-        say_error(_os_text(error))
+        say_error(fault_text(error))
         return BAD_INPUT if error.errno == errno.ENAMETOOLONG else FAILED
     else:
         text = " ".join(str(error).split())
         say_error(f"{type(error).__name__}: {text or 'no message'} ({DEBUG} prints where).")
     return FAILED
-
-
-def _os_text(error: OSError) -> str:
-    file = error.filename2 or error.filename
-    text = f"{file}: " if file is not None else ""
-    remedies = {
-        errno.ENOSPC: "make room and run it again",
-        errno.EACCES: "give yourself the right, or name another place",
-        errno.EROFS: "name another place",
-        errno.ENAMETOOLONG: "give a shorter name",
-    }
-    remedy = remedies.get(error.errno or 0, f"{DEBUG} prints where")
-    return f"{text}{error.strerror} ({remedy})."

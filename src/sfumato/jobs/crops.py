@@ -1,7 +1,7 @@
 """Cut the largest face out of every photo, once, for training."""
 
 import json
-import shutil
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sfumato.faces.detect import PAD, make_detector
 from sfumato.faces.embedder import FaceEmbedder
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
-from sfumato.files import alone_in
+from sfumato.files import atomic_folder
 from sfumato.jobs.base import PhotoJob, rejects_of
 from sfumato.jobs.folder import REJECTS
 from sfumato.jobs.local import local_runner
@@ -67,7 +67,7 @@ def crop_faces(
     source : str or Path
         As for :func:`sfumato.jobs.embed.embed`.
     folder : str or Path
-        To be made; written under another name first, so that it is whole or missing.
+        To be made; it is whole or missing.
     size : int, default=128
         Pixels a side.
     zoom : float or None, default=0.72
@@ -95,27 +95,18 @@ def crop_faces(
     else:
         found = make_detector(detector, pad=pad) if isinstance(detector, str) else detector
     embedder = FaceEmbedder(found, Cropper(size, zoom), all_faces=False, max_pixels=max_pixels)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.part")
     about = {"size": size, "zoom": zoom, "detector": found.name, "source": photos.name}
-    with alone_in(part):
-        try:
-            for left in part.iterdir():  # By a run that was killed.
-                left.unlink()
-            about["n_rejects"] = _write(Crop(photos, embedder), part, workers, progress)
-            (part / ABOUT).write_text(json.dumps(about, indent=1))
-            part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_folder(folder) as part:
+        about["n_rejects"] = _write(Crop(photos, embedder), part, workers, progress)
+        (part / ABOUT).write_text(json.dumps(about, indent=1))
     return Crops(folder)
 
 
 def _write(job, folder, workers, progress):
     """Fill the folder; return how many photos were rejected."""
     n_photos, size = job.source.n_photos, job.do.encoder.size
-    images = open_memmap(
-        folder / "all.npy", mode="w+", dtype=np.uint8, shape=(n_photos, size, size, 3)
-    )
+    images = _images(folder / "all.npy", (n_photos, size, size, 3))
     parts = job.parts(job.part_rows)
     starts = np.cumsum([0, *(part.n_rows for part in parts)])
     found, n_seen = {}, 0
@@ -139,6 +130,15 @@ def _write(job, folder, workers, progress):
     return len(rejects)
 
 
+def _images(path, shape):
+    """Return a new file of pixels as an array."""
+    images = open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # On a full disk a write to the array ends the process.
+        with open(path, "rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return images
+
+
 def _shorten(images, folder, places):
     """Keep the images at these places, each a start and a number; the file of all goes."""
     images.flush()
@@ -147,9 +147,7 @@ def _shorten(images, folder, places):
     if n_kept == len(images):
         path.rename(folder / IMAGES)
         return
-    kept = open_memmap(
-        folder / IMAGES, mode="w+", dtype=np.uint8, shape=(n_kept, *images.shape[1:])
-    )
+    kept = _images(folder / IMAGES, (n_kept, *images.shape[1:]))
     at = 0
     for start, n in places:
         kept[at : at + n] = images[start : start + n]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as tensor_bytes
 
 from sfumato.data.tensors import read_tensors
 from sfumato.files import atomic_path
@@ -26,7 +26,8 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
     tensors: dict[str, torch.Tensor] = {}
     plain = _taken_apart(state, "", tensors)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={KEY: json.dumps(plain)})
+        # Not save_file: what it says of a full disk names no cause.
+        temporary.write_bytes(tensor_bytes(tensors, metadata={KEY: json.dumps(plain)}))
 
 
 def load_state(path: str | Path) -> Any:

@@ -9,13 +9,11 @@ process would have had.
 import copy
 import mmap
 import multiprocessing
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ import torch
 from torch import Tensor
 
 from sfumato.errors import InputError
+from sfumato.files import scratch_folder
 from sfumato.outcomes import Progress
 from sfumato.training._checkpoints import load_state, save_state
 
@@ -62,8 +61,8 @@ def train_on(
     if n_processes(fabric) == 1:
         return function(fabric, net, *args, progress)
     ForkingPickler.register(np.memmap, _reopened)
-    with tempfile.TemporaryDirectory() as folder, _heard(progress) as told:
-        path = Path(folder) / "trained.safetensors"
+    with scratch_folder() as folder, _heard(progress) as told:
+        path = folder / "trained.safetensors"
         # By a file: Fabric waits for the processes' end before it takes what they return, and
         # a large network would never get through.
         work = partial(_in_process, work=(function, net, args), told=told, path=str(path))
