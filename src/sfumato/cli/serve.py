@@ -34,6 +34,12 @@ def serve(
     encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
     seconds: float = typer.Option(60, min=1, help="Time limit of a request's work."),
     a_minute: int = typer.Option(600, min=1, help="Requests a minute of one key."),
+    connections: int = typer.Option(
+        100, min=1, help="Connections of one address, but for those of a --proxy."
+    ),
+    proxy: list[str] = typer.Option(
+        [], help="Address of a proxy before the service, whose X-Forwarded-For names the callers."
+    ),
 ) -> None:
     """Serve the web page and the HTTP interface (described in /openapi.json).
 
@@ -63,10 +69,11 @@ def serve(
             perturber=perturber,
             galleries=tuple(map(str, gallery)),
         ),
-        limits=Limits(work_seconds=seconds, a_minute=a_minute),
+        limits=Limits(work_seconds=seconds, a_minute=a_minute, connections_an_address=connections),
         keys=None if key_file is None else str(key_file),
         workers=workers or n_cores(),
         hosts=(*LOOPBACK, *([] if host == "0.0.0.0" else [host]), *name),
+        proxies=tuple(proxy),
     )
     run(settings, host, port, say=warn)
 

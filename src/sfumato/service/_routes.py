@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sfumato.service import work
 from sfumato.service._bodies import RawTemplates, TwoPhotos, describes, parsed, photo_bytes
 from sfumato.service.keys import KeyFile, find_key
-from sfumato.service.limits import Refused, read_body
+from sfumato.service.limits import Refused, network_of, read_body
 
 # The audit's report brings its own styles and pictures along.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -39,7 +39,7 @@ def allowed(scope):
 
     def check(request: Request):
         state = request.app.state
-        caller = request.client.host if request.client else "unknown"
+        caller = network_of(request.client.host) if request.client else "unknown"
         if state.settings.keys is not None:
             secret = request.headers.get("x-api-key", "")
             key = find_key(KeyFile(state.settings.keys).read(), secret)

@@ -61,6 +61,8 @@ class Settings:
     hosts : tuple of str
         Names by which it may be called; others are refused, so that no page of another site
         reaches it by a name of its own.
+    proxies : tuple of str
+        Addresses of proxies before it, of which X-Forwarded-For is believed.
     """
 
     models: Models = field(default_factory=Models)
@@ -68,6 +70,7 @@ class Settings:
     keys: str | None = None
     workers: int = 2
     hosts: tuple[str, ...] = LOOPBACK
+    proxies: tuple[str, ...] = ()
 
 
 def make_app(settings: Settings | None = None) -> FastAPI:

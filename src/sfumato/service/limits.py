@@ -1,6 +1,7 @@
 """What a request may cost: bytes, time to send them, and how many in a while."""
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,13 @@ class Limits:
         Requests of one key, or of one address without keys.
     waiting : int
         Requests that may wait for a worker.
+    connections, connections_an_address : int
+        That may be open; of IPv6, a /64 counts as one address. For a further one, the oldest that
+        waits for its caller is closed.
+    head_seconds : float
+        In which the head of a request must have come, after the connection or the last answer.
+    unread_seconds : float
+        In which a caller must read some of an answer.
     """
 
     photo_bytes: int = 20_000_000
@@ -37,6 +45,10 @@ class Limits:
     audit_seconds: float = 1800.0
     a_minute: int = 600
     waiting: int = 64
+    connections: int = 500
+    connections_an_address: int = 100
+    head_seconds: float = 10.0
+    unread_seconds: float = 30.0
 
 
 class Refused(SfumatoError):
@@ -75,6 +87,25 @@ async def read_body(request: Any, max_bytes: Any, seconds: Any) -> Any:
     if not n_bytes:
         raise Refused(400, "the body is empty; send the file as it is.")
     return b"".join(parts)
+
+
+def network_of(host: str) -> str:
+    """Return whom an address belongs to: itself, but of IPv6 its /64, which one caller has.
+
+    Examples
+    --------
+    >>> network_of("192.0.2.7"), network_of("2001:db8::1:2"), network_of("::ffff:192.0.2.7")
+    ('192.0.2.7', '2001:db8::/64', '192.0.2.7')
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address.packed, 64), strict=False))
 
 
 class Rate:

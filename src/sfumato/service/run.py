@@ -1,5 +1,6 @@
 """Start the service and end it well."""
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -24,21 +25,31 @@ def run(settings: Any, host: str, port: int, *, say: Callable[..., Any]) -> None
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(
-        make_app(settings),
+    config = configure(make_app(settings), settings, host, port)
+    socket = config.bind_socket()
+    say(f"sfumato serves on http://{host}:{socket.getsockname()[1]}/ (Ctrl-C ends it).")
+    uvicorn.Server(config).run(sockets=[socket])
+
+
+def configure(app: Any, settings: Any, host: str, port: int) -> Any:
+    """Return uvicorn's Config, with our limits of connections."""
+    from sfumato.service._connections import Connection, Door
+
+    return need("uvicorn", "serve").Config(
+        app,
         host=host,
         port=port,
         # Its log has paths, which may hold names.
         access_log=False,
         log_config=None,
-        limit_concurrency=500,
+        http=functools.partial(Connection, Door(settings.limits, settings.proxies)),
+        ws="none",
+        # Of anybody else, the header that names a caller is a claim.
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=[*settings.proxies],
         timeout_keep_alive=10,
         timeout_graceful_shutdown=30,
         server_header=False,
         date_header=False,
         h11_max_incomplete_event_size=16_384,
     )
-
-    socket = config.bind_socket()
-    say(f"sfumato serves on http://{host}:{socket.getsockname()[1]}/ (Ctrl-C ends it).")
-    uvicorn.Server(config).run(sockets=[socket])
