@@ -133,9 +133,9 @@ def _stage(place: Path, name: str, new: Callable[[Path], int]) -> tuple[int, Pat
         os.close(handle)
 
 
-def new_file(path: Path) -> int:
+def new_file(path: Path, *, mode: int) -> int:
     """Make a file and return it open."""
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | CLOEXEC, 0o666)
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | CLOEXEC, mode)
 
 
 def new_folder(path: Path) -> int:

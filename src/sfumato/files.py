@@ -7,6 +7,7 @@ was written survives a power cut: a file's bytes reach the disk before its name 
 
 import codecs
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -105,11 +106,17 @@ def check_replaceable(
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, mode: int = 0o666) -> Iterator[Path]:
     """Give a temporary path; on success it is moved to ``path``, on failure removed.
 
-    Bytes reach the disk before the move, and the new name after it. Permissions are those of any
-    new file. A symbolic link is replaced, not written through.
+    Bytes reach the disk before the move, and the new name after it. A symbolic link is replaced,
+    not written through.
+
+    Parameters
+    ----------
+    path : str or Path
+    mode : int, default=0o666
+        Permissions from the first moment on, less those that the umask takes away.
 
     Raises
     ------
@@ -119,7 +126,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         If the disk is full or fails; what was at ``path`` is untouched.
     """
     path = check_free(path, overwrite=True)
-    with staged(path, new_file) as temporary:
+    with staged(path, functools.partial(new_file, mode=mode)) as temporary:
         yield temporary
         sync(temporary)
         os.replace(temporary, path)

@@ -27,7 +27,7 @@ from sfumato.models import SavedModel, save  # noqa: E402
 from sfumato.service._pool import Busy, TookTooLong  # noqa: E402
 from sfumato.service._routes import parse_hide  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
-from sfumato.service.keys import KeyFile, find_key  # noqa: E402
+from sfumato.service.keys import SCOPES, KeyFile  # noqa: E402
 from sfumato.service.limits import Limits, Rate, Refused  # noqa: E402
 
 LITTLE = Limits(
@@ -299,57 +299,82 @@ def test_an_audit_of_a_bad_table_says_why(service, table):
         assert found["state"] == "failed" and part in found["error"]
 
 
-def test_keys_open_what_they_allow_and_no_more(stand_ins, photo, tmp_path):
+@pytest.fixture
+def keyed(stand_ins, tmp_path):
+    """Return a service that asks for keys, and the file of them."""
     keys = KeyFile(tmp_path / "keys.json")
-    photos, metrics = keys.create("camera", ["photos"]), keys.create("watch", ["metrics", "audit"])
+    keys.create("first", ["metrics"])
     settings = Settings(
         models=stand_ins.StandIns(), limits=LITTLE, keys=str(keys.path), workers=1,
         hosts=("testserver",),
     )  # fmt: skip
-    with TestClient(make_app(settings)) as client:
+    with TestClient(make_app(settings), raise_server_exceptions=False) as client:
+        yield client, keys
 
-        def status(secret, path="/v1/describe", method="POST", **more):
-            headers = {} if secret is None else {"x-api-key": secret}
-            return client.request(method, path, headers=headers, **more).status_code
 
-        assert status(photos, content=photo) == 200
-        assert [status(s, content=photo) for s in (None, "", "sfumato_x", photos + "x")] == [
-            401
-        ] * 4
-        assert status(metrics, content=photo) == 403
-        assert status(metrics, "/metrics", "GET") == 200 and status(None, "/metrics", "GET") == 401
-        assert status(None, "/healthz", "GET") == 200
-        name = client.post(
-            "/v1/audits?attribute=a", content=b"x", headers={"x-api-key": metrics}
-        ).json()["id"]
-        other = keys.create("other", ["audit"])
-        assert status(other, f"/v1/audits/{name}", "GET") == 404
-        assert status(metrics, f"/v1/audits/{name}", "GET") == 200
-        keys.delete("camera")
-        assert status(photos, content=photo) == 401
+def status(client, secret, path="/v1/describe", method="POST", **more):
+    headers = {} if secret is None else {"x-api-key": secret}
+    return client.request(method, path, headers=headers, **more).status_code
+
+
+def test_keys_open_what_they_allow_and_no_more(keyed, photo):
+    client, keys = keyed
+    photos, metrics = keys.create("camera", ["photos"]), keys.create("watch", ["metrics", "audit"])
+    assert status(client, photos, content=photo) == 200
+    for secret in (None, "", "sfumato_x", photos + "x"):
+        assert status(client, secret, content=photo) == 401
+    assert status(client, metrics, content=photo) == 403
+    assert status(client, metrics, "/metrics", "GET") == 200
+    assert status(client, None, "/metrics", "GET") == 401
+    assert status(client, None, "/healthz", "GET") == 200
+    keys.delete("camera")
+    assert status(client, photos, content=photo) == 401
     text = keys.path.read_text()
-    assert photos not in text and other not in text and keys.path.stat().st_mode & 0o077 == 0
+    assert photos not in text and metrics not in text
 
 
-def test_key_files():
-    keys = KeyFile("/nowhere/keys.json")
-    assert keys.read() == [] and find_key([], "x") is None
-    with pytest.raises(InputError, match="scopes must be some of photos"):
-        keys.create("a", ["everything"])
-    with pytest.raises(InputError, match="scopes must be some of"):
-        keys.create("a", [])
-    with pytest.raises(InputError, match="has no key 'a'"):
-        keys.delete("a")
+def test_an_audit_is_its_keys_and_no_other_one_s_of_the_same_name(keyed):
+    client, keys = keyed
+    mine, other = keys.create("a", ["audit"]), keys.create("b", ["audit"])
+    headers = {"x-api-key": mine}
+    started = client.post("/v1/audits?attribute=a", content=b"x", headers=headers)
+    path = f"/v1/audits/{started.json()['id']}"
+    assert status(client, other, path, "GET") == 404
+    assert status(client, mine, path, "GET") == 200
+    keys.delete("a")
+    assert status(client, mine, path, "GET") == 401
+    heir = keys.create("a", ["audit"])
+    for method in ("GET", "DELETE"):
+        assert status(client, heir, path, method) == 404
+    assert status(client, heir, f"{path}/report", "GET") == 404
 
 
-def test_a_name_is_taken_once_and_a_broken_file_is_refused(tmp_path):
-    keys = KeyFile(tmp_path / "k.json")
-    keys.create("a", ["audit"])
-    with pytest.raises(InputError, match="has a key 'a' already"):
-        keys.create("a", ["audit"])
-    keys.path.write_text("[{}]")
-    with pytest.raises(InputError, match="not a file of keys"):
-        keys.read()
+def test_unreadable_keys_open_nothing_and_tell_the_caller_nothing(keyed, caplog):
+    client, keys = keyed
+    secret = keys.create("a", SCOPES)
+    sound = keys.path.read_bytes()
+    damages = {
+        b"": "damaged", b"[{}]": "damaged", b"\xff\0": "damaged", sound[:-9]: "damaged",
+        sound.replace(b"audit", b"metrics"): "damaged", b"[" * 100_000: "damaged",
+        None: "no such file",
+    }  # fmt: skip
+    for content, told in damages.items():
+        keys.path.unlink() if content is None else keys.path.write_bytes(content)
+        for given in (secret, "sfumato_x", None):
+            headers = {} if given is None else {"x-api-key": given}
+            for method, path in (("GET", "/metrics"), ("POST", "/v1/describe")):
+                caplog.clear()
+                answer = client.request(method, path, headers=headers)
+                said = "the keys of this service cannot be read; tell whoever runs it."
+                assert (answer.status_code, answer.json()) == (503, {"error": said})
+                assert str(keys.path) in caplog.text and told in caplog.text
+        assert status(client, None, "/healthz", "GET") == 200
+    keys.path.write_bytes(sound)
+    assert status(client, secret, "/metrics", "GET") == 200
+    # A file without any key is one whose keys were all deleted.
+    for key in keys.read():
+        keys.delete(key.name)
+    assert [status(client, given, "/metrics", "GET") for given in (secret, None)] == [401, 401]
 
 
 def test_rate_gives_back_what_time_brings():

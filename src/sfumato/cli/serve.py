@@ -59,6 +59,8 @@ def serve(
         raise InputError(
             f"{host} can be reached from other machines: give --keys FILE (sfumato keys create)."
         )
+    if key_file is not None:
+        _check_keys(key_file)
     if gallery:
         _check_galleries(gallery)
     settings = Settings(
@@ -76,6 +78,14 @@ def serve(
         proxies=tuple(proxy),
     )
     run(settings, host, port, say=warn)
+
+
+def _check_keys(path):
+    """Refuse a damaged file of keys before anything is served."""
+    from sfumato.service.keys import KeyFile
+
+    if not KeyFile(path).read():
+        warn(f"{path}: holds no keys; all who ask are refused until sfumato keys create adds one.")
 
 
 def _check_galleries(folders):
@@ -126,7 +136,11 @@ def list_keys(
 def delete_key(
     name: str = typer.Argument(help="Of the key, as it was created."), key_file: Path = KEYS
 ) -> None:
-    """Take a key's rights away, at once."""
+    """Take a key's rights away, at once.
+
+    What it began runs to its end; its audits can be read by nobody, a new key of this name
+    included.
+    """
     from sfumato.service.keys import KeyFile
 
     KeyFile(key_file).delete(name)

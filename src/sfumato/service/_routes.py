@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -9,11 +10,13 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import generate_latest
 from pydantic import BaseModel
 
+from sfumato.errors import InputError
 from sfumato.service import work
 from sfumato.service._bodies import RawTemplates, TwoPhotos, describes, parsed, photo_bytes
 from sfumato.service.keys import KeyFile, find_key
 from sfumato.service.limits import Refused, network_of, read_body
 
+LOG = logging.getLogger("sfumato.service")
 # The audit's report brings its own styles and pictures along.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 BYTES = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
@@ -42,21 +45,33 @@ def allowed(scope):
         caller = network_of(request.client.host) if request.client else "unknown"
         if state.settings.keys is not None:
             secret = request.headers.get("x-api-key", "")
-            key = find_key(KeyFile(state.settings.keys).read(), secret)
+            key = find_key(_keys(state.settings.keys), secret)
             if key is None:
                 raise Refused(401, "give a valid key in the header X-API-Key.")
             if not key.allows(scope):
                 raise Refused(403, f"this key does not allow {scope}.")
-            caller = key.name
+            # Not its name: another key may have that later, and must not have this one's audits.
+            caller = key.id
         state.rate.take(caller)
         return caller
 
     return Depends(check)
 
 
+def _keys(path):
+    """Return the keys, read anew, so that one that was deleted opens nothing from then on."""
+    try:
+        return KeyFile(path).read()
+    except InputError as error:
+        LOG.error("%s", error)
+        raise Refused(
+            503, "the keys of this service cannot be read; tell whoever runs it."
+        ) from None
+
+
 def answers(*statuses):
     """Return what OpenAPI says of a route's errors."""
-    return dict.fromkeys((401, 403, 429, *statuses), PROBLEM)
+    return dict.fromkeys((401, 403, 429, 503, *statuses), PROBLEM)
 
 
 def _body(content):
