@@ -80,6 +80,11 @@ def wait(seconds):
     return "waited"
 
 
+def fill(n_bytes):
+    """Take so much memory."""
+    return len(bytes(n_bytes))
+
+
 def die():
     """End the process at once."""
     os._exit(9)

@@ -24,7 +24,8 @@ from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
-from sfumato.service._pool import Busy, TookTooLong  # noqa: E402
+from sfumato.service._line import Busy  # noqa: E402
+from sfumato.service._pool import TookTooLong  # noqa: E402
 from sfumato.service._routes import parse_hide  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
 from sfumato.service.keys import SCOPES, KeyFile  # noqa: E402
@@ -287,6 +288,36 @@ def test_an_audit_runs_beside_and_its_report_is_one_page(service, table):
     assert "sandbox" in report.headers["content-security-policy"]
     assert service.delete(f"/v1/audits/{name}").status_code == 204
     assert service.get(f"/v1/audits/{name}").status_code == 404
+
+
+def test_audits_leave_the_workers_to_others(service, table, photo):
+    query = "/v1/audits?attribute=gender&max_rows=400"
+    started = [service.post(query, content=table.read_bytes()) for _ in range(6)]
+    assert [answer.status_code for answer in started] == [202] * 5 + [429]
+    assert "5 of your audits run or wait" in started[5].json()["error"]
+    assert int(started[5].headers["retry-after"]) > 0
+    assert service.post("/v1/describe", content=photo).status_code == 200
+    names = [answer.json()["id"] for answer in started[:5]]
+    states = [service.get(f"/v1/audits/{name}").json()["state"] for name in names]
+    assert "running" in states
+    # The only worker is free, whatever the audits do.
+    assert service.get("/readyz").json()["free_workers"] == 1
+    for name in names:
+        assert service.delete(f"/v1/audits/{name}").status_code == 204
+
+
+def test_work_beyond_the_memory_of_a_request_gets_one_line(stand_ins, photo):
+    limits = Limits(work_bytes=300_000_000)
+    settings = Settings(models=stand_ins.StandIns(), limits=limits, workers=1)
+    with TestClient(make_app(settings), base_url="http://localhost") as client:
+
+        async def run():
+            return await client.app.state.pool.run(stand_ins.fill, 1_000_000_000)
+
+        with pytest.raises(Refused, match="more than the limit of 300,000,000 bytes") as refused:
+            client.portal.call(run)
+        assert refused.value.status == 413
+        assert client.post("/v1/describe", content=photo).status_code == 200
 
 
 def test_an_audit_of_a_bad_table_says_why(service, table):

@@ -1,7 +1,8 @@
-"""Audits that run beside other requests, in a worker each."""
+"""Audits, which have processes of their own: however many are asked for, photos are not kept."""
 
 import asyncio
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,19 +30,21 @@ class Audits:
     Parameters
     ----------
     pool : WorkPool
-    seconds : float
-        Time limit of one.
+    a_caller : int
+        Of one caller that may run or wait.
     """
 
-    def __init__(self, pool, seconds):
-        self._pool, self._seconds = pool, seconds
+    def __init__(self, pool, a_caller):
+        self._pool, self._a_caller = pool, a_caller
         self._jobs: dict[str, Job] = {}
 
     def start(self, owner, table, attributes, protect, max_rows):
         """Start an audit of a table's bytes; return its number."""
-        for name in [n for n, job in self._jobs.items() if job.state != "running"]:
-            if len(self._jobs) >= MOST_JOBS:
-                del self._jobs[name]
+        running = [job for job in self._jobs.values() if job.state == "running"]
+        if sum(job.owner == owner for job in running) >= self._a_caller:
+            raise Refused(429, f"{self._a_caller} of your audits run or wait already.", 60)
+        if len(self._jobs) >= MOST_JOBS:
+            self._forget()
         slots = set(range(MOST_JOBS)) - {job.slot for job in self._jobs.values()}
         if not slots:
             raise Refused(503, "too many audits are running; try again later.", 60)
@@ -75,11 +78,16 @@ class Audits:
         self.get(owner, name).task.cancel()
         del self._jobs[name]
 
+    def _forget(self):
+        """Forget the oldest finished audit of whoever has most."""
+        held = Counter(job.owner for job in self._jobs.values())
+        done = [name for name, job in self._jobs.items() if job.state != "running"]
+        if done:
+            del self._jobs[max(done, key=lambda name: held[self._jobs[name].owner])]
+
     async def _run(self, job, *args):
         try:
-            job.result = await self._pool.run(
-                work.audit_bytes, *args, job.slot, seconds=self._seconds
-            )
+            job.result = await self._pool.run(work.audit_bytes, *args, job.slot, caller=job.owner)
             job.state = "done"
         except (SfumatoError, asyncio.CancelledError) as error:
             job.state, job.error = "failed", str(error) or "stopped"

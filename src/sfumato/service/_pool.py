@@ -1,19 +1,21 @@
 """Worker processes: a request that takes too long, or crashes its worker, harms no other."""
 
 import asyncio
+import math
 import multiprocessing
-import threading
+import os
+import time
 from concurrent.futures import TimeoutError as TimedOut
 
 from sfumato.errors import InputError, SfumatoError
 from sfumato.service import work
+from sfumato.service._line import Line, Spent
+from sfumato.service.limits import Refused
 from sfumato.validation import need
 
 MOST_JOBS = 20
-
-
-class Busy(SfumatoError):
-    """Too many requests wait already."""
+#: Of processes that audit: whatever else is asked goes first.
+NICE = 10
 
 
 class TookTooLong(SfumatoError):
@@ -26,20 +28,25 @@ class WorkPool:
     Parameters
     ----------
     models : Models
+    limits : Limits
     workers : int
-        Processes.
+        Processes; they start with the first work.
     waiting : int
         Requests that may wait for a process; more are refused.
     seconds : float
         Time limit of a request's work.
+    for_audits : bool
+        Load only what audits need, and leave the processors to others.
 
     Attributes
     ----------
+    line : Line
+        Callers before the processes.
     progress : array of float
         How far long jobs are, by their slot, in [0, 1].
     """
 
-    def __init__(self, models, *, workers, waiting, seconds):
+    def __init__(self, models, limits, *, workers, waiting, seconds, for_audits=False):
         pebble = need("pebble", "serve")
         # A fork would copy the locks of the threads of OpenCV and ONNX Runtime.
         context = multiprocessing.get_context("spawn")
@@ -47,14 +54,20 @@ class WorkPool:
         self._pool = pebble.ProcessPool(
             workers,
             initializer=_start,
-            initargs=(models, self.progress),
+            initargs=(models, self.progress, limits.work_bytes, for_audits),
             context=context,
         )
-        self._limit, self._seconds = workers + waiting, seconds
-        self._lock = threading.Lock()
-        self.n_running = 0
+        self._seconds, self._n_bytes = seconds, limits.work_bytes
+        share = limits.worker_seconds or 30.0 * workers
+        self._spent = Spent(math.inf if for_audits else share)
+        self.line = Line(workers, waiting, self._spent)
 
-    async def run(self, function, *args, seconds=None):
+    @property
+    def n_running(self):
+        """Work in and before the processes."""
+        return self.line.n_places - self.line.n_free + self.line.n_waiting
+
+    async def run(self, function, *args, caller="", seconds=None):
         """Return ``function(*args)`` of :mod:`sfumato.service.work`, done by a worker.
 
         Raises
@@ -62,26 +75,29 @@ class WorkPool:
         Busy, TookTooLong
         InputError
             What the function raised.
+        Refused
+            429 for a caller who took too much; 413 for work that needs too much memory.
         SfumatoError
             If the worker died.
         """
-        with self._lock:
-            if self.n_running >= self._limit:
-                raise Busy("too many requests wait; try again in a few seconds.")
-            self.n_running += 1
-        limit = seconds or self._seconds
+        self._spent.check(caller)
+        await self.line.enter(caller)
+        limit, started = seconds or self._seconds, time.monotonic()
         try:
             future = self._pool.schedule(function, args, timeout=limit)
             return await asyncio.wrap_future(future)
         except TimedOut as error:
             raise TookTooLong(f"the work took more than {limit:g} s.") from error
-        except (InputError, asyncio.CancelledError):
+        except MemoryError as error:
+            most = f"{self._n_bytes:,} bytes of memory"
+            raise Refused(413, f"the work needs more than the limit of {most}.") from error
+        except (InputError, Refused, asyncio.CancelledError):
             raise
         except Exception as error:
             raise SfumatoError(f"the work failed ({type(error).__name__}).") from error
         finally:
-            with self._lock:
-                self.n_running -= 1
+            self._spent.add(caller, time.monotonic() - started)
+            self.line.leave(caller)
 
     async def warm_up(self, seconds=120.0):
         """Wait until a worker has its models; return what they can do."""
@@ -97,9 +113,15 @@ class WorkPool:
             self._pool.join()
 
 
-def _start(models, progress):
+def _start(models, progress, n_bytes, for_audits):
+    import resource
     import signal
 
     # Ctrl-C goes to the whole group; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    work.load(models, progress)
+    if for_audits:
+        os.nice(NICE)
+    work.load(models, progress, for_audits=for_audits)
+    # A file that unpacks to more than the machine has ends its own work, nobody else's.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (work.data_bytes() + n_bytes, hard))

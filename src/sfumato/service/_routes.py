@@ -53,6 +53,7 @@ def allowed(scope):
             # Not its name: another key may have that later, and must not have this one's audits.
             caller = key.id
         state.rate.take(caller)
+        request.state.caller = caller
         return caller
 
     return Depends(check)
@@ -95,10 +96,13 @@ def healthz():
 
 @OPEN.get("/readyz", responses={503: PROBLEM})
 def readyz(request: Request):
-    """Whether the models are loaded, and what they can do."""
+    """Whether the models are loaded and a request finds a place, and what can be done."""
     if request.app.state.can is None:
         raise Refused(503, "the models are being loaded.", 2)
-    return request.app.state.can
+    line = request.app.state.pool.line
+    if line.is_full:
+        raise Refused(503, f"{line.n_waiting} requests wait for {line.n_places} workers.", 2)
+    return request.app.state.can | {"workers": line.n_places, "free_workers": line.n_free}
 
 
 @OPEN.get(
@@ -110,7 +114,9 @@ def readyz(request: Request):
 def metrics(request: Request):
     """Figures for Prometheus."""
     found = request.app.state.metrics
-    found.running.set(request.app.state.pool.n_running)
+    found.running.set(
+        sum(pool.n_running for pool in (request.app.state.pool, request.app.state.of_audits))
+    )
     return Response(generate_latest(found.registry), media_type="text/plain; version=0.0.4")
 
 
@@ -254,4 +260,4 @@ async def _photo(request):
 
 async def run(request, function, *args):
     """Return what a worker's function gives."""
-    return await request.app.state.pool.run(function, *args)
+    return await request.app.state.pool.run(function, *args, caller=request.state.caller)

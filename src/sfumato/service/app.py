@@ -26,7 +26,8 @@ from sfumato.errors import InputError, SfumatoError
 from sfumato.service._audits import Audits
 from sfumato.service._bodies import schemas
 from sfumato.service._gallery_routes import GALLERIES
-from sfumato.service._pool import Busy, TookTooLong, WorkPool
+from sfumato.service._line import Busy
+from sfumato.service._pool import MOST_JOBS, TookTooLong, WorkPool
 from sfumato.service._routes import OPEN, ROUTES
 from sfumato.service.limits import Limits, Rate, Refused
 from sfumato.service.work import Models
@@ -57,7 +58,7 @@ class Settings:
     keys : str, optional
         A file of API keys; without one everybody on this machine may ask, and nobody else.
     workers : int
-        Processes.
+        Processes. Audits have others, half as many and at least one.
     hosts : tuple of str
         Names by which it may be called; others are refused, so that no page of another site
         reaches it by a name of its own.
@@ -89,19 +90,14 @@ def make_app(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app):
-        limits = settings.limits
-        pool = WorkPool(
-            settings.models,
-            workers=settings.workers,
-            waiting=limits.waiting,
-            seconds=limits.work_seconds,
-        )
-        app.state.pool, app.state.audits = pool, Audits(pool, limits.audit_seconds)
+        pool, of_audits = _pools(settings)
+        app.state.pool, app.state.of_audits = pool, of_audits
+        app.state.audits = Audits(of_audits, settings.limits.audits_a_caller)
         app.state.can = None
         warming = asyncio.create_task(_warm_up(app, pool))
         yield
         warming.cancel()
-        await asyncio.to_thread(pool.close)
+        await asyncio.gather(*(asyncio.to_thread(each.close) for each in (pool, of_audits)))
 
     app = FastAPI(
         title="sfumato",
@@ -126,6 +122,21 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     # Not mounted: a mount would answer a wrong method on a path of ours with 404.
     app.router.default = StaticFiles(directory=PAGE, html=True)
     return app
+
+
+def _pools(settings):
+    """Return the processes for requests, and those for audits, at least one."""
+    limits, n_workers = settings.limits, settings.workers
+    return (
+        WorkPool(
+            settings.models, limits, workers=n_workers, waiting=limits.waiting,
+            seconds=limits.work_seconds,
+        ),
+        WorkPool(
+            settings.models, limits, workers=max(1, n_workers // 2), waiting=MOST_JOBS,
+            seconds=limits.audit_seconds, for_audits=True,
+        ),
+    )  # fmt: skip
 
 
 async def _warm_up(app, pool):

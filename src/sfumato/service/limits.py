@@ -24,6 +24,13 @@ class Limits:
         For the work on a request.
     audit_seconds : float
         For an audit.
+    work_bytes : int
+        Memory for the work on a request, beyond what the models take.
+    worker_seconds : float, optional
+        Of workers' time that one caller may take within a minute while others ask; default: half
+        of all. Requests beyond are refused.
+    audits_a_caller : int
+        Audits of one caller that run or wait.
     a_minute : int
         Requests of one key, or of one address without keys.
     waiting : int
@@ -43,6 +50,9 @@ class Limits:
     body_seconds: float = 30.0
     work_seconds: float = 60.0
     audit_seconds: float = 1800.0
+    work_bytes: int = 2_000_000_000
+    worker_seconds: float | None = None
+    audits_a_caller: int = 5
     a_minute: int = 600
     waiting: int = 64
     connections: int = 500
@@ -57,6 +67,9 @@ class Refused(SfumatoError):
     def __init__(self, status: Any, message: str, wait: Any = None) -> None:
         super().__init__(message)
         self.status, self.wait = status, wait
+
+    def __reduce__(self):
+        return type(self), (self.status, str(self), self.wait)
 
 
 async def read_body(request: Any, max_bytes: Any, seconds: Any) -> Any:

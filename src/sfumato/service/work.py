@@ -6,6 +6,7 @@ Functions take and give plain values; an :class:`~sfumato.errors.InputError` is 
 import base64
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,13 @@ class Models:
             found.perturber = load_model("privacynet", "perturber")
         return found
 
+    def load_for_audits(self) -> Any:
+        """Return what audits need of the models, Loaded."""
+        found = Loaded(self, None, None, None)
+        if self.eraser is not None:
+            found.eraser = load_model(self.eraser, "eraser")
+        return found
+
 
 @dataclass
 class Loaded:
@@ -96,12 +104,18 @@ _loaded: Loaded
 _progress: Any
 
 
-def load(models: Any, progress: Progress | None) -> None:
+def load(models: Any, progress: Progress | None, *, for_audits: bool = False) -> None:
     """Load the models into this process; ``progress`` is the pool's array."""
     global _loaded, _progress
     _progress = progress
     limit_threads()
-    _loaded = models.load()
+    _loaded = models.load_for_audits() if for_audits else models.load()
+
+
+def data_bytes() -> int:
+    """Return the bytes that this process has for data, as RLIMIT_DATA counts them (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
 
 
 def loaded() -> Any:
