@@ -75,7 +75,7 @@ def test_every_row_of_a_cell_has_the_same_chance():
 
 
 def test_rows_without_a_label_stay_out():
-    attractive, smiling, gender, _ = labels(1000)
+    attractive, smiling, gender, _ = labels(2000)
     columns = [attractive.astype(object), smiling.astype(object), gender.astype(object)]
     for start, column in zip((0, 100, 200), columns, strict=True):
         column[start : start + 100] = None
