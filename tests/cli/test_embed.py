@@ -54,6 +54,17 @@ def test_embed_a_folder(call, tmp_path):
     assert call("--force").exit_code == 0
 
 
+def test_the_first_line_names_the_models_and_their_terms(call, tmp_path):
+    files = "yours to check (yunet_n_640_640.onnx, mobilefacenet.onnx)"
+    first = (
+        "Detector yunet with its own landmarks, encoder arcface-onnx:mobilefacenet. Commercial "
+        f"use: {files}; docs/licences.md says why."
+    )
+    assert call().stdout.splitlines()[0] == first
+    done = call("--json", "--force")
+    assert json.loads(done.stdout) and done.stderr.splitlines()[0] == first
+
+
 def test_rejects_exit_with_1_and_are_counted_by_reason(call, tmp_path):
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / "photos" / name).write_bytes(b"")

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfumato.errors import InputError
-from sfumato.faces.align import ARCFACE, align_arcface, crop_box, hog_box, similarity, warp
+from sfumato.faces.align import (
+    ARCFACE,
+    DLIB_FIVE,
+    align_arcface,
+    crop_box,
+    hog_box,
+    landmarks_of_five,
+    similarity,
+    warp,
+)
 
 pytest.importorskip("cv2", reason="needs the extra faces")
 
@@ -152,3 +161,13 @@ def test_hog_box_by_hand():
     # On the template itself: 91.2 wide around (56, 73.2); doubled and moved by (10, -5).
     np.testing.assert_allclose(hog_box(ARCFACE), (10.4, 27.6, 101.6, 118.8))
     np.testing.assert_allclose(hog_box(2 * ARCFACE + (10, -5)), (30.8, 50.2, 213.2, 232.6))
+
+
+def test_landmarks_of_dlibs_five_points_align_as_these_do():
+    # Turned by 90 degrees, three times as large, moved: (x, y) -> (-3 y + 100, 3 x + 7).
+    def moved(points):
+        return np.column_stack([100 - 3 * points[:, 1], 7 + 3 * points[:, 0]])
+
+    np.testing.assert_allclose(landmarks_of_five(moved(DLIB_FIVE)), moved(ARCFACE), atol=1e-9)
+    # dlib names the right eye of the image first.
+    assert DLIB_FIVE[0, 0] > DLIB_FIVE[1, 0] > DLIB_FIVE[3, 0] > DLIB_FIVE[2, 0]

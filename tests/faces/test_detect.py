@@ -16,6 +16,8 @@ from sfumato.faces.detect import (
     _PaddedDetector,
     make_detector,
 )
+from sfumato.faces.encoders import DlibEncoder
+from sfumato.faces.model_files import say_models
 from sfumato.faces.photos import read_photo
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra faces")
@@ -92,6 +94,40 @@ def test_the_largest_face_comes_first(detector, photos):
     assert faces[0].box[0] > 250 > faces[1].box[0]
 
 
+def test_only_those_who_ask_load_the_68_landmarks(monkeypatch, photos):
+    models = pytest.importorskip("face_recognition_models", reason="needs the extra faces")
+
+    def refuse():
+        raise AssertionError("loads the model whose makers exclude commercial use")
+
+    monkeypatch.setattr(models, "pose_predictor_model_location", refuse)
+    face = make_detector("dlib").detect(photos[0])[0]
+    assert DlibEncoder().encode(photos[0], face).shape == (128,)
+    with pytest.raises(AssertionError):
+        make_detector("dlib-68")
+
+
+def test_dlibs_templates_are_the_same_with_5_and_68_landmarks(photos):
+    five, many = make_detector("dlib"), make_detector("dlib-68")
+    encoder = DlibEncoder()
+    assert five.version != many.version and five.files != many.files
+    for photo in photos:
+        faces = five.detect(photo)[0], many.detect(photo)[0]
+        assert faces[0].box == faces[1].box
+        assert np.abs(faces[0].landmarks - faces[1].landmarks).max() > 0
+        first, second = (encoder.encode(photo, face) for face in faces)
+        np.testing.assert_array_equal(first, second)
+
+
+def test_models_and_their_terms_are_told():
+    says = {spec: say_models(make_detector(spec), DlibEncoder()) for spec in ("dlib", "dlib-68")}
+    start = "Detector dlib-hog with dlib's {} landmarks, encoder dlib-resnet. Commercial use: "
+    resnet = "unclear (dlib_face_recognition_resnet_model_v1.dat)"
+    assert says["dlib"].startswith(start.format(5) + resnet)
+    no = f"no (shape_predictor_68_face_landmarks.dat), {resnet}"
+    assert says["dlib-68"].startswith(start.format(68) + no)
+
+
 def test_no_face_no_error_no_noise(detector, capfd):
     detector = pickle.loads(pickle.dumps(detector))
     for shape in [(200, 300, 3), (30, 30, 3), (3, 500, 3), (1, 1, 3)]:
@@ -131,7 +167,7 @@ def test_padding_and_shrinking_by_hand():
 
 @pytest.mark.parametrize("spec", ["haar", "yunet", "yunet:", "dlib:x", ""])
 def test_bad_specs_list_the_choices(spec):
-    with pytest.raises(InputError, match="one of dlib, mtcnn, yunet:PATH"):
+    with pytest.raises(InputError, match="one of dlib, dlib-68, mtcnn, yunet:PATH"):
         make_detector(spec)
 
 

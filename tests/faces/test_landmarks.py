@@ -122,7 +122,7 @@ def photos(shared):
     from sfumato.faces.detect import DlibDetector
 
     images = pq.ParquetFile(shared("data/lfw.parquet")).read_row_group(0, columns=["image"])
-    detector, found = DlibDetector(), []
+    detector, found = DlibDetector(n_landmarks=68), []
     for row in images["image"].to_pylist()[:6]:
         photo = cv2.imdecode(np.frombuffer(row["bytes"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         face = detector.detect(photo)[0]

@@ -46,21 +46,28 @@ def embed(
 ) -> None:
     """Detect, align and encode faces; run again to continue after an interruption.
 
+    The first line names detector, landmarks and encoder, and says whether their commercial use
+    is clear.
+
     Exit code 1 says that some photos were rejected: their reasons are in
     OUTPUT.rejects.parquet, or in the folder's _rejects.
     """
+    from sfumato.faces.detect import make_detector
+    from sfumato.faces.encoders import make_encoder
+    from sfumato.faces.model_files import say_models
     from sfumato.jobs.embed import embed as run
 
+    found, coder = make_detector(detector, pad=pad), make_encoder(encoder)
+    (warn if json else say)(say_models(found, coder))
     with track("embed") as progress:
         summary = run(
             source,
             output,
-            detector=detector,
-            encoder=encoder,
+            detector=found,
+            encoder=coder,
             all_faces=all_faces,
             keep_images=keep_images,
             identity="folder" if identity_from_folder else None,
-            pad=pad,
             workers=workers,
             max_pixels=max_pixels,
             overwrite=force,

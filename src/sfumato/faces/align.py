@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sfumato.errors import InputError
-from sfumato.faces.detect import HOG
 from sfumato.validation import need
 
 #: Where ArcFace's training data has the five landmarks in its 112 x 112 crops.
@@ -23,6 +22,14 @@ ARCFACE.setflags(write=False)
 # The box that dlib's HOG detector gives, in the coordinates of that template: medians over
 # the 13,141 LFW photos with one HOG face, against YuNet's landmarks (centre x taken as 56).
 HOG_CENTRE, HOG_SIDE = np.array([56.0, 73.2]), 91.2
+# Name of dlib's HOG detector, from whose box its landmark predictors start.
+HOG = "dlib-hog"
+# Where dlib's five points (outer and inner corner of the right eye of the image, then of the left
+# one, base of the nose) lie in that template: medians over 3,919 CelebA photos, likewise.
+DLIB_FIVE = np.array(
+    [(81.32, 51.71), (66.42, 52.92), (29.79, 52.45), (44.60, 53.25), (55.60, 80.85)]
+)
+DLIB_FIVE.setflags(write=False)
 # OpenCV 4 refuses to warp sides that do not fit into 16 bits.
 MAX_WARP = 32_000
 
@@ -69,6 +76,25 @@ def similarity(source: ArrayLike, target: ArrayLike) -> NDArray[Any]:
     scale = (d * signs).sum() / variance
     shift = target_mean - scale * rotation @ source_mean
     return np.column_stack([scale * rotation, shift])
+
+
+def landmarks_of_five(points: ArrayLike) -> NDArray[Any]:
+    """Return the five landmarks of ArcFace's template from the five points that dlib finds.
+
+    Parameters
+    ----------
+    points : array-like of shape (5, 2)
+        Outer and inner corner of the right eye of the image, then of the left one, and the base
+        of the nose, as dlib's 5-point predictor gives them.
+
+    Returns
+    -------
+    ndarray of shape (5, 2)
+        As in :class:`~sfumato.faces.detect.Face`. They align a face as the points do; the mouth
+        is where a face of the usual proportions has it, not where it was seen.
+    """
+    matrix = similarity(DLIB_FIVE, points)
+    return np.asarray(ARCFACE @ matrix[:, :2].T + matrix[:, 2])
 
 
 def warp(image: NDArray[np.uint8], matrix: NDArray[Any], size: int) -> NDArray[np.uint8]:
@@ -190,10 +216,17 @@ def align_dlib(
     return dlib.get_face_chip(image, predictor(image, box), size=size, padding=padding)
 
 
-def load_predictor() -> Any:
-    """Return dlib's 5-point landmark predictor from the wheel of its models."""
-    path = need("face_recognition_models", "faces").pose_predictor_five_point_model_location()
-    return need("dlib", "faces").shape_predictor(path)
+def predictor_path(n_landmarks: int = 5) -> str:
+    """Return the file of dlib's predictor of 5 or 68 landmarks, from the wheel of its models."""
+    models = need("face_recognition_models", "faces")
+    if n_landmarks == 68:
+        return models.pose_predictor_model_location()
+    return models.pose_predictor_five_point_model_location()
+
+
+def load_predictor(n_landmarks: int = 5) -> Any:
+    """Return dlib's predictor of 5 or 68 landmarks."""
+    return need("dlib", "faces").shape_predictor(predictor_path(n_landmarks))
 
 
 def crop_box(

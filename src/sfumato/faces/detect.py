@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import importlib.metadata
 import sys
 import types
@@ -15,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfumato.errors import InputError
-from sfumato.validation import need
+from sfumato.faces.align import HOG, landmarks_of_five, load_predictor, predictor_path
+from sfumato.faces.model_files import existing_file, file_version
+from sfumato.validation import check_choice, need
 
 PAD = 0.15
-HOG = "dlib-hog"
-
 
 BOX = ("left", "top", "right", "bottom")
 
@@ -119,10 +118,10 @@ def _moved(face, border, scale):
 
 
 class DlibDetector(_PaddedDetector):
-    """dlib's frontal HOG detector, with landmarks from its 68-point predictor.
+    """dlib's frontal HOG detector, with landmarks from its 5- or 68-point predictor.
 
-    Eyes are the mean of their six points, the nose is its tip. A photo without a face is
-    searched again at twice its size, then at its size with ``retry_threshold``.
+    A photo without a face is searched again at twice its size, then at its size with
+    ``retry_threshold``.
 
     Parameters
     ----------
@@ -132,24 +131,30 @@ class DlibDetector(_PaddedDetector):
         Black border added on every side, as a share of the longer side.
     retry_threshold : float, default=-0.3
         Score that the last attempt accepts; 0 is dlib's own.
+    n_landmarks : {5, 68}, default=5
+        With 68, eyes are the mean of their six points and the mouth is seen, but the makers of
+        that predictor's training data exclude commercial use (``docs/licences.md``).
     """
 
     name = HOG
 
     def __init__(
-        self, *, max_side: int = 1024, pad: float = PAD, retry_threshold: float = -0.3
+        self,
+        *,
+        max_side: int = 1024,
+        pad: float = PAD,
+        retry_threshold: float = -0.3,
+        n_landmarks: int = 5,
     ) -> None:
-        super().__init__(max_side=max_side, pad=pad, retry_threshold=retry_threshold)
-        self._dlib = need("dlib", "faces")
-        models = need("face_recognition_models", "faces")
-        self._hog = self._dlib.get_frontal_face_detector()
-        self._path = models.pose_predictor_model_location()
-        self._predictor = self._dlib.shape_predictor(self._path)
-
-    @functools.cached_property
-    def version(self) -> str:
-        """Version of dlib and the landmark model's checksum."""
-        return f"{self._dlib.__version__}+{file_version(self._path)}"
+        check_choice(n_landmarks, (5, 68), "n_landmarks")
+        super().__init__(
+            max_side=max_side, pad=pad, retry_threshold=retry_threshold, n_landmarks=n_landmarks
+        )
+        dlib, path = need("dlib", "faces"), predictor_path(n_landmarks)
+        self._hog, self._predictor = dlib.get_frontal_face_detector(), load_predictor(n_landmarks)
+        self.version = f"{dlib.__version__}+{file_version(path)}"
+        self.files = "dlib's HOG face detector", Path(path).name
+        self.landmarks = f"dlib's {n_landmarks} landmarks"
 
     def _find(self, image):
         attempts = ((0, 0.0), (1, 0.0), (0, self.parameters["retry_threshold"]))
@@ -162,10 +167,15 @@ class DlibDetector(_PaddedDetector):
     def _face(self, image, box, score):
         parts = self._predictor(image, box).parts()
         points = np.array([(point.x, point.y) for point in parts], dtype=np.float64)
-        eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
-        landmarks = np.stack([*eyes, points[30], points[48], points[54]])
         edges = box.left(), box.top(), box.right(), box.bottom()
-        return Face(edges, score, landmarks, detector=self.name)
+        return Face(edges, score, _five_of(points), detector=self.name)
+
+
+def _five_of(points):
+    if len(points) == 5:
+        return landmarks_of_five(points)
+    eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
+    return np.stack([*eyes, points[30], points[48], points[54]])
 
 
 class MtcnnDetector(_PaddedDetector):
@@ -180,6 +190,7 @@ class MtcnnDetector(_PaddedDetector):
     """
 
     name = "mtcnn"
+    files = ("pnet.onnx", "rnet.onnx", "onet.onnx")
 
     def __init__(self, *, max_side: int = 640, pad: float = PAD, min_face: int = 20) -> None:
         super().__init__(max_side=max_side, pad=pad, min_face=min_face)
@@ -232,7 +243,7 @@ class YunetDetector(_PaddedDetector):
         path = existing_file(path, "a YuNet ONNX file")
         super().__init__(path=str(path), max_side=max_side, pad=pad, threshold=threshold)
         self._cv2 = need("cv2", "faces")
-        self.version = file_version(path)
+        self.version, self.files = file_version(path), (path.name,)
         try:
             with _quiet_opencv():
                 self._model = self._cv2.FaceDetectorYN.create(
@@ -267,26 +278,13 @@ def _quiet_opencv():
         logging.setLogLevel(level)
 
 
-def existing_file(path: str | Path, what: Any) -> Any:
-    """Return ``path`` as a Path, or raise InputError saying ``what`` should be there."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the path of {what}.")
-    return path
-
-
-def file_version(path: str | Path) -> Any:
-    """Return the first 12 hex digits of a file's SHA-256: the version of a model file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-
-
 def make_detector(spec: str, *, pad: float = PAD) -> DlibDetector | MtcnnDetector | YunetDetector:
     """Return the detector that a string names.
 
     Parameters
     ----------
-    spec : {"dlib", "mtcnn", "yunet:PATH"}
+    spec : {"dlib", "dlib-68", "mtcnn", "yunet:PATH"}
+        "dlib-68" places the landmarks by a model whose makers exclude commercial use.
     pad : float in [0, 1], default=0.15
         Black border on every side, as a share of the photo's longer side.
     """
@@ -295,6 +293,8 @@ def make_detector(spec: str, *, pad: float = PAD) -> DlibDetector | MtcnnDetecto
         return YunetDetector(path, pad=pad)
     if spec == "dlib":
         return DlibDetector(pad=pad)
+    if spec == "dlib-68":
+        return DlibDetector(pad=pad, n_landmarks=68)
     if spec == "mtcnn":
         return MtcnnDetector(pad=pad)
-    raise InputError(f"detector must be one of dlib, mtcnn, yunet:PATH, got {spec!r}.")
+    raise InputError(f"detector must be one of dlib, dlib-68, mtcnn, yunet:PATH, got {spec!r}.")

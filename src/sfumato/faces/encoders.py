@@ -7,9 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.faces.align import align_arcface, align_dlib, load_predictor
-from sfumato.faces.detect import Face, existing_file, file_version
+from sfumato.faces.align import align_arcface, align_dlib, load_predictor, predictor_path
+from sfumato.faces.detect import Face
 from sfumato.faces.dlib_resnet import DIMENSION, pixels, to_onnx
+from sfumato.faces.model_files import existing_file, file_version
 from sfumato.validation import need
 
 
@@ -44,6 +45,7 @@ class DlibEncoder:
         self._path = models.face_recognition_model_location()
         self._session = _session(to_onnx(self._path), self._path)
         self._predictor = load_predictor()
+        self.files = Path(self._path).name, Path(predictor_path()).name
 
     def __reduce__(self):
         return type(self), ()
@@ -84,7 +86,7 @@ class ArcFaceOnnxEncoder:
             raise InputError(f"scale must be positive, got {scale}.")
         self.parameters: dict[str, Any] = {"path": str(path), "scale": scale}
         self.name = f"arcface-onnx:{path.stem}"
-        self.version = file_version(path)
+        self.version, self.files = file_version(path), (path.name,)
         self._session = _session(str(path), path)
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name

@@ -10,7 +10,7 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
 from sfumato.errors import InputError
-from sfumato.faces.align import ARCFACE, hog_box
+from sfumato.faces.align import ARCFACE, hog_box, load_predictor
 from sfumato.faces.crops import ZOOM
 from sfumato.validation import need
 
@@ -84,8 +84,7 @@ def face_box(size: int, zoom: float = ZOOM) -> tuple[float, ...]:
 
 @functools.cache
 def _predictor():
-    path = need("face_recognition_models", "faces").pose_predictor_model_location()
-    return need("dlib", "faces").shape_predictor(path)
+    return load_predictor(N_LANDMARKS)
 
 
 def check_shapes(shapes: ArrayLike, size: int, name: str = "landmarks") -> Any:

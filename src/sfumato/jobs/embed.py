@@ -104,8 +104,8 @@ def embed(
     source: str | Path,
     output: str | Path,
     *,
-    detector: str = "dlib",
-    encoder: str = "dlib",
+    detector: Any = "dlib",
+    encoder: Any = "dlib",
     all_faces: bool = False,
     max_pixels: int = MAX_PIXELS,
     pad: float = PAD,
@@ -133,7 +133,7 @@ def embed(
         The table to write, ``.parquet``, or a folder to fill with its parts: one that exists,
         ends in ``/``, or has no such ending.
     detector : str or Detector, default="dlib"
-        ``"dlib"``, ``"mtcnn"``, ``"yunet:PATH"`` or a picklable object.
+        ``"dlib"``, ``"dlib-68"``, ``"mtcnn"``, ``"yunet:PATH"`` or a picklable object.
     encoder : str or Encoder, default="dlib"
         ``"dlib"``, ``"arcface-onnx:PATH"`` or a picklable object.
     all_faces : bool, default=False

@@ -222,12 +222,13 @@ def protect_photos(
 
 
 def photo_detector(detector: Any, *, pad: Any = PAD) -> Any:
-    """Return the detector of a name; "dlib" searches photos twice as large as usual.
+    """Return the detector of a name; dlib's search photos twice as large as usual.
 
     A picklable detector is returned as it is.
     """
-    if detector == "dlib":
-        return DlibDetector(max_side=MAX_SIDE, pad=pad)
+    if detector in ("dlib", "dlib-68"):
+        n_landmarks = 68 if detector == "dlib-68" else 5
+        return DlibDetector(max_side=MAX_SIDE, pad=pad, n_landmarks=n_landmarks)
     return make_detector(detector, pad=pad) if isinstance(detector, str) else detector
 
 

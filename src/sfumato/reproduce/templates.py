@@ -257,7 +257,7 @@ class FaceTemplates:
         _, _, path = self.encoder.partition(":")
         if not path or not Path(path).is_file():
             return
-        from sfumato.faces.detect import file_version
+        from sfumato.faces.model_files import file_version
 
         if table.info.encoder_version != file_version(path):
             raise InputError(
