@@ -240,6 +240,14 @@ def test_bad_input_is_refused(change, message):
         audit(**arguments)
 
 
+def test_refusals_name_the_attribute():
+    X, _, identity = planted("linear", 100)
+    with pytest.raises(InputError, match=r"^smiling needs at least 2 classes, got 0\."):
+        audit(X, np.zeros(len(X)), identity=identity, attribute="smiling")
+    with pytest.raises(InputError, match=r"^smiling: class 'true' has \d (test|development)"):
+        audit(X, np.arange(len(X)) < 5, identity=identity, attribute="smiling")
+
+
 def test_nothing_is_lost_in_what_an_attacker_sees(rng):
     X = rng.normal(size=(20, 5)) * np.exp(rng.normal(size=(20, 1)))
     views = attack_views(X, "cosine")

@@ -263,3 +263,21 @@ def test_an_infinite_age_is_bad_input(tmp_path, method):
     write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=16))
     done = run("fit", method, tmp_path / "t.parquet", "-a", "age", "-o", tmp_path / "m", code=2)
     assert "age holds inf; numbers on a scale must be at most 1e15" in one_line(done)
+
+
+def test_ages_that_stand_as_text_are_hinted_at_by_audit_and_fit(tmp_path):
+    n = 300
+    ages = [f"{18 + k % 50}.0" for k in range(n)]
+    X = np.random.default_rng(0).normal(size=(n, 16))
+    batch = table_batch({"image_id": [f"i{k}" for k in range(n)], "age": ages, "embedding": X})
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=16))
+    done = run("audit", tmp_path / "t.parquet", "-a", "age", "-o", tmp_path / "r.html", code=2)
+    refused = one_line(done)
+    assert "age: class '18.0' has" in refused and " y" not in refused.partition("people")[0]
+    assert "50 classes that look like numbers, such as '18.0', stand as text" in refused
+    # So many classes in 16 dimensions leave nothing of the rows; cosine-noise takes them.
+    for method, code in (("leace", 2), ("cosine-noise", 0)):
+        done = run(
+            "fit", method, tmp_path / "t.parquet", "-a", "age", "-o", tmp_path / "m", code=code
+        )
+        assert "store them as numbers, or write groups" in " ".join(done.stderr.split()), method

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfumato.data.label_hints import alike, say_doubts
 from sfumato.data.labels import (
     MISSING_TEXT,
-    alike,
     as_classes,
     as_names,
     as_text,
@@ -153,3 +153,13 @@ def test_groups_of_years_are_told_apart():
         "1966 - 1983",
         "> 1983",
     ]
+
+
+def test_numbers_as_text_are_hinted_at_and_few_codes_are_not():
+    (hint,) = say_doubts("age", [f"{age}.0" for age in range(20, 90)])
+    assert hint.startswith("age: 70 classes that look like numbers, such as '20.0', stand as text")
+    assert "store them as numbers" in hint
+    # Ten are no more than whole numbers may have to be classes; one name among them makes codes.
+    assert say_doubts("site", [str(n) for n in range(10)]) == []
+    assert say_doubts("code", [*map(str, range(40)), "other"]) == []
+    assert say_doubts("age", list(range(40))) == []

@@ -22,7 +22,8 @@ from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
 from sfumato.audit.views import attack_views, span
-from sfumato.data.labels import as_classes, as_names, as_text, say_alike
+from sfumato.data.label_hints import say_doubts, say_numbers
+from sfumato.data.labels import as_classes, as_names, as_text
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import comparator
@@ -103,16 +104,17 @@ def audit(
         For fewer than two classes, or too few people to train and test on.
     """
     seed = check_seed(seed)
-    train = _Rows.checked(X, y, identity, protected)
+    name = "y" if attribute == "attribute" else attribute
+    train = _Rows.checked(X, y, identity, protected, name=name)
     if test is None:
         # Another draw than the one that parts eraser from attacker people.
         held_out, kept = split_identities(train.identity, test_share, seed=f"test {seed}")
         train, tested = train.take(kept), train.take(held_out)
     else:
-        tested = _Rows.checked(**test)
+        tested = _Rows.checked(**test, name=name)
         if (tested.protected is None) != (train.protected is None):
             raise InputError("protected must be given for both data sets or for neither.")
-    classes = check_classes(train, tested)
+    classes = check_classes(train, tested, name=name)
     picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_train_rows))
     judge = BootstrappedAccuracy(tested.y, tested.identity, n_resamples=n_resamples, seed=seed)
     sides = {"X": metric}
@@ -140,7 +142,7 @@ def audit(
         reduction=_reduction(before, after, judge, chance),
         matching=_matching(tested, sides, n_resamples, seed) if known else None,
         alarms=[
-            *say_alike(attribute, classes),
+            *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),
             *structure["alarms"],
         ],
@@ -164,16 +166,22 @@ class _Rows:
 
     @classmethod
     def checked(
-        cls, X: ArrayLike, y: ArrayLike, identity: ArrayLike | None = None, protected: Any = None
+        cls,
+        X: ArrayLike,
+        y: ArrayLike,
+        identity: ArrayLike | None = None,
+        protected: Any = None,
+        *,
+        name: str = "y",
     ) -> Any:
-        X, y = check_embeddings(X), as_classes(y)
+        X, y = check_embeddings(X), as_classes(y, name)
         identity = as_text(np.arange(len(X)) if identity is None else identity)
         arrays = {"y": y, "identity": identity}
         if protected is not None:
             arrays["protected"] = protected = check_embeddings(protected, "protected")
-        for name, values in arrays.items():
+        for what, values in arrays.items():
             if len(values) != len(X):
-                raise InputError(f"{name} must have one entry a row, {len(X)}, got {len(values)}.")
+                raise InputError(f"{what} must have one entry a row, {len(X)}, got {len(values)}.")
         present = np.array([value is not None for value in y.tolist()])
         rows = cls(X, y, identity, protected).take(present)
         return cls(rows.X, rows.y.astype(str), as_names(rows.identity), rows.protected)
@@ -193,18 +201,20 @@ class _Steps:
         self.n_done += 1
 
 
-def check_classes(train: Any, tested: Any, *, n_people: int = 6) -> Any:
-    """Return the sorted classes, or refuse what cannot be trained and tested on."""
+def check_classes(train: Any, tested: Any, *, n_people: int = 6, name: str = "y") -> Any:
+    """Return an attribute's sorted classes, or refuse what cannot be trained and tested on."""
     classes = sorted(set(train.y.tolist()) | set(tested.y.tolist()))
     if len(classes) < 2:
-        raise InputError(f"y needs at least 2 classes, got {', '.join(classes) or 'none'}.")
-    for name, rows in {"development": train, "test": tested}.items():
+        raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes) or 'none'}.")
+    for side, rows in {"development": train, "test": tested}.items():
         for value in classes:
             people = len(np.unique(rows.identity[rows.y == value]))
             if people < n_people:
+                hints = say_numbers(name, classes)
                 raise InputError(
-                    f"y: class {value!r} has {people} {name} people, at least {n_people} are "
-                    "needed; add people, merge classes or leave the class out."
+                    f"{name}: class {value!r} has {people} {side} people, at least {n_people} are "
+                    f"needed; add people, merge classes or leave the class out."
+                    + "".join(f" {hint}" for hint in hints)
                 )
     return classes
 

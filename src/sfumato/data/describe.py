@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from sfumato.data.info import unknown_origin
-from sfumato.data.labels import as_text, is_continuous, say_alike
+from sfumato.data.label_hints import say_alike, say_doubts
+from sfumato.data.labels import as_text, is_continuous
 from sfumato.data.tables import RESERVED, FaceTable
 
 MAX_VALUES = 20
@@ -56,7 +57,9 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
     has_embeddings = "embedding" in table.columns
     known = (*RESERVED, *table.label_columns)
     hints = [f"{note}." for note in unknown_origin(table.info, table.path) if has_embeddings]
-    hints += [hint for name, values in counts.items() for hint in say_alike(name, _texts(values))]
+    for name, values in counts.items():
+        say = say_alike if name == "identity" else say_doubts
+        hints += say(name, _texts(values))
     hints += [hint for name, values in counts.items() for hint in _say_infinite(name, values)]
     return {
         "path": str(table.path),

@@ -8,8 +8,6 @@
 """
 
 import numbers
-import unicodedata
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -218,38 +216,6 @@ def class_codes(y: ArrayLike, name: str = "y") -> tuple[list[str], NDArray[Any]]
     if len(classes) < 2:
         raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes) or 'none'}.")
     return classes.tolist(), codes.astype(np.int64)
-
-
-def alike(classes: Sequence[str]) -> list[list[str]]:
-    """Return groups of texts that differ in blanks, case or Unicode's composition alone.
-
-    Each group is probably one class, or one name.
-
-    Examples
-    --------
-    >>> alike(["m", "f", "m ", "M"])
-    [['M', 'm', 'm ']]
-    """
-    groups: dict[str, list[str]] = {}
-    for text in sorted(set(classes)):
-        plain = unicodedata.normalize("NFKC", text).casefold()
-        groups.setdefault(" ".join(plain.split()), []).append(text)
-    return [found for found in groups.values() if len(found) > 1]
-
-
-def say_alike(name: str, classes: Sequence[str]) -> list[str]:
-    """Return a sentence for each group of :func:`alike`.
-
-    Examples
-    --------
-    >>> say_alike("gender", ["m", "f", "m "])
-    ["gender: 'm', 'm ' differ in blanks or case alone; write them alike if they are one."]
-    """
-    return [
-        f"{name}: {', '.join(map(repr, found))} differ in blanks or case alone; write them alike "
-        "if they are one."
-        for found in alike(classes)
-    ]
 
 
 def _array(values: ArrayLike) -> NDArray[Any]:

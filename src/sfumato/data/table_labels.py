@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow.compute as pc
 
 from sfumato.data.canonical import RESERVED
+from sfumato.data.label_hints import say_doubts, say_numbers
 from sfumato.data.labels import (
     N_GROUPS,
     as_classes,
     as_text,
     is_continuous,
     is_missing,
-    say_alike,
 )
 from sfumato.errors import InputError
 
@@ -41,7 +41,10 @@ class Labels:
     ----------
     continuous : dict of str to bool
     hints : list of str
-        A sentence for each group of classes that differ in blanks or case alone.
+        A sentence for each group of classes that differ in blanks or case alone, and for numbers
+        that stand as text.
+    numbers : list of str
+        The latter alone.
     """
 
     def __init__(self, tables: list[Any], names: list[str]) -> None:
@@ -58,12 +61,12 @@ class Labels:
                     "correct it or leave it empty."
                 )
         self._n_distinct = {name: len(values) for name, values in distinct.items()}
-        self.hints = [
-            hint
+        texts = {
+            name: [value for value in values if isinstance(value, str)]
             for name, values in distinct.items()
-            if not self.continuous[name]
-            for hint in say_alike(name, as_text(values).tolist())
-        ]
+        }
+        self.numbers = [hint for name in names for hint in say_numbers(name, texts[name])]
+        self.hints = [hint for name in names for hint in say_doubts(name, texts[name])]
 
     def classes(self, columns: Any) -> Any:
         """Return classes, None where missing, of shape (n_samples, n_attributes).

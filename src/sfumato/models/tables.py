@@ -78,10 +78,14 @@ def fit_table(
         raise InputError(f"{method} takes no context; leave it out.")
     labels = Labels(tables, attributes)
     fitter = eraser.fitter(labels.continuous)
-    if fitter is not None:
-        n_rows = _fit_streaming(fitter, tables, labels, selection, progress)
-    else:
-        n_rows = _fit_whole(eraser, tables, labels, context, selection, progress)
+    try:
+        if fitter is not None:
+            n_rows = _fit_streaming(fitter, tables, labels, selection, progress)
+        else:
+            n_rows = _fit_whole(eraser, tables, labels, context, selection, progress)
+    except InputError as error:
+        # Numbers that stand as text are so many classes that few erasers can be fitted.
+        raise InputError(" ".join([str(error), *labels.numbers])) from error
     fitted_on = {
         "source": table.info.source,
         "also": [each.info.source for each in tables[1:]],
