@@ -70,3 +70,14 @@ def test_missing_pairs_are_reported_by_the_exit_code(faces, tmp_path):
 def test_bad_input_raises_our_error(tmp_path):
     found = run(app, ["verify", str(tmp_path / "none.parquet")])
     assert isinstance(found.exception, InputError)
+
+
+def test_pairs_listed_again_are_told(faces, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    rows = [f"face{3 * k},face{3 * k + 1},1" for k in range(12)]
+    rows += [f"face{3 * k},face{(3 * k + 4) % 36},0" for k in range(12)]
+    pairs.write_text("\n".join(["image_a,image_b,genuine", *rows, "face1,face0,1", rows[0]]))
+    found = run(app, ["verify", faces, "--pairs", str(pairs), "--json", "--resamples", "0"])
+    report = json.loads(found.stdout)
+    assert (report["n_genuine"], report["n_impostor"]) == (12, 12)
+    assert "2 pairs are listed again, in either order; each counts once" in report["notes"]

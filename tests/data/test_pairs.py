@@ -197,3 +197,27 @@ def test_a_photo_with_itself_is_refused(tmp_path):
     own = replace(pairs, image_b=np.array([7.0, "Cat_0003"], object), image_a=["7", "Bob_0003"])
     with pytest.raises(InputError, match="pairs the photo '7' with itself"):
         join_pairs(replace(own, image_a=np.array(own.image_a, object)), ["7", "x"])
+
+
+def test_a_pair_listed_again_counts_once(tmp_path):
+    again = {
+        "image_a": ["ann1", "bob1", "ann2", "ann1"],
+        "image_b": ["ann2", "bob2", "ann1", "ann2"],
+        "split": ["fold0", "fold0", "fold1", "fold1"],
+    }
+    found = join_pairs(read_pairs(write(tmp_path, again)), IDS, PEOPLE)
+    assert (found.a.tolist(), found.b.tolist(), found.n_repeated) == ([0, 2], [1, 3], 2)
+    assert found.split.tolist() == ["fold0", "fold0"]
+    # Without identities a list may contradict itself.
+    again["genuine"] = [True, True, False, True]
+    with pytest.raises(InputError, match="'ann2', 'ann1' is listed as genuine and as not"):
+        join_pairs(read_pairs(write(tmp_path, again)), IDS)
+
+
+def test_whole_numbers_with_a_point_are_found(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("image_a,image_b,genuine\n7.0,8.0,1\n7.0,9.5,0\n")
+    found = join_pairs(read_pairs(path), ["8", "7", "9.5"])
+    assert (found.a.tolist(), found.b.tolist()) == ([1, 1], [0, 2])
+    # A table that has such a name itself means that one.
+    assert join_pairs(read_pairs(path), ["7.0", "7", "8", "9.5"]).a.tolist() == [0, 0]

@@ -97,10 +97,10 @@ def verify(
         "n_resamples": n_resamples,
         "seed": check_seed(seed),
     }
-    n_missing = 0
+    n_missing = n_repeated = 0
     if pairs is not None:
         joined = _joined(pairs, table, identity, view)
-        n_missing = joined.n_missing
+        n_missing, n_repeated = joined.n_missing, joined.n_repeated
         matchings = match_pairs(X, joined, protected, **options)
     elif identity is None:
         raise InputError("verification needs pairs or identity; the table has no identity.")
@@ -108,6 +108,10 @@ def verify(
         matchings = match_all(X, identity, protected, **options)
     if isinstance(table, FaceTable):
         matchings[OO].result["notes"].extend(unknown_origin(table.info, table.path))
+    if n_repeated:
+        matchings[OO].result["notes"].append(
+            f"{n_repeated} pairs are listed again, in either order; each counts once"
+        )
     if protected is not None:
         doubts = order_doubts(X, protected, metric, protected_metric or metric, seed=seed)
         matchings[PP].result["notes"].extend(doubts)

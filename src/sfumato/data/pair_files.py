@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,15 +62,15 @@ class PairList:
             raise InputError(f"{self.path}: no view {view!r}; it has: {known}.")
         return self.take(np.asarray(self.view == view))
 
-    def take(self, mask: NDArray[np.bool_]) -> "PairList":
-        """Return some of the pairs."""
+    def take(self, rows: NDArray[Any]) -> "PairList":
+        """Return some of the pairs, by a mask or by their numbers."""
         return replace(
             self,
-            image_a=self.image_a[mask],
-            image_b=self.image_b[mask],
-            genuine=None if self.genuine is None else self.genuine[mask],
-            view=None if self.view is None else self.view[mask],
-            split=None if self.split is None else self.split[mask],
+            image_a=self.image_a[rows],
+            image_b=self.image_b[rows],
+            genuine=None if self.genuine is None else self.genuine[rows],
+            view=None if self.view is None else self.view[rows],
+            split=None if self.split is None else self.split[rows],
         )
 
 

@@ -16,6 +16,7 @@ __all__ = ["JoinedPairs", "PairList", "join_pairs", "read_pairs"]
 LFW_ID = re.compile(
     r"(?:.*/)?(?:(?P<name>[^/]+)_|(?P<folder>[^/]+)/)(?P<number>[0-9]+)(?:\.[^/]*)?", re.DOTALL
 )
+WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class JoinedPairs:
     split : object ndarray of shape (n_pairs,) or None
     n_missing : int
         Number of pairs left out.
+    n_repeated : int, default=0
+        Number of pairs, in either order, that stood in the list before; they count once.
     """
 
     a: np.ndarray
@@ -43,6 +46,7 @@ class JoinedPairs:
     view: str | None
     split: np.ndarray | None
     n_missing: int
+    n_repeated: int = 0
 
 
 def join_pairs(
@@ -66,8 +70,8 @@ def join_pairs(
     Raises
     ------
     InputError
-        If no pair is known, a pair contradicts ``identity`` or is of one row with itself,
-        or nothing says which pairs are genuine.
+        If no pair is known, a pair contradicts ``identity`` or another listing of it, is of one
+        row with itself, or nothing says which pairs are genuine.
     """
     ids = as_text(image_id).tolist()
     row = {name: number for number, name in enumerate(ids)}
@@ -88,6 +92,9 @@ def join_pairs(
     if (a == b).any():
         row_id = ids[int(a[a == b][0])]
         raise InputError(f"{pairs.path}: pairs the photo {row_id!r} with itself; drop the pair.")
+    first = _first_listings(pairs, a, b)
+    n_repeated = len(a) - len(first)
+    pairs, a, b = pairs.take(first), a[first], b[first]
     genuine, code = _who(pairs, a, b, identity, len(row))
     views = set() if pairs.view is None else set(pairs.view.tolist())
     return JoinedPairs(
@@ -98,11 +105,30 @@ def join_pairs(
         view=views.pop() if len(views) == 1 else None,
         split=pairs.split,
         n_missing=int((~known).sum()),
+        n_repeated=n_repeated,
     )
 
 
+def _first_listings(pairs, a, b):
+    """Return the numbers of the pairs that stand in the list for the first time."""
+    both = np.column_stack([np.minimum(a, b), np.maximum(a, b)])
+    _, first, code = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    if pairs.genuine is not None:
+        told = pairs.genuine[first][code.ravel()]
+        if (told != pairs.genuine).any():
+            wrong = int(np.flatnonzero(told != pairs.genuine)[0])
+            raise InputError(
+                f"{pairs.path}: the pair {pairs.image_a[wrong]!r}, {pairs.image_b[wrong]!r} is "
+                "listed as genuine and as not; drop one."
+            )
+    return np.sort(first)
+
+
 class _Finder:
-    """Find an image's row by its id; LFW's by name and number as well, -1 if absent."""
+    """Find an image's row by its id, -1 if absent.
+
+    LFW's by name and number as well, and ``7.0``, which spreadsheets make of 7, by the latter.
+    """
 
     def __init__(self, ids: Any, row: Any, pairs: Any) -> None:
         self._ids, self._row, self._pairs = ids, row, pairs
@@ -110,6 +136,8 @@ class _Finder:
 
     def __call__(self, name: str) -> Any:
         found = self._row.get(name, -1)
+        if found < 0 and (whole := WHOLE.fullmatch(name)):
+            found = self._row.get(whole[1], -1)
         key = _name_and_number(name) if found < 0 and self._pairs.lfw else None
         if key is None:
             return found
