@@ -1,10 +1,11 @@
-# Two commands on a fresh machine: make demo, make test.
+# Two commands on a fresh machine: make demo, make test. After make install-locked they use what
+# that has installed: the same versions, each file checked by its hash.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint install-locked lock clean
 
 # The demonstration needs the core and the extra `deep` (for SensitiveNets).
 demo: $(VENV)/.deep
@@ -33,6 +34,17 @@ $(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -c constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
 	touch $@ $(VENV)/.deep
+
+# torch comes without a hash: every index has builds of its own. What it needs is there before it.
+install-locked: $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(VENV)/.deep $(VENV)/.dev
+
+lock: $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python scripts/lock.py
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
