@@ -7,6 +7,7 @@ import logging
 import struct
 import sys
 import time
+import types
 import zlib
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
+from sfumato.service._budget import Budget, Held  # noqa: E402
 from sfumato.service._line import Busy  # noqa: E402
 from sfumato.service._pool import TookTooLong  # noqa: E402
 from sfumato.service._routes import parse_hide  # noqa: E402
@@ -221,6 +223,7 @@ def test_a_body_without_a_length_is_cut_off_and_a_slow_one_ends(service):
 
         class Request:
             headers: dict = {}
+            state = types.SimpleNamespace(held=Held(Budget(1000)))
 
             async def stream(self):
                 yield b"a"

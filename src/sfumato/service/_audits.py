@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfumato.errors import SfumatoError
-from sfumato.service import work
+from sfumato.service import audit_work
 from sfumato.service._pool import MOST_JOBS
 from sfumato.service.limits import Refused
 
@@ -38,11 +38,24 @@ class Audits:
         self._pool, self._a_caller = pool, a_caller
         self._jobs: dict[str, Job] = {}
 
-    def start(self, owner, table, attributes, protect, max_rows):
-        """Start an audit of a table's bytes; return its number."""
+    def check(self, owner):
+        """Refuse an owner who has too many that are not finished.
+
+        Raises
+        ------
+        Refused
+            429.
+        """
         running = [job for job in self._jobs.values() if job.state == "running"]
         if sum(job.owner == owner for job in running) >= self._a_caller:
             raise Refused(429, f"{self._a_caller} of your audits run or wait already.", 60)
+
+    def start(self, owner, held, *args):
+        """Start an audit of a table's bytes; return its number.
+
+        ``held`` is what the bytes hold of the service's budget, until the audit has ended.
+        """
+        self.check(owner)
         if len(self._jobs) >= MOST_JOBS:
             self._forget()
         slots = set(range(MOST_JOBS)) - {job.slot for job in self._jobs.values()}
@@ -51,7 +64,7 @@ class Audits:
         name, job = secrets.token_urlsafe(12), Job(owner, min(slots))
         self._pool.progress[job.slot] = 0.0
         self._jobs[name] = job
-        job.task = asyncio.create_task(self._run(job, table, attributes, protect, max_rows))
+        job.task = asyncio.create_task(self._run(job, held.hand_over(), *args))
         return name
 
     def describe(self, job):
@@ -85,9 +98,13 @@ class Audits:
         if done:
             del self._jobs[max(done, key=lambda name: held[self._jobs[name].owner])]
 
-    async def _run(self, job, *args):
+    async def _run(self, job, held, *args):
         try:
-            job.result = await self._pool.run(work.audit_bytes, *args, job.slot, caller=job.owner)
+            job.result = await self._pool.run(
+                audit_work.audit_bytes, *args, job.slot, caller=job.owner
+            )
             job.state = "done"
         except (SfumatoError, asyncio.CancelledError) as error:
             job.state, job.error = "failed", str(error) or "stopped"
+        finally:
+            held.release()

@@ -1,22 +1,16 @@
-"""The JSON bodies of requests: what they hold, their limits, and how they are read.
+"""The JSON bodies of requests: what they hold, and their limits."""
 
-They are read by hand, not by FastAPI: it would take in a body of any size, from anybody, before
-it asks for a key. A body must be called JSON, which a page of another site cannot do without
-this service's leave; otherwise such a page could delete people from a gallery.
-"""
-
-import asyncio
 import binascii
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from fastapi import Depends, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import models_json_schema
 
-from sfumato.service.limits import Refused, read_body
+from sfumato.errors import InputError
+from sfumato.service.limits import Refused
 
 REF = "#/components/schemas/{model}"
-MOST_TEMPLATES = 1000
+MOST_TEMPLATES, MOST_RAW_TEMPLATES = 1000, 10_000
 
 
 def _no_path(name):
@@ -63,18 +57,27 @@ class Body(BaseModel):
     """What all have in common: no unknown fields, no NaN, no numbers written as texts."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    #: Rows of numbers that it may have, bytes of a row's other fields, and photos.
+    most_rows: ClassVar[int] = 0
+    field_bytes: ClassVar[int] = 4_000
+    most_photos: ClassVar[int] = 0
 
 
 class RawTemplates(Body):
     """Templates to protect: rows of as many numbers as the eraser takes."""
 
+    most_rows: ClassVar[int] = MOST_RAW_TEMPLATES
+    field_bytes: ClassVar[int] = 10
+
     embeddings: list[Annotated[list[float], Field(min_length=1, max_length=65_536)]] = Field(
-        min_length=1, max_length=10_000
+        min_length=1, max_length=MOST_RAW_TEMPLATES
     )
 
 
 class TwoPhotos(Body):
     """Two photos, base64, of which the largest faces are compared."""
+
+    most_photos: ClassVar[int] = 2
 
     first: Photo
     second: Photo
@@ -116,6 +119,9 @@ class Claim(Probe):
 class ToEnrol(Body):
     """Templates to add; ``made_by`` is needed where there are embeddings."""
 
+    most_rows: ClassVar[int] = MOST_TEMPLATES
+    most_photos: ClassVar[int] = MOST_TEMPLATES
+
     made_by: MadeBy | None = None
     templates: list[Claim] = Field(min_length=1, max_length=MOST_TEMPLATES)
 
@@ -142,12 +148,18 @@ class Limit(Body):
 class ToVerify(Limit):
     """Templates, each with the person whom it claims to be."""
 
+    most_rows: ClassVar[int] = MOST_TEMPLATES
+    most_photos: ClassVar[int] = MOST_TEMPLATES
+
     made_by: MadeBy | None = None
     templates: list[Claim] = Field(min_length=1, max_length=MOST_TEMPLATES)
 
 
 class ToIdentify(Limit):
     """Templates of whoever it may be."""
+
+    most_rows: ClassVar[int] = MOST_TEMPLATES
+    most_photos: ClassVar[int] = MOST_TEMPLATES
 
     made_by: MadeBy | None = None
     templates: list[Probe] = Field(min_length=1, max_length=MOST_TEMPLATES)
@@ -181,30 +193,20 @@ def describes(model, **examples):
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def parsed(model):
-    """Return a dependency whose value is a request's body, an instance of ``model``.
+def read_as(model, content):
+    """Return a body parsed, an instance of ``model``.
 
     Raises
     ------
-    Refused
-        415 for another content type, 422 with the first thing that is wrong, without its value;
-        and what :func:`~sfumato.service.limits.read_body` refuses.
+    InputError
+        With the first thing that is wrong, without its value.
     """
-
-    async def read(request: Request):
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Refused(415, "send JSON, with the header Content-Type: application/json.")
-        limits = request.app.state.settings.limits
-        content = await read_body(request, limits.json_bytes, limits.body_seconds)
-        try:
-            return await asyncio.to_thread(model.model_validate_json, content)
-        except ValidationError as error:
-            found = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, found["loc"])) or "the body"
-            raise Refused(422, f"{where}: {found['msg'].removeprefix('Value error, ')}.") from None
-
-    return Depends(read)
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, found["loc"])) or "the body"
+        raise InputError(f"{where}: {found['msg'].removeprefix('Value error, ')}.") from None
 
 
 def photo_bytes(text, max_bytes, what):

@@ -8,25 +8,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from sfumato.service import galleries
-from sfumato.service._bodies import (
-    Person,
-    ToEnrol,
-    ToIdentify,
-    ToVerify,
-    describes,
-    parsed,
-    photo_bytes,
-)
-from sfumato.service._routes import OF_JSON, allowed, answers, run
+from sfumato.service._answers import answer, as_answer, run
+from sfumato.service._bodies import Person, ToEnrol, ToIdentify, ToVerify, describes
+from sfumato.service._reading import measured
+from sfumato.service._routes import OF_JSON, allowed, answers
 from sfumato.service.limits import Refused
 
 OF_READING = answers(404, 422, 500, 503, 504)
 OF_BODY = OF_JSON | answers(404)
 GALLERIES = APIRouter(prefix="/v1/gallery", tags=["gallery"])
-TO_ENROL = parsed(ToEnrol)
-TO_VERIFY = parsed(ToVerify)
-TO_IDENTIFY = parsed(ToIdentify)
-PERSON = parsed(Person)
+TO_ENROL = measured(ToEnrol)
+TO_VERIFY = measured(ToVerify)
+TO_IDENTIFY = measured(ToIdentify)
+PERSON = measured(Person)
 MADE_BY = {
     "encoder": "dlib-resnet", "encoder_version": "55533b28a958",
     "erasers": ["leace:0123456789ab"], "metric": "euclidean",
@@ -63,7 +57,7 @@ async def gallery_summary(
     request: Request, caller: str = allowed("gallery-compare"), gallery: str = SERVED
 ):
     """Say what a gallery holds, and what its templates must have been made by."""
-    return await run(request, galleries.summary, gallery)
+    return await answer(request, galleries.summary, gallery)
 
 
 @GALLERIES.get("/{gallery}/people", responses=OF_READING)
@@ -75,7 +69,7 @@ async def list_people(
     limit: Annotated[int, Query(ge=1, le=10_000, description="At most so many.")] = 1000,
 ):
     """List the people by name, with how many templates each has and since when."""
-    return await run(request, galleries.people, gallery, first, limit)
+    return await answer(request, galleries.people, gallery, first, limit)
 
 
 @GALLERIES.post(
@@ -91,12 +85,10 @@ async def enrol(
     request: Request,
     caller: str = allowed("gallery-write"),
     gallery: str = SERVED,
-    body: ToEnrol = TO_ENROL,
+    body: bytes = TO_ENROL,
 ):
     """Add protected templates, or photos; 422 if none of them could be added."""
-    found = await run(request, galleries.enrol, gallery, *_given(request, body))
-    _count(request, enrolled=found["n_enrolled"], rejected=found["n_rejects"])
-    return found
+    return await answer(request, galleries.enrol, gallery, body, _most(request))
 
 
 @GALLERIES.post(
@@ -112,13 +104,10 @@ async def verify_claims(
     request: Request,
     caller: str = allowed("gallery-compare"),
     gallery: str = SERVED,
-    body: ToVerify = TO_VERIFY,
+    body: bytes = TO_VERIFY,
 ):
     """Compare each with the person whom it claims to be (1:1); 422 if none can be compared."""
-    found = await run(request, galleries.verify, gallery, *_given(request, body), body.given())
-    refused = found["n_probes"] - found["n_accepted"]
-    _count(request, accepted=found["n_accepted"], refused=refused, rejected=len(found["rejects"]))
-    return found
+    return await answer(request, galleries.verify, gallery, body, _most(request))
 
 
 @GALLERIES.post(
@@ -134,14 +123,10 @@ async def identify(
     request: Request,
     caller: str = allowed("gallery-compare"),
     gallery: str = SERVED,
-    body: ToIdentify = TO_IDENTIFY,
+    body: bytes = TO_IDENTIFY,
 ):
     """Say who each is, of the enrolled people or nobody (1:N); 422 if none can be compared."""
-    given = (*_given(request, body), body.given(), body.top)
-    found = await run(request, galleries.identify, gallery, *given)
-    nobody = found["n_probes"] - found["n_named"]
-    _count(request, named=found["n_named"], nobody=nobody, rejected=len(found["rejects"]))
-    return found
+    return await answer(request, galleries.identify, gallery, body, _most(request))
 
 
 @GALLERIES.post(
@@ -153,10 +138,10 @@ async def delete_person(
     request: Request,
     caller: str = allowed("gallery-write"),
     gallery: str = SERVED,
-    body: Person = PERSON,
+    body: bytes = PERSON,
 ):
     """Delete a person: their templates leave the gallery's files, and so does any index."""
-    return await run(request, galleries.delete, gallery, body.person)
+    return await answer(request, galleries.delete, gallery, body)
 
 
 @GALLERIES.get(
@@ -168,19 +153,8 @@ async def export(request: Request, caller: str = allowed("gallery-read"), galler
     """All templates as a face table (Parquet), which the command line reads."""
     most = request.app.state.settings.limits.table_bytes
     content = await run(request, galleries.export, gallery, most)
-    return Response(content, media_type="application/vnd.apache.parquet")
+    return as_answer(request, content, "application/vnd.apache.parquet")
 
 
-def _given(request, body):
-    """Return a body's templates, photos as bytes, and what made them, as plain values."""
-    most, items = request.app.state.settings.limits.photo_bytes, []
-    for row, item in enumerate(body.model_dump()["templates"]):
-        if item["photo"] is not None:
-            item["photo"] = photo_bytes(item["photo"], most, f"templates.{row}.photo")
-        items.append(item)
-    return items, None if body.made_by is None else body.made_by.model_dump()
-
-
-def _count(request, **outcomes):
-    for outcome, number in outcomes.items():
-        request.app.state.metrics.templates.labels(outcome).inc(number)
+def _most(request):
+    return request.app.state.settings.limits.photo_bytes

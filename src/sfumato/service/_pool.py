@@ -15,7 +15,7 @@ from sfumato.validation import need
 
 MOST_JOBS = 20
 #: Of processes that audit: whatever else is asked goes first.
-NICE = 10
+NICE = 5
 
 
 class TookTooLong(SfumatoError):

@@ -1,18 +1,19 @@
 """What can be asked of the service, and which worker function answers."""
 
-import base64
 import json
 import logging
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import generate_latest
 from pydantic import BaseModel
 
 from sfumato.errors import InputError
 from sfumato.service import work
-from sfumato.service._bodies import RawTemplates, TwoPhotos, describes, parsed, photo_bytes
+from sfumato.service._answers import answer, as_answer, run
+from sfumato.service._bodies import RawTemplates, TwoPhotos, describes
+from sfumato.service._reading import measured
 from sfumato.service.keys import KeyFile, find_key
 from sfumato.service.limits import Refused, network_of, read_body
 
@@ -53,7 +54,7 @@ def allowed(scope):
             # Not its name: another key may have that later, and must not have this one's audits.
             caller = key.id
         state.rate.take(caller)
-        request.state.caller = caller
+        request.state.caller = request.state.held.caller = caller
         return caller
 
     return Depends(check)
@@ -83,8 +84,8 @@ OF_WORK = answers(400, 408, 413, 422, 500, 503, 504)
 OF_JSON = OF_WORK | answers(415)
 OPEN = APIRouter(tags=["health"])
 ROUTES = APIRouter(prefix="/v1")
-TEMPLATES = parsed(RawTemplates)
-TWO_PHOTOS = parsed(TwoPhotos)
+TEMPLATES = measured(RawTemplates)
+TWO_PHOTOS = measured(TwoPhotos)
 Largest = Annotated[bool, Query(description="The largest face alone.")]
 
 
@@ -128,13 +129,13 @@ async def describe(
     largest: Largest = False,
 ):
     """Read age, gender, ethnicity, smile and more off the faces of a photo."""
-    return await run(request, work.describe, await _photo(request), reader, largest)
+    return await answer(request, work.describe, await _photo(request), reader, largest)
 
 
 @ROUTES.post("/embed", responses=OF_WORK, openapi_extra=_body(PHOTO), tags=["templates"])
 async def embed(request: Request, caller: str = allowed("templates"), largest: Largest = False):
     """Templates of the faces of a photo, protected if the service has an eraser."""
-    return await run(request, work.embed, await _photo(request), largest)
+    return await answer(request, work.embed, await _photo(request), largest)
 
 
 @ROUTES.post(
@@ -162,16 +163,16 @@ async def protect_photo(
     photo, ending = await _photo(request), f".{form}"
     kept = tuple(filter(None, keep.split(",")))
     options = (parse_hide(hide), kept, face, at_random, strength)
-    found = await run(request, work.protect_photo, photo, *options, ending, check)
     if check:
-        return JSONResponse(found)
+        return await answer(request, work.protect_photo_in_json, photo, *options, ending, check)
+    found = await run(request, work.protect_photo, photo, *options, ending, check)
     kind = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}[form]
     headers = {
         "X-Faces": json.dumps(found["faces"]),
         "X-Skipped": json.dumps(found["skipped"]),
         "X-Notes": json.dumps(["changed, not checked (check=true does)", *found["notes"]]),
     }
-    return Response(base64.b64decode(found["photo"]), media_type=kind, headers=headers)
+    return as_answer(request, found["photo"], kind, headers)
 
 
 @ROUTES.post(
@@ -185,20 +186,16 @@ async def protect_photo(
 async def protect_templates(
     request: Request,
     caller: str = allowed("templates"),
-    templates: RawTemplates = TEMPLATES,
+    body: bytes = TEMPLATES,
 ):
     """Templates with the eraser's attributes taken out."""
-    return await run(request, work.protect_templates, templates.embeddings)
+    return await answer(request, work.protect_templates, body)
 
 
 @ROUTES.post("/verify", responses=OF_JSON, openapi_extra=describes(TwoPhotos), tags=["photos"])
-async def verify(
-    request: Request, caller: str = allowed("photos"), photos: TwoPhotos = TWO_PHOTOS
-):
+async def verify(request: Request, caller: str = allowed("photos"), body: bytes = TWO_PHOTOS):
     """Whether the largest faces of two photos are one person's, at an FMR of 1 in 1,000."""
-    most = request.app.state.settings.limits.photo_bytes
-    both = photo_bytes(photos.first, most, "first"), photo_bytes(photos.second, most, "second")
-    return await run(request, work.verify, *both)
+    return await answer(request, work.verify, body, request.app.state.settings.limits.photo_bytes)
 
 
 @ROUTES.post(
@@ -212,10 +209,11 @@ async def start_audit(
     max_rows: Annotated[int, Query(ge=100, le=200_000)] = 20_000,
 ):
     """Begin an audit of a face table with embeddings and labels (Parquet)."""
-    limits = request.app.state.settings.limits
+    limits, audits = request.app.state.settings.limits, request.app.state.audits
+    audits.check(caller)
     table = await read_body(request, limits.table_bytes, limits.body_seconds)
-    audits = request.app.state.audits
-    return {"id": audits.start(caller, table, attribute, protect, max_rows)}
+    held = request.state.held
+    return {"id": audits.start(caller, held, table, attribute, protect, max_rows)}
 
 
 @ROUTES.get("/audits/{name}", responses=answers(404, 422), tags=["audit"])
@@ -240,7 +238,7 @@ def audit_report(request: Request, name: str, caller: str = allowed("audit")):
 
 
 @ROUTES.delete("/audits/{name}", status_code=204, responses=answers(404, 422), tags=["audit"])
-def delete_audit(request: Request, name: str, caller: str = allowed("audit")):
+async def delete_audit(request: Request, name: str, caller: str = allowed("audit")):
     """Forget an audit; one that runs is stopped."""
     request.app.state.audits.delete(caller, name)
 
@@ -256,8 +254,3 @@ def parse_hide(text):
 async def _photo(request):
     limits = request.app.state.settings.limits
     return await read_body(request, limits.photo_bytes, limits.body_seconds)
-
-
-async def run(request, function, *args):
-    """Return what a worker's function gives."""
-    return await request.app.state.pool.run(function, *args, caller=request.state.caller)

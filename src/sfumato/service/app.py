@@ -25,6 +25,7 @@ from sfumato import __version__
 from sfumato.errors import InputError, SfumatoError
 from sfumato.service._audits import Audits
 from sfumato.service._bodies import schemas
+from sfumato.service._budget import Accounts, Budget
 from sfumato.service._gallery_routes import GALLERIES
 from sfumato.service._line import Busy
 from sfumato.service._pool import MOST_JOBS, TookTooLong, WorkPool
@@ -94,9 +95,9 @@ def make_app(settings: Settings | None = None) -> FastAPI:
         app.state.pool, app.state.of_audits = pool, of_audits
         app.state.audits = Audits(of_audits, settings.limits.audits_a_caller)
         app.state.can = None
-        warming = asyncio.create_task(_warm_up(app, pool))
+        app.state.warming = asyncio.create_task(_warm_up(app, pool))
         yield
-        warming.cancel()
+        app.state.warming.cancel()
         await asyncio.gather(*(asyncio.to_thread(each.close) for each in (pool, of_audits)))
 
     app = FastAPI(
@@ -112,6 +113,7 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*settings.hosts])
     app.middleware("http")(_watch)
+    app.add_middleware(Accounts, budget=Budget(settings.limits.bytes_under_way))
     for kind, answer in ERRORS.items():
         app.add_exception_handler(kind, answer)
     app.include_router(OPEN)
@@ -140,7 +142,9 @@ def _pools(settings):
 
 
 async def _warm_up(app, pool):
-    app.state.can = await pool.warm_up()
+    can = await pool.warm_up()
+    app.state.dimension = can.pop("dimension")
+    app.state.can = can
 
 
 class Metrics:

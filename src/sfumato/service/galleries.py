@@ -15,6 +15,7 @@ from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 from sfumato.gallery import Gallery, ProtectedTemplates
 from sfumato.service import work
+from sfumato.service._bodies import Person, ToEnrol, ToIdentify, ToVerify, photo_bytes, read_as
 
 
 def names_of(folders: Iterable[str | Path]) -> Any:
@@ -64,32 +65,46 @@ def people(name: str, first: Any, n_most: Any) -> dict[str, Any]:
     return {"n_people": len(found), "people": found[first : first + n_most]}
 
 
-def enrol(name: str, items: Any, maker: Any) -> Any:
-    """Add templates; see :meth:`sfumato.gallery.Gallery.enrol`."""
+def enrol(name: str, content: bytes, max_bytes: int) -> Any:
+    """Add a body's templates; see :meth:`sfumato.gallery.Gallery.enrol`.
+
+    ``max_bytes`` are those of a photo. Like all that tell outcomes, it returns them, too.
+    """
+    items, maker = _given(read_as(ToEnrol, content), max_bytes)
     gallery = _gallery(name)
     done = _call(name, gallery.enrol, _templates(name, gallery, items, maker))
     if not done.n_enrolled:
         _refuse(done.rejects[0]["row"], done.rejects[0]["reason"])
-    return done.to_dict()
+    found = done.to_dict()
+    return found, {"enrolled": found["n_enrolled"], "rejected": found["n_rejects"]}
 
 
-def verify(name: str, items: Any, maker: Any, limit: Any) -> Any:
-    """Compare templates with those whom they claim to be."""
-    gallery = _gallery(name)
-    found = _call(name, gallery.verify, _templates(name, gallery, items, maker), **limit)
-    return _some(found, items)
-
-
-def identify(name: str, items: Any, maker: Any, limit: Any, top: Any) -> Any:
-    """Say who templates are."""
+def verify(name: str, content: bytes, max_bytes: int) -> Any:
+    """Compare a body's templates with those whom they claim to be."""
+    body = read_as(ToVerify, content)
+    items, maker = _given(body, max_bytes)
     gallery = _gallery(name)
     given = _templates(name, gallery, items, maker)
-    return _some(_call(name, gallery.identify, given, k=top, **limit), items)
+    found = _some(_call(name, gallery.verify, given, **body.given()), items)
+    n_accepted = found["n_accepted"]
+    outcomes = {"accepted": n_accepted, "refused": found["n_probes"] - n_accepted}
+    return found, outcomes | {"rejected": len(found["rejects"])}
 
 
-def delete(name: str, person: Any) -> Any:
-    """Delete a person; see :meth:`sfumato.gallery.Gallery.delete`."""
-    return _call(name, _gallery(name).delete, person)
+def identify(name: str, content: bytes, max_bytes: int) -> Any:
+    """Say who a body's templates are."""
+    body = read_as(ToIdentify, content)
+    items, maker = _given(body, max_bytes)
+    gallery = _gallery(name)
+    given = _templates(name, gallery, items, maker)
+    found = _some(_call(name, gallery.identify, given, k=body.top, **body.given()), items)
+    outcomes = {"named": found["n_named"], "nobody": found["n_probes"] - found["n_named"]}
+    return found, outcomes | {"rejected": len(found["rejects"])}
+
+
+def delete(name: str, content: bytes) -> Any:
+    """Delete a body's person; see :meth:`sfumato.gallery.Gallery.delete`."""
+    return _call(name, _gallery(name).delete, read_as(Person, content).person)
 
 
 def export(name: str, max_bytes: Any) -> Any:
@@ -103,6 +118,15 @@ def export(name: str, max_bytes: Any) -> Any:
         )
     gallery.export(content)
     return content.getvalue()
+
+
+def _given(body, max_bytes):
+    """Return a body's templates, photos as bytes, and what made them, as plain values."""
+    items = body.model_dump()["templates"]
+    for row, item in enumerate(items):
+        if item["photo"] is not None:
+            item["photo"] = photo_bytes(item["photo"], max_bytes, f"templates.{row}.photo")
+    return items, None if body.made_by is None else body.made_by.model_dump()
 
 
 def _gallery(name):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from sfumato.errors import SfumatoError
 
 
@@ -18,6 +20,9 @@ class Limits:
     ----------
     photo_bytes, table_bytes, json_bytes : int
         Of an uploaded photo, of a table to audit or exported, and of a body in JSON.
+    bytes_under_way : int
+        Of bodies and answers in memory at once, those of audits that wait or run included. A
+        caller may have as much as is left for others.
     body_seconds : float
         In which a body must have come.
     work_seconds : float
@@ -47,6 +52,7 @@ class Limits:
     photo_bytes: int = 20_000_000
     table_bytes: int = 200_000_000
     json_bytes: int = 60_000_000
+    bytes_under_way: int = 500_000_000
     body_seconds: float = 30.0
     work_seconds: float = 60.0
     audit_seconds: float = 1800.0
@@ -79,7 +85,7 @@ async def read_body(request: Any, max_bytes: Any, seconds: Any) -> Any:
     ------
     Refused
         413 if it is too large, by its header or as it comes; 408 if it comes too slowly; 400 if
-        it is empty or its length is no number.
+        it is empty, its length is no number or its caller is gone; 503 if too much is under way.
     """
     declared = request.headers.get("content-length", "0")
     # More digits are no length of anything, and Python refuses to read thousands of them.
@@ -94,7 +100,10 @@ async def read_body(request: Any, max_bytes: Any, seconds: Any) -> Any:
                 n_bytes += len(part)
                 if n_bytes > max_bytes:
                     raise Refused(413, f"the body is over the limit of {max_bytes:,} bytes.")
+                request.state.held.take(len(part))
                 parts.append(part)
+    except ClientDisconnect as error:
+        raise Refused(400, "the caller is gone.") from error
     except TimeoutError as error:
         raise Refused(408, f"the body did not come within {seconds:g} s.") from error
     if not n_bytes:

@@ -4,17 +4,15 @@ Functions take and give plain values; an :class:`~sfumato.errors.InputError` is 
 """
 
 import base64
+import contextlib
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from sfumato.audit.report import report_page, verdict
-from sfumato.audit.tables import audit_tables
-from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.faces.detect import make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
@@ -23,7 +21,6 @@ from sfumato.jobs.local import limit_threads
 from sfumato.metrics.scores import pair_scores
 from sfumato.models.files import bundled, load_model
 from sfumato.models.protector import protect_photo as protect_one
-from sfumato.models.tables import Protection
 from sfumato.outcomes import Progress
 from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.editing import Wish
@@ -35,7 +32,11 @@ from sfumato.readers.describe import (
     faces_of,
     input_of,
 )
+from sfumato.service._bodies import RawTemplates, TwoPhotos, photo_bytes, read_as
 from sfumato.validation import check_embeddings
+
+#: Of templates if no model says it.
+DIMENSION = 512
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,11 @@ def loaded() -> Any:
     return _loaded
 
 
+def progress() -> Any:
+    """Return the array of how far the pool's long jobs are."""
+    return _progress
+
+
 def ready() -> dict[str, Any]:
     """Return what the models can do."""
     perturber, eraser = _loaded.perturber, _loaded.eraser
@@ -131,8 +137,33 @@ def ready() -> dict[str, Any]:
         "hides": {} if perturber is None else {k: list(v) for k, v in perturber.shown_.items()},
         "reads": [n for n in (_loaded.models.encoder, "pixels") if n in bundled("reader")],
         "takes_out": [] if eraser is None else list(eraser.attributes),
+        "dimension": max([*_dimensions(), 0]) or DIMENSION,
         "pid": os.getpid(),
     }
+
+
+def _dimensions():
+    """Yield the numbers of the templates that come as JSON, as far as they are known."""
+    if _loaded.eraser is not None:
+        yield _loaded.eraser.eraser.n_features_in_
+    if not _loaded.models.galleries:
+        return
+    from sfumato.gallery import Gallery
+
+    for folder in _loaded.models.galleries:
+        # A damaged one says so when it is asked for.
+        with contextlib.suppress(Exception):
+            yield Gallery(Path(folder)).info.dimension
+
+
+def in_json(function: Any, *args: Any) -> tuple[bytes, dict[str, int]]:
+    """Return what a function gives as JSON, and its outcomes by name if it tells any.
+
+    Here, since writing a million numbers takes seconds, in which the service would not answer.
+    """
+    found = function(*args)
+    found, outcomes = found if isinstance(found, tuple) else (found, {})
+    return json.dumps(found, allow_nan=False, separators=(",", ":")).encode(), outcomes
 
 
 def describe(photo: Any, reader: Any, largest: Any) -> dict[str, Any]:
@@ -159,8 +190,9 @@ def embed(photo: Any, largest: Any) -> Any:
     return _templates(X, named)
 
 
-def protect_templates(embeddings: Any) -> Any:
-    """Return templates with the eraser's attributes taken out."""
+def protect_templates(content: bytes) -> Any:
+    """Return the templates of a body with the eraser's attributes taken out."""
+    embeddings = read_as(RawTemplates, content).embeddings
     if _loaded.eraser is None:
         raise InputError("this service has no eraser; start it with --eraser MODEL.")
     wanted = _loaded.eraser.eraser.n_features_in_
@@ -190,9 +222,11 @@ def largest_template(photo: Any) -> Any:
     return _loaded.encoder.encode(image, faces[0])
 
 
-def verify(first: Any, second: Any) -> dict[str, Any]:
-    """Return whether the largest faces of two photos are one person's."""
-    templates = [largest_template(photo) for photo in (first, second)]
+def verify(content: bytes, max_bytes: int) -> dict[str, Any]:
+    """Return whether the largest faces of a body's two photos are one person's."""
+    photos = read_as(TwoPhotos, content)
+    both = [photo_bytes(getattr(photos, n), max_bytes, n) for n in ("first", "second")]
+    templates = [largest_template(photo) for photo in both]
     version = f"{_loaded.encoder.name} / {_loaded.encoder.version}"
     if version not in THRESHOLDS:
         raise InputError(f"no threshold is known for the encoder {version}.")
@@ -221,7 +255,7 @@ def protect_photo(
     Returns
     -------
     dict
-        ``photo`` (base64) and what :class:`sfumato.jobs.protect_files.ProtectedPhotos`
+        ``photo`` (bytes) and what :class:`sfumato.jobs.protect_files.ProtectedPhotos`
         says of one: ``faces``, ``skipped``, ``notes``, ...; with ``check`` the ``verdict``
         on all faces and its ``text``, a list of clauses.
     """
@@ -240,7 +274,7 @@ def protect_photo(
         check=_loaded.check if check else None,
         max_pixels=_loaded.models.max_pixels,
     )
-    found = {"photo": base64.b64encode(done.content).decode()} | done.entry
+    found = {"photo": done.content} | done.entry
     if check:
         verdicts = [face["verdict"] for face in done.entry["faces"]]
         found["verdict"] = count_verdicts(verdicts, wish)
@@ -248,61 +282,10 @@ def protect_photo(
     return found
 
 
-def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: Any) -> Any:
-    """Audit a Parquet table given as bytes; return the verdicts and the report's page."""
-
-    def progress(n_done, n_total, what):
-        _progress[slot] = n_done / n_total if n_total else 0.0
-
-    with InMemory(table) as path, InMemory() as protected:
-        try:
-            if protect:
-                _write_protected(path, protected)
-            audits = audit_tables(
-                path,
-                attributes,
-                protected=protected if protect else None,
-                max_rows=max_rows,
-                progress=progress,
-            )
-        except InputError as error:
-            raise InputError(str(error).replace(path, "table")) from error
-    # Files in memory have numbers for names, which say nothing.
-    for side in (side for audit in audits for side in audit.provenance):
-        side["table"] = "as sent"
-        side["protected"] = "by this service's eraser" if protect else None
-    verdicts = [verdict(audit) for audit in audits]
-    return {"verdicts": verdicts, "audits": [a.to_dict() for a in audits]} | {
-        "report": report_page(audits)
-    }
-
-
-def _write_protected(path, output):
-    if _loaded.eraser is None:
-        raise InputError("this service has no eraser; start it with --eraser MODEL.")
-    table = FaceTable(path)
-    protection = Protection(_loaded.eraser, table)
-    schema = protection.schema.with_metadata(protection.info.to_metadata())
-    with pq.ParquetWriter(output, schema) as writer:
-        for _, batch, X in table.embedding_batches(protection.columns):
-            writer.write_batch(protection.rows(batch, X).cast(schema))
-
-
-class InMemory:
-    """Bytes as a file that other code opens by its path, and that no disk sees."""
-
-    def __init__(self, content: Any = b"") -> None:
-        if not hasattr(os, "memfd_create"):
-            raise InputError("tables are kept in memory, which needs Linux.")
-        self._file = os.fdopen(os.memfd_create("table"), "wb")
-        self._file.write(content)
-        self._file.flush()
-
-    def __enter__(self):
-        return f"/proc/self/fd/{self._file.fileno()}"
-
-    def __exit__(self, *_):
-        self._file.close()
+def protect_photo_in_json(*args: Any) -> dict[str, Any]:
+    """Return the same with the photo in base64."""
+    found = protect_photo(*args)
+    return found | {"photo": base64.b64encode(found["photo"]).decode()}
 
 
 def _faces(photo):

@@ -1,0 +1,71 @@
+"""What the service's worker processes do for audits: a table's bytes in, verdicts out."""
+
+import os
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from sfumato.audit.report import report_page, verdict
+from sfumato.audit.tables import audit_tables
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+from sfumato.models.tables import Protection
+from sfumato.service import work
+
+
+def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: Any) -> Any:
+    """Audit a Parquet table given as bytes; return the verdicts and the report's page."""
+
+    def progress(n_done, n_total, what):
+        work.progress()[slot] = n_done / n_total if n_total else 0.0
+
+    with InMemory(table) as path, InMemory() as protected:
+        try:
+            if protect:
+                _write_protected(path, protected)
+            audits = audit_tables(
+                path,
+                attributes,
+                protected=protected if protect else None,
+                max_rows=max_rows,
+                progress=progress,
+            )
+        except InputError as error:
+            raise InputError(str(error).replace(path, "table")) from error
+    # Files in memory have numbers for names, which say nothing.
+    for side in (side for audit in audits for side in audit.provenance):
+        side["table"] = "as sent"
+        side["protected"] = "by this service's eraser" if protect else None
+    verdicts = [verdict(audit) for audit in audits]
+    return {"verdicts": verdicts, "audits": [a.to_dict() for a in audits]} | {
+        "report": report_page(audits)
+    }
+
+
+def _write_protected(path, output):
+    eraser = work.loaded().eraser
+    if eraser is None:
+        raise InputError("this service has no eraser; start it with --eraser MODEL.")
+    table = FaceTable(path)
+    protection = Protection(eraser, table)
+    schema = protection.schema.with_metadata(protection.info.to_metadata())
+    with pq.ParquetWriter(output, schema) as writer:
+        for _, batch, X in table.embedding_batches(protection.columns):
+            writer.write_batch(protection.rows(batch, X).cast(schema))
+
+
+class InMemory:
+    """Bytes as a file that other code opens by its path, and that no disk sees."""
+
+    def __init__(self, content: Any = b"") -> None:
+        if not hasattr(os, "memfd_create"):
+            raise InputError("tables are kept in memory, which needs Linux.")
+        self._file = os.fdopen(os.memfd_create("table"), "wb")
+        self._file.write(content)
+        self._file.flush()
+
+    def __enter__(self):
+        return f"/proc/self/fd/{self._file.fileno()}"
+
+    def __exit__(self, *_):
+        self._file.close()
