@@ -1,8 +1,13 @@
 """The web page in a real browser, against a real service with stand-ins for its models."""
 
+import functools
+import http.server
 import io
 import json
 import re
+import threading
+import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -298,3 +303,48 @@ def check_page(page, axe, viewport):
     found = axe.run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+EVIL = """
+<form method="post" enctype="text/plain" target="frame"><input name="a" value="b"></form>
+<iframe name="frame"></iframe>
+<script>
+async function attack(service) {
+  const simple = {mode: "no-cors", method: "POST", body: "a"};
+  const urls = ["v1/audits?attribute=a", "v1/describe", "v1/gallery/people/delete"];
+  await Promise.allSettled(urls.map((url) => fetch(service + url, simple)));
+  await Promise.allSettled([fetch(service + "v1/gallery", {mode: "no-cors"})]);
+  document.forms[0].action = service + "v1/audits?attribute=form";
+  document.forms[0].submit();
+}
+</script>
+"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def answered(address):
+    """Return how many answers a service has given, by status."""
+    with urllib.request.urlopen(f"{address}metrics") as answer:
+        lines = re.findall(r'requests_total{.*status="(\d+)"} (\d+)', answer.read().decode())
+    return sum((Counter({status: int(count)}) for status, count in lines), Counter())
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_a_page_of_another_site_reaches_nothing(browser, address, tmp_path, name):
+    (tmp_path / "evil.html").write_text(EVIL)
+    handler = functools.partial(Quiet, directory=tmp_path)
+    before = answered(address)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"http://{name}:{server.server_address[1]}/evil.html")
+        with page.expect_response("**/v1/audits?attribute=form"):
+            page.evaluate("service => attack(service)", address)
+        server.shutdown()
+        context.close()
+    assert answered(address) - before == {"403": 5, "200": 1}  # Itself asked once.

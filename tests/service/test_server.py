@@ -34,22 +34,24 @@ from sfumato.service.limits import Limits
 from sfumato.service.run import run
 if __name__ == "__main__":
     limits = Limits(a_minute=100_000)
-    settings = Settings(models=StandIns(galleries=sys.argv[1:]), limits=limits, workers=1)
-    run(settings, "127.0.0.1", 0, say=lambda text: print(text, flush=True))
+    host, *galleries = sys.argv[1:]
+    settings = Settings(models=StandIns(galleries=galleries), limits=limits, workers=1)
+    run(settings, host, 0, say=lambda text: print(text, flush=True))
 """
 
 
 @pytest.fixture
-def server(tmp_path):
-    """Return a service's process and its address."""
+def server(tmp_path, request):
+    """Return a service's process and its address; a parameter names the host."""
     (tmp_path / "server.py").write_text(SERVER)
+    host = getattr(request, "param", "127.0.0.1")
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "server.py"), *galleries(tmp_path)],
+        [sys.executable, tmp_path / "server.py", host, *galleries(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
         env={"PYTHONPATH": f"{Path(__file__).parents[1]}:{':'.join(sys.path)}", "PATH": ""},
     )
-    address = re.search(r"http://[\d.:]+", process.stdout.readline())[0]
+    address = re.search(r"http://[\d.:\[\]]+", process.stdout.readline())[0]
     for _ in range(300):
         # The address is told before the first connection is taken.
         with contextlib.suppress(httpx2.ConnectError):
@@ -115,6 +117,31 @@ def test_slow_callers_block_no_other_and_a_stop_ends_what_runs(server):
     assert process.wait(timeout=30) in (0, -signal.SIGTERM)
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{address}/healthz")
+
+
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
+@pytest.mark.parametrize("server", ["::1"], indirect=True)
+def test_the_service_answers_by_its_ipv6_address(server):
+    _, address = server
+    assert address.startswith("http://[::1]:")
+    assert httpx2.get(f"{address}/healthz").status_code == 200
+    # And by IPv6's long form, and names of this machine alone.
+    for host, status in {
+        "[0:0:0:0:0:0:0:1]:1": 200,
+        "localhost.": 200,
+        "evil.example": 400,
+    }.items():
+        answer = httpx2.get(f"{address}/healthz", headers={"host": host})
+        assert answer.status_code == status
+    for origin, status in {address: 422, "http://[::1]:1": 403, "null": 403}.items():
+        answer = httpx2.post(f"{address}/v1/embed", content=b"x", headers={"origin": origin})
+        assert answer.status_code == status
 
 
 def answer_to(address, lines):

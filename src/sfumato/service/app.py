@@ -9,7 +9,6 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -18,7 +17,6 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import compile_path
 
 from sfumato import __version__
@@ -27,6 +25,7 @@ from sfumato.service._audits import Audits
 from sfumato.service._bodies import schemas
 from sfumato.service._budget import Accounts, Budget
 from sfumato.service._gallery_routes import GALLERIES
+from sfumato.service._heads import check_head, host_names
 from sfumato.service._line import Busy
 from sfumato.service._pool import MOST_JOBS, TookTooLong, WorkPool
 from sfumato.service._routes import OPEN, ROUTES
@@ -41,10 +40,9 @@ SECURITY = {
     "frame-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-#: The server has a limit for heads that come bit by bit, none for those that come at once.
-MOST_HEAD_BYTES = 16_384
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 
@@ -111,7 +109,7 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.rate = settings, Rate(settings.limits.a_minute)
     app.state.metrics = Metrics()
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*settings.hosts])
+    app.state.hosts = host_names(settings.hosts)
     app.middleware("http")(_watch)
     app.add_middleware(Accounts, budget=Budget(settings.limits.bytes_under_way))
     for kind, answer in ERRORS.items():
@@ -171,8 +169,10 @@ class Metrics:
 async def _watch(request, call_next):
     """Count and log a request by its route, never by its path, which may hold a name."""
     started = time.perf_counter()
-    if _head_bytes(request.scope) > MOST_HEAD_BYTES:
-        response = _line(431, f"the headers and the address are over {MOST_HEAD_BYTES:,} bytes.")
+    try:
+        check_head(request.scope, request.app.state.hosts)
+    except Refused as error:
+        response = _line(error.status, error)
     else:
         response = await call_next(request)
     seconds = time.perf_counter() - started
@@ -184,11 +184,6 @@ async def _watch(request, call_next):
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     return response
-
-
-def _head_bytes(scope):
-    head = [scope.get("raw_path", b""), scope["query_string"], *chain(*scope["headers"])]
-    return sum(map(len, head))
 
 
 def _line(status, message, wait=None, headers=None):

@@ -27,7 +27,8 @@ def run(settings: Any, host: str, port: int, *, say: Callable[..., Any]) -> None
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = configure(make_app(settings), settings, host, port)
     socket = config.bind_socket()
-    say(f"sfumato serves on http://{host}:{socket.getsockname()[1]}/ (Ctrl-C ends it).")
+    name = f"[{host}]" if ":" in host else host
+    say(f"sfumato serves on http://{name}:{socket.getsockname()[1]}/ (Ctrl-C ends it).")
     uvicorn.Server(config).run(sockets=[socket])
 
 
