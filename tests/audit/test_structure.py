@@ -167,6 +167,25 @@ class TestOrder:
         assert "All protected templates are identical" in " ".join(result.alarms)
         assert result.structure["order"] == {"rows": None}
 
+    @pytest.mark.parametrize(
+        ("share", "where"), [(1.0, "alarms"), (0.5, "alarms"), (0.02, "notes")]
+    )
+    def test_one_template_for_all_photos_of_a_person(self, share, where):
+        X, y, identity = planted("linear", 300, 3)
+        code = np.unique(identity, return_inverse=True)[1]
+        merged = np.flatnonzero(code < share * 300)
+        protected = X[:, :12].copy()
+        for person in np.unique(code[merged]):
+            protected[code == person] = protected[code == person].mean(axis=0)
+        right = found(X, y, identity, protected=X[:, :12], metric="euclidean")
+        assert right.structure["merged"] == {"n_people": 300, "n_merged": 0}
+        result = found(X, y, identity, protected=protected, metric="euclidean")
+        told = {"alarms": result.alarms, "notes": result.structure["notes"]}
+        what = f"of {share * 300:.0f} of 300 people whose raw ones differ are the same"
+        assert {name: any(what in t for t in texts) for name, texts in told.items()} == {
+            name: name == where for name in told
+        }
+
     @settings(max_examples=15, deadline=None)
     @given(n_features=st.integers(4, 64), n_out=st.integers(4, 64), seed=st.integers(0, 1000))
     def test_any_linear_map_and_any_dimension(self, n_features, n_out, seed):

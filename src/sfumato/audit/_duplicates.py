@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato.data.rows import unit_rows
 from sfumato.metrics.comparators import ShuffledBlocks, comparator
 
 #: Share of templates that would have a stranger within the limit, were the bulk to go on.
@@ -32,6 +33,8 @@ N_ALIGNED = 300
 N_LOOKED_UP = 1500
 N_CELLS = 3e8
 QUERIES, GALLERY = 256, 16_384
+#: Rows of unit length that differ by no more in any feature are the same.
+SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -172,3 +175,32 @@ def _score(limit, metric):
     if metric == "euclidean":
         return -limit
     return 1 - limit if metric == "agreement" else 1 - limit**2 / 2
+
+
+def count_merged(*parts: Any) -> dict[str, int]:
+    """Count people whose raw rows differ, and those of them whose protected rows do not.
+
+    Parameters
+    ----------
+    *parts
+        Each with ``X``, ``protected`` and ``identity``.
+
+    Returns
+    -------
+    dict
+        ``n_people``, ``n_merged``.
+    """
+    names = np.concatenate([part.identity for part in parts])
+    code = np.unique(names, return_inverse=True)[1]
+    order = np.argsort(code, kind="stable")
+    starts = np.flatnonzero(np.diff(code[order], prepend=-1))
+    spreads = []
+    for side in ("X", "protected"):
+        rows = unit_rows(np.concatenate([getattr(part, side) for part in parts]))[order]
+        spread = np.maximum.reduceat(rows, starts) - np.minimum.reduceat(rows, starts)
+        spreads.append(spread.max(axis=1))
+    several = spreads[0] > SAME
+    return {
+        "n_people": int(several.sum()),
+        "n_merged": int((several & (spreads[1] <= SAME)).sum()),
+    }

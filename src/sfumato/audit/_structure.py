@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfumato.audit._duplicates import Rows, find_near_identical, is_constant
+from sfumato.audit._duplicates import SAME, Rows, count_merged, find_near_identical, is_constant
 from sfumato.audit._pairing import compare_order
 from sfumato.data.rows import unit_rows
 from sfumato.metrics.comparators import comparator
@@ -45,6 +45,7 @@ def examine(
     if "protected" in metrics:
         found["order"] = _orders(train, tested, metrics, two_sets, seed)
     found["labels"] = _labels(train, tested) if named else None
+    found["merged"] = count_merged(train, tested) if named and "protected" in metrics else None
     found["names_on_both_sides"] = None
     if two_sets and named:
         found["names_on_both_sides"] = _names(train, tested, metrics["X"])
@@ -58,6 +59,7 @@ def examine(
         found["alarms"].append(
             "All protected templates are the raw ones but for their lengths: nothing was erased."
         )
+    _judge_merged(found)
     _judge_labels(found, attribute)
     _judge_names(found)
     return found
@@ -66,7 +68,7 @@ def examine(
 def _is_copy(X: NDArray[Any], protected: NDArray[Any]) -> bool:
     if X.shape != protected.shape:
         return False
-    return bool(np.allclose(unit_rows(X), unit_rows(protected), rtol=0, atol=1e-6))
+    return bool(np.allclose(unit_rows(X), unit_rows(protected), rtol=0, atol=SAME))
 
 
 def order_doubts(
@@ -250,6 +252,18 @@ def _judge_labels(found, attribute):
         )
     else:
         found["notes"].append(f"{text}.")
+
+
+def _judge_merged(found):
+    counts = found["merged"]
+    if counts is None or not counts["n_merged"] or found["protected"]["constant"]:
+        return
+    serious = counts["n_merged"] >= NEAR_SHARE * counts["n_people"]
+    found["alarms" if serious else "notes"].append(
+        f"All protected templates of {counts['n_merged']:,} of {counts['n_people']:,} people "
+        "whose raw ones differ are the same: one template stands for all photos of a person, so "
+        "matching among protected templates is not to be trusted."
+    )
 
 
 def _judge_names(found):

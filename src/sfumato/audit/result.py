@@ -76,7 +76,8 @@ class Audit:
         Counts of what is wrong with the rows, see :mod:`sfumato.audit._structure`: templates
         and people with near-identical ones under other names (``raw``, ``protected``), how
         protected rows fit the raw rows beside them (``order``), people with several labels
-        (``labels``), ``names_on_both_sides``, and ``notes`` of counts too small for an alarm.
+        (``labels``), people of one protected row (``merged``), ``names_on_both_sides``, and
+        ``notes`` of counts too small for an alarm.
     rows : dict of ndarray
         What the report's pictures are drawn from: test embeddings, labels and identities.
     provenance : list of dict
