@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import signal
 import socket
@@ -20,11 +21,16 @@ for module in ("fastapi", "uvicorn", "pebble", "httpx2", "prometheus_client", "P
 
 import httpx2  # noqa: E402
 from PIL import Image  # noqa: E402
+from safetensors import safe_open  # noqa: E402
+from safetensors.numpy import load_file, save_file  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 import sfumato.cli.commands  # noqa: E402, F401
 from sfumato.cli import app  # noqa: E402
 from sfumato.data.info import TableInfo  # noqa: E402
+from sfumato.data.simulate import simulate  # noqa: E402
+from sfumato.erasers.mean_projection import MeanProjectionEraser  # noqa: E402
+from sfumato.models import SavedModel, save  # noqa: E402
 
 SERVER = """
 import sys
@@ -198,6 +204,24 @@ def test_other_machines_need_keys_and_keys_are_shown_once(tmp_path):
     assert "camera  photos" in listed.stdout and secret not in listed.stdout
     assert runner.invoke(app, ["keys", "delete", "camera", "--keys", path]).exit_code == 0
     assert runner.invoke(app, ["keys", "list", "--keys", path, "--json"]).stdout.strip() == "[]"
+
+
+def test_a_model_without_a_checksum_is_told_before_it_serves(tmp_path, monkeypatch):
+    faces, served = simulate(50, 2), []
+    eraser = MeanProjectionEraser().fit(faces["embedding"], faces["gender"])
+    new, old = tmp_path / "new", tmp_path / "old"
+    info = TableInfo("simulated", "toy", "1", faces["embedding"].shape[1])
+    save(SavedModel(eraser, ("gender",), info), new)
+    with safe_open(new, framework="numpy") as file:
+        about = json.loads(file.metadata()["sfumato"])
+    about = {k: v for k, v in about.items() if k not in ("kind", "sha256")} | {"format": 1}
+    save_file(load_file(new), old, {"sfumato": json.dumps(about)})
+    monkeypatch.setattr("sfumato.service.run.run", lambda *given, say: served.append(given))
+    for path, told in ((new, False), (old, True)):
+        done = CliRunner().invoke(app, ["serve", "--eraser", str(path)])
+        assert done.exit_code == 0, done.exception
+        assert ("format 1 has no checksum" in " ".join(done.stderr.split())) is told
+    assert len(served) == 2
 
 
 def test_generated_requests_find_no_fault(server):

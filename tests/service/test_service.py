@@ -23,8 +23,10 @@ from starlette.testclient import TestClient  # noqa: E402
 from sfumato.data.simulate import simulate, write_simulated  # noqa: E402
 from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
+from sfumato.erasers.mean_projection import MeanProjectionEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
+from sfumato.service import work  # noqa: E402
 from sfumato.service._budget import Budget, Held  # noqa: E402
 from sfumato.service._line import Busy  # noqa: E402
 from sfumato.service._pool import TookTooLong  # noqa: E402
@@ -131,6 +133,20 @@ def test_templates_are_protected_as_the_eraser_does_it(service):
     for bad in ([[1.0, 2.0]], [[1.0], [1.0, 2.0]], []):
         answer = service.post("/v1/protect/templates", json={"embeddings": bad})
         assert answer.status_code == 422 and "\n" not in answer.json()["error"]
+
+
+def test_templates_are_refused_if_the_eraser_erases_nothing(
+    stand_ins, table, tmp_path, monkeypatch
+):
+    faces = simulate(50, 2)
+    eraser = MeanProjectionEraser().fit(faces["embedding"], faces["gender"])
+    eraser.basis_ = eraser.basis_[:0]
+    save(SavedModel(eraser, ("gender",), FaceTable(table).info), tmp_path / "m")
+    loaded = stand_ins.StandIns(eraser=str(tmp_path / "m")).load()
+    monkeypatch.setattr(work, "_loaded", loaded, raising=False)
+    content = json.dumps({"embeddings": faces["embedding"][:1].tolist()}).encode()
+    with pytest.raises(InputError, match="mean-projection erases nothing"):
+        work.protect_templates(content)
 
 
 def png_header(width, height):

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.opening import open_model
 from sfumato.cli.output import print_json, say, warn
 from sfumato.errors import InputError
 
@@ -63,6 +64,9 @@ def serve(
         _check_keys(key_file)
     if gallery:
         _check_galleries(gallery)
+    for model, kind in ((eraser, "eraser"), (perturber, "perturber")):
+        if model is not None:
+            open_model(model, kind)
     settings = Settings(
         models=Models(
             detector=detector,

@@ -255,13 +255,30 @@ class Protection:
                 f"{name} gives a NaN or infinite value (row {row} of a batch); the embeddings are "
                 "out of range, or the model is broken."
             )
-        if self._changes or not (known := X.any(axis=1)).any():
-            return
-        if X.shape == protected.shape:
-            before, after = unit_rows(X[known].astype(np.float64)), unit_rows(protected[known])
-            if np.linalg.norm(before - after, axis=1).max() <= SAME:
-                raise InputError(
-                    f"{name} erases nothing: every protected row is the raw one; fit a new "
-                    "model, or export it again."
-                )
-        self._changes = True
+        self._changes = self._changes or refuse_unchanged(name, X, protected)
+
+
+def refuse_unchanged(name: str, X: NDArray[Any], protected: NDArray[Any]) -> bool:
+    """Refuse protected rows that all point where the raw ones do; return if any row could tell.
+
+    Parameters
+    ----------
+    name : str
+        The method's, for the message.
+    X : ndarray of shape (n_samples, n_features)
+    protected : ndarray of shape (n_samples, n_features_out)
+
+    Raises
+    ------
+    InputError
+        If so.
+    """
+    known = X.any(axis=1)
+    if known.any() and X.shape == protected.shape:
+        before, after = unit_rows(X[known].astype(np.float64)), unit_rows(protected[known])
+        if np.linalg.norm(before - after, axis=1).max() <= SAME:
+            raise InputError(
+                f"{name} erases nothing: every protected row is the raw one; fit a new "
+                "model, or export it again."
+            )
+    return bool(known.any())

@@ -21,6 +21,7 @@ from sfumato.jobs.local import limit_threads
 from sfumato.metrics.scores import pair_scores
 from sfumato.models.files import bundled, load_model
 from sfumato.models.protector import protect_photo as protect_one
+from sfumato.models.tables import refuse_unchanged
 from sfumato.outcomes import Progress
 from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.editing import Wish
@@ -208,7 +209,8 @@ def protect_templates(content: bytes) -> Any:
 def _templates(X, named):
     eraser = _loaded.eraser
     if eraser is not None:
-        X = eraser.eraser.transform(X)
+        raw, X = X, eraser.eraser.transform(X)
+        refuse_unchanged(eraser.step["method"], raw, X)
     return {
         "protected": eraser is not None,
         "eraser": None if eraser is None else eraser.fingerprint,
