@@ -281,3 +281,8 @@ def test_ages_that_stand_as_text_are_hinted_at_by_audit_and_fit(tmp_path):
             "fit", method, tmp_path / "t.parquet", "-a", "age", "-o", tmp_path / "m", code=code
         )
         assert "store them as numbers, or write groups" in " ".join(done.stderr.split()), method
+
+
+def test_help_tells_every_exit_code():
+    shown = " ".join(run("--help").stdout.replace("│", " ").split())
+    assert "130 interrupted (Ctrl-C)" in shown and "2 bad input" in shown

@@ -1,6 +1,7 @@
 """The command line: parse, call the library, print. No mathematics here.
 
-Exit codes: 0 done; 1 done with rejects, or nothing hidden; 2 bad input; 3 anything else.
+Exit codes: 0 done; 1 done with rejects, or nothing hidden; 2 bad input; 3 anything else;
+130 interrupted (Ctrl-C).
 """
 
 import errno
@@ -19,7 +20,7 @@ app = typer.Typer(
     name="sfumato",
     help="Take gender, age, ethnicity and mood out of face templates, and prove it.",
     epilog="--debug, anywhere, prints the traceback of an error. Exit codes: 0 done, 1 done with "
-    "rejects or nothing hidden, 2 bad input, 3 anything else.",
+    "rejects or nothing hidden, 2 bad input, 3 anything else, 130 interrupted (Ctrl-C).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
