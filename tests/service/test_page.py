@@ -96,6 +96,22 @@ def test_hide_compare_and_download_by_keyboard_alone(page, photo):
     assert changed[100, 80] and changed[110, 230] and not changed[:, 300:].any()
 
 
+def test_a_photo_that_takes_long_to_decode_is_waited_for(page, photo):
+    page.evaluate("""() => {
+        const decode = HTMLImageElement.prototype.decode;
+        HTMLImageElement.prototype.decode = async function () {
+            await new Promise((done) => setTimeout(done, 1000));
+            return decode.call(this);
+        };
+    }""")
+    content = {"name": "slow.png", "mimeType": "image/png", "buffer": photo[0]}
+    page.set_input_files("#file", content)
+    with page.expect_request("**/protect/photo**", timeout=20_000):
+        page.click("#protect")
+    result(page)
+    assert page.locator("#error").inner_text() == ""
+
+
 def test_what_machines_read_before_and_after(page, photo):
     choose(page, photo[0])
     page.click("#protect")

@@ -9,6 +9,7 @@ const THUMBNAIL = 96;
 const by = (id) => document.getElementById(id);
 
 let can = null; // what the service can do
+let loading = null; // the photos that are being decoded, a promise
 let photo = null; // the chosen photo: `file`, `image` (null if the browser cannot show it)
 let faces = []; // those known of it, each with `face` and `box`
 let answer = null; // the last: `faces` with readings, `hidden`, and `image`, `content` if changed
@@ -19,7 +20,8 @@ function chosenFace() {
 }
 
 async function take(files) {
-  const photos = await Promise.all(files.map(load));
+  loading = Promise.all(files.map(load));
+  const photos = await loading;
   const choices = photos.map((one, number) => [one.file.name, one.image, number]);
   radios(by("photos"), "photo", choices, (number) => use(photos[number]));
   by("photos").hidden = photos.length < 2;
@@ -92,7 +94,7 @@ function chosenHides() {
 }
 
 async function protect() {
-  const mine = chosenPhoto();
+  const mine = await chosenPhoto();
   const hides = chosenHides();
   if (!hides.length) throw new Error("Tick what machines shall misread.");
   const query = new URLSearchParams({ check: true, at_random: by("random").checked });
@@ -113,7 +115,7 @@ async function protect() {
 }
 
 async function describe() {
-  const mine = chosenPhoto();
+  const mine = await chosenPhoto();
   say("The service is looking at the photo …");
   const readings = new Map();
   for (const reader of can.reads) {
@@ -130,8 +132,9 @@ async function describe() {
   say(`Done: ${count(found.length, "face")} read.`);
 }
 
-function chosenPhoto() {
+async function chosenPhoto() {
   if (!can) throw new Error("The service is still loading its models; try again in a moment.");
+  await loading;
   if (!photo) throw new Error("Choose a photo first.");
   return photo;
 }
