@@ -96,6 +96,30 @@ def disk_faults(path: str | Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def locked(path: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the lock file ``path``: alone, to write, or with others, to read.
+
+    The kernel frees it when a process dies, whatever kills it. Locks of network file systems may
+    not be seen by other machines.
+
+    Parameters
+    ----------
+    path : Path
+        Made if missing.
+    alone : bool
+    """
+    # Each caller opens the file anew: the lock belongs to the open file, so threads of one
+    # process exclude each other as well.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | CLOEXEC, 0o600)
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def staged(path: Path, new: Callable[[Path], int]) -> Iterator[Path]:
     """Give a new locked file or folder in the staging place beside a path, which is swept.
 

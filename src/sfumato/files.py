@@ -21,6 +21,7 @@ from sfumato._disk import (
     entries,
     fault_text,
     fcntl,
+    locked,
     new_file,
     new_folder,
     refuse_link,
@@ -40,6 +41,7 @@ __all__ = [
     "disk_faults",
     "encoding_of",
     "fault_text",
+    "locked",
     "make_folder",
     "mark",
     "read_text",
@@ -47,6 +49,7 @@ __all__ = [
     "scratch_folder",
     "sweep",
     "sync",
+    "write_text",
 ]
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -133,6 +136,12 @@ def atomic_path(path: str | Path, *, mode: int = 0o666) -> Iterator[Path]:
         sync(path.parent)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8 by :func:`atomic_path`."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder; on success it is moved to ``path``, on failure removed.
@@ -207,39 +216,6 @@ def sweep(folder: str | Path) -> list[Path]:
     with contextlib.suppress(OSError):
         place.rmdir()
     return removed
-
-
-@contextlib.contextmanager
-def locked(path: Path, *, alone: bool) -> Iterator[None]:
-    """Hold the lock file ``path``: alone, to write, or with others, to read.
-
-    The kernel frees it when a process dies, whatever kills it. Locks of network file systems may
-    not be seen by other machines.
-
-    Parameters
-    ----------
-    path : Path
-        Made if missing.
-    alone : bool
-    """
-    # Each caller opens the file anew: the lock belongs to the open file, so threads of one
-    # process exclude each other as well.
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(handle)
-
-
-def sync_folder(folder: str | Path) -> None:
-    """Make the names of a folder's new files survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

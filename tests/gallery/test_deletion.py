@@ -1,15 +1,18 @@
+import errno
+import json
 import os
-import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
-from sfumato.errors import InputError
+from sfumato.errors import InputError, StorageError
 from sfumato.gallery import Gallery, ProtectedTemplates, _index
+from sfumato.gallery._folder import Folder
 from sfumato.gallery._store import Store
 
 NAMES = ["Zaphod O'Brien \\ %_ ü", "Quetzal", "'; DROP TABLE templates --"]
@@ -68,43 +71,73 @@ def test_no_file_holds_a_deleted_person(tmp_path, crowd, info, person, n_batches
     assert not (gallery.path / "lance" / "purge.json").exists()
 
 
-KILLED = """
-import os, signal, sys, threading, time
-import numpy as np
-from sfumato.data.info import TableInfo
-from sfumato.gallery import Gallery, ProtectedTemplates
-
-gallery = Gallery(sys.argv[1])
-folder = gallery.path / "lance"
-
-def watch():
-    while True:
-        if any(folder.rglob(".tmp*")):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-threading.Thread(target=watch, daemon=True).start()
-X = np.load(sys.argv[2])
-ids = [f"late-{row}" for row in range(len(X))]
-gallery.enrol(ProtectedTemplates(X, gallery.info, ids, ["Late"] * len(X)))
-"""
+def test_real_kills_leave_nothing_of_a_person_who_is_deleted(tmp_path):
+    """A short form of ``python -m benchmarks gallery_kills``: one of each operation."""
+    script = Path(__file__).parent / "kills.py"
+    done = subprocess.run([sys.executable, script, "5", "0"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["files_with_traces"] == []
 
 
-def test_what_a_killed_enrolment_left_goes_too(tmp_path, crowd, info):
-    X, names, ids = crowd
-    gallery = Gallery.create(tmp_path / "g", ProtectedTemplates(X, info, ids, names))
-    gallery.enrol(ProtectedTemplates(X, info, ids, names))
-    late = np.random.default_rng(1).normal(size=(4000, 8)).astype(np.float32)
-    np.save(tmp_path / "late.npy", late)
-    arguments = [sys.executable, "-c", KILLED, str(gallery.path), str(tmp_path / "late.npy")]
-    killed = subprocess.run(arguments, capture_output=True).returncode == -signal.SIGKILL
-    if not (killed and list((gallery.path / "lance").rglob(".tmp*"))):
-        # It was not caught in the act: leave what LanceDB leaves, by its name.
-        part = gallery.path / "lance" / "templates.lance" / "data" / ".tmpx3Yz9Q"
-        part.write_bytes(late.tobytes() + X[7].tobytes() + NAMES[0].encode())
-    gallery.delete(NAMES[0])
-    assert list(gallery.path.rglob(".tmp*")) == []
-    if not any(person["person"] == "Late" for person in gallery.list()):
-        assert files_with(gallery.path, *(row.tobytes() for row in late[::50])) == []
+def test_whatever_no_version_names_goes_with_the_next_writer(tmp_path, gallery, people, info):
+    rows = gallery.path / "lance"
+    table = rows / "templates.lance"
+    left = [rows / "anything", rows / "other.lance" / "data" / "x.lance", table / "data" / ".tmpx",
+            table / "_indices" / "0" / "auxiliary.idx", table / "data" / "a.lance",
+            table / "_transactions" / "9-a.txn", table / "_versions" / "1.manifest-1"]  # fmt: skip
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"vectors that no version knows")
+    X, _, _ = people
+    gallery.enrol(ProtectedTemplates(X[:1], info, ["late"], ["late"]))
+    assert files_with(gallery.path, b"that no version knows") == []
+    assert gallery.summary()["n_templates"] == 37
+    # And so do the versions before.
+    assert len(list((table / "_versions").iterdir())) == 1
+
+
+def test_a_deletion_names_files_that_are_not_the_gallerys(gallery):
+    (gallery.path / "notes.txt").write_text("mine")
+    (gallery.path / "more").mkdir()
+    assert gallery.delete("person-3")["unknown_files"] == ["more", "notes.txt"]
+    assert (gallery.path / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_that_cannot_be_removed_is_an_error(gallery, monkeypatch):
+    def refused(path, **more):
+        raise OSError(errno.EIO, "I/O error", str(path))
+
+    def keeping(store):  # As if LanceDB could not remove it either.
+        merge(store)
+        (gallery.path / "lance" / "kept").write_bytes(b"person-3")
+
+    merge = Store._optimize
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_optimize", keeping)
+        patch.setattr(Path, "unlink", refused)
+        with pytest.raises(StorageError, match="in no search any more, but .* may still hold"):
+            gallery.delete("person-3")
+    assert "person-3" not in {person["person"] for person in gallery.list()}
+    assert files_with(gallery.path, b"person-3")
+    with pytest.raises(InputError, match="not enrolled"):  # It is finished by now.
+        gallery.delete("person-3")
+    assert files_with(gallery.path, b"person-3") == []
+
+
+def test_nothing_is_removed_through_a_link_or_without_a_version(tmp_path, gallery, people, info):
+    X, _, _ = people
+    one = ProtectedTemplates(X[:1], info, ["late"], ["late"])
+    data = gallery.path / "lance" / "templates.lance" / "data"
+    data.rename(tmp_path / "elsewhere")
+    data.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is a symbolic link"):
+        gallery.enrol(one)
+    assert list((tmp_path / "elsewhere").iterdir())
+    data.unlink()
+    with pytest.raises(InputError, match="is missing"):
+        gallery.enrol(one)
+    (tmp_path / "elsewhere").rename(data)
+    assert gallery.enrol(one).n_enrolled == 1
 
 
 def test_the_index_goes_too(tmp_path, crowd, info, monkeypatch):
@@ -173,7 +206,7 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_writer(
         with pytest.raises(KeyboardInterrupt):
             # Nothing is pending before a deletion, so the first call of each is inside it.
             if step == "finish":
-                patch.setattr(Gallery, "_writing", Gallery._reading)
+                patch.setattr(Folder, "writing", Folder.reading)
             gallery.delete(NAMES[0])
     assert files_with(gallery.path, *needles)
     again = Gallery(gallery.path)

@@ -161,7 +161,7 @@ def test_one_index_is_kept(crowd):
 
 def test_recall_is_counted_by_hand(crowd, monkeypatch):
     gallery, templates = crowd
-    store = gallery._store
+    store = gallery._folder._opened()
     store.build_index("cosine", 30)
     ids, X, best = _index._nearest_others(store, "cosine", 20, seed=1)
     rows = [int(name) for name in ids]

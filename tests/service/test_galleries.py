@@ -137,7 +137,12 @@ def test_enrol_verify_identify_export_and_delete(service, gallery, body, X, tmp_
     assert sorted(pq.read_table(table)["image_id"].to_pylist()) == ["e1", "t1", "t1 ", "t2", "t3"]
     for name, n_templates in {"Ada": 4, "Eve": 1}.items():
         gone = service.post(f"{URL}/delete", json={"person": name}).json()
-        assert gone == {"person": name, "n_templates": n_templates, "index_removed": False}
+        assert gone == {
+            "person": name,
+            "n_templates": n_templates,
+            "index_removed": False,
+            "unknown_files": [],
+        }
     assert names(service) == {}
 
 

@@ -207,6 +207,9 @@ def delete(
         print_json(done)
     else:
         say(f"{path}: {done['n_templates']:,} templates of {person} deleted from the files.")
+    if done["unknown_files"]:
+        names = ", ".join(done["unknown_files"][:SHOWN])
+        warn(f"Not files of the gallery, so they may still hold {person}; look at them: {names}.")
     if done["index_removed"]:
         warn(f"The index went with them: sfumato gallery index {path} builds it anew.")
 

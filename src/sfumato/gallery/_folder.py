@@ -5,10 +5,9 @@ and its clean-up of old versions deletes files that another process is writing o
 writers lock the folder alone and readers share it.
 """
 
+import contextlib
 import json
-import os
-import shutil
-import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from typing import Any
 from sfumato import __version__
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
-from sfumato.files import locked, sweep, sync_folder
-from sfumato.gallery._disk import write_synced
+from sfumato.files import atomic_folder, locked, sweep, write_text
 from sfumato.gallery._log import AuditLog
 from sfumato.gallery._store import Store
+from sfumato.gallery._sweep import strangers
 
 FORMAT = 1
 FILE = "gallery.json"
@@ -40,29 +39,61 @@ class Folder:
         self.index = path / "index.json"
         self.calibration = path / "calibration.safetensors"
         self.log = AuditLog(path / "audit.jsonl", path / "key")
+        self._store: Store | None = None
 
-    def reading(self) -> Any:
-        """Keep writers out while the context lasts."""
-        return locked(self._lock, alone=False)
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Store]:
+        """Give the rows; keep writers out while the context lasts."""
+        with locked(self._lock, alone=False):
+            yield self._opened()
 
-    def writing(self) -> Any:
-        """Keep everyone else out while the context lasts."""
-        return locked(self._lock, alone=True)
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Store]:
+        """Give the rows; keep everyone else out while the context lasts.
+
+        What killed writers left goes before and what the change has replaced afterwards.
+        """
+        with locked(self._lock, alone=True):
+            store = self._opened()
+            self.sweep()
+            yield store
+            store.sweep()
 
     def sweep(self) -> None:
-        """Remove what killed writers left: needs the lock of :meth:`writing`.
-
-        LanceDB writes vectors into ``.tmp...`` files beside its data and never removes those of
-        a process that was killed.
-        """
-        for entry in self.rows.rglob(".tmp*"):
-            if entry.is_file():
-                entry.unlink(missing_ok=True)
+        """Remove what killed writers left: needs the lock of :meth:`writing`."""
+        store = self._opened()
+        store.sweep()
+        if store.finish():
+            self.log.append("delete finished")
         sweep(self.path)
+
+    def noted(self, output: Any) -> dict[str, str]:
+        """Return what the log says of where an export goes to."""
+        known = isinstance(output, str | Path)
+        return {"folder": str(Path(output).absolute().parent)} if known else {}
+
+    def sweep_exports(self) -> None:
+        """Remove what killed exports left beside their outputs."""
+        for folder in {line.get("folder") for line in self.log.lines("export")}:
+            if isinstance(folder, str) and Path(folder).is_dir():
+                sweep(folder)
+
+    def strangers(self) -> list[str]:
+        """Return names of files in the folder that are not the gallery's; see :meth:`writing`."""
+        own = (self._lock, self.index, self.calibration, self.path / FILE, *self.log.files)
+        files = {path.name for path in own}
+        files |= {f"{self.rows.name}/{name}" for name in self._opened().files}
+        found = strangers(self.path, frozenset(files))
+        return [str(path.relative_to(self.path)) for path in found]
 
     def bytes(self) -> Any:
         """Return the size of all files together."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+    def _opened(self):
+        if self._store is None:
+            self._store = Store(self.rows)
+        return self._store
 
 
 def make_folder(path: Path, info: Any) -> None:
@@ -78,18 +109,12 @@ def make_folder(path: Path, info: Any) -> None:
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist.")
     about = {"format": FORMAT, "version": __version__, "info": asdict(info)}
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    with atomic_folder(path) as temporary:
         folder = Folder(temporary)
         folder.rows.mkdir()
         Store(folder.rows, info.dimension)
         folder.log.create().append("create")
-        write_synced(temporary / FILE, json.dumps(about, indent=2))
-        os.rename(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_folder(path.parent)
+        write_text(temporary / FILE, json.dumps(about, indent=2))
 
 
 def read_info(path: Path) -> Any:

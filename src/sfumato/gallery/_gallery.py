@@ -1,6 +1,5 @@
 """The gallery: a folder of protected templates of one encoder and one chain of erasers."""
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from sfumato.gallery._calibration import Calibration, threshold_of
 from sfumato.gallery._enrolment import Enrolment, enrol_batch
 from sfumato.gallery._folder import FORMAT, Folder, make_folder, read_info
 from sfumato.gallery._matching import Matcher
-from sfumato.gallery._store import Store
 from sfumato.gallery._templates import as_templates, check_fits, check_protected
 from sfumato.outcomes import Progress
 
@@ -58,8 +56,7 @@ class Gallery:
         self.info = read_info(self.path)
         self._folder = Folder(self.path)
         self.log = self._folder.log
-        self._store = Store(self._folder.rows)
-        self._matcher = Matcher(self._store, self.info, self._folder)
+        self._matcher = Matcher(self.info, self._folder)
 
     @classmethod
     def create(cls, path: Path, like: Any) -> Any:
@@ -81,19 +78,6 @@ class Gallery:
         check_protected(like.info, like.name)
         make_folder(Path(path), like.info)
         return cls(path)
-
-    @contextlib.contextmanager
-    def _reading(self):
-        with self._folder.reading():
-            yield self._store
-
-    @contextlib.contextmanager
-    def _writing(self):
-        with self._folder.writing():
-            self._folder.sweep()
-            if self._store.finish():
-                self.log.append("delete finished")
-            yield self._store
 
     def enrol(self, templates: Any, *, progress: Progress | None = None) -> Enrolment:
         """Add templates, a commit every 8192.
@@ -118,7 +102,7 @@ class Gallery:
         """
         templates, done = self._fitting(templates), Enrolment()
         for batch in templates.batches():
-            with self._writing() as store:
+            with self._folder.writing() as store:
                 enrol_batch(store, batch, self.info.metric, self.log, done)
             if progress is not None:
                 progress(done.n_rows, templates.n_rows, "templates")
@@ -166,7 +150,7 @@ class Gallery:
         X = np.concatenate([part.X for part in parts])
         more = {} if max_impostor is None else {"max_impostor": max_impostor}
         found = Calibration.measure(X, people, self.info.metric, seed=seed, **more)
-        with self._writing():
+        with self._folder.writing():
             self.log.append("calibrate", **found.counts)
             found.save(path)
         return found.counts
@@ -245,14 +229,14 @@ class Gallery:
         Templates enrolled later are compared one by one until the next call; see
         :func:`sfumato.gallery._index.build`.
         """
-        with self._writing() as store:
+        with self._folder.writing() as store:
             self.log.append("index", n_templates=store.n_rows)
             path, metric = self._folder.index, self.info.metric
             return index.build(store, metric, path, n_queries=n_queries, seed=seed)
 
     def list(self) -> Any:
         """Return each person with ``n_templates`` and when the first and last was enrolled."""
-        with self._reading() as store:
+        with self._folder.reading() as store:
             found = contents.people(store)
             self.log.append("list", n_people=len(found))
         return found
@@ -262,7 +246,8 @@ class Gallery:
 
         Files that held a row of theirs are rewritten, older versions and the index removed:
         search is exact until :meth:`build_index` is called. What a call that was killed left to
-        do is done by the next one that writes. In the audit log a keyed hash of the name stays.
+        do is done by the next one that writes. What killed exports left beside their outputs goes
+        too; whole exports stay. In the audit log a keyed hash of the name stays.
 
         Parameters
         ----------
@@ -271,7 +256,8 @@ class Gallery:
         Returns
         -------
         dict
-            ``person``, ``n_templates`` deleted, ``index_removed``.
+            ``person``, ``n_templates`` deleted, ``index_removed``, and ``unknown_files``: names
+            of files in the folder that are not the gallery's, which may hold the person.
 
         Raises
         ------
@@ -284,7 +270,7 @@ class Gallery:
         of another process hold nothing more.
         """
         person = as_text([person])[0] or str(person)
-        with self._writing() as store:
+        with self._folder.writing() as store:
             self.log.append("delete", [person])
             had_index, n_templates = store.has_index, store.delete(person)
             self.log.append("deleted", [person], n_templates=n_templates)
@@ -292,7 +278,10 @@ class Gallery:
                 raise InputError(f"{self.path}: {person!r} is not enrolled; see list.")
             self._matcher.forget()
             self._folder.index.unlink(missing_ok=True)
-        return {"person": person, "n_templates": n_templates, "index_removed": had_index}
+            self._folder.sweep_exports()
+            unknown = self._folder.strangers()
+        found = {"person": person, "n_templates": n_templates, "index_removed": had_index}
+        return found | {"unknown_files": unknown}
 
     def export(self, output: Any) -> dict[str, Any]:
         """Write all templates as a face table that other commands read.
@@ -309,16 +298,17 @@ class Gallery:
         """
         if isinstance(output, str | Path):
             check_replaceable(output)
-        with self._reading() as store:
+        with self._folder.reading() as store:
+            # Written before, so that a deletion finds what a killed export leaves.
+            self.log.append("export", n_templates=store.n_rows, **self._folder.noted(output))
             n_rows = contents.write_rows(store, output, self.info)
-            self.log.append("export", n_templates=n_rows)
         return {"output": str(output), "n_rows": n_rows}
 
     def summary(self) -> Any:
         """Return what the gallery holds and how it searches, JSON-ready."""
-        with self._reading() as store:
+        with self._folder.reading() as store:
             counts = {"n_templates": store.n_rows, "n_people": contents.count_people(store)}
-            record, calibration = self._matcher.index, self._folder.calibration
+            record, calibration = self._matcher.index(store), self._folder.calibration
             pairs = Calibration.load(calibration).counts if calibration.exists() else None
         about = {"path": str(self.path), "format": FORMAT, "space": self.info.space}
         about |= {"metric": self.info.metric, "search": "exact" if record is None else "index"}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.gallery._disk import write_synced
+from sfumato.files import write_text
 from sfumato.gallery._search import part_of, read_parts
 from sfumato.gallery._store import DISTANCES
 from sfumato.metrics.comparators import comparator
@@ -83,7 +83,7 @@ def build(
         "n_queries": len(ids),
         "seconds": seconds,
     }
-    write_synced(path, json.dumps(record))
+    write_text(path, json.dumps(record))
     return record
 
 

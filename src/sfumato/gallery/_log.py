@@ -1,6 +1,5 @@
 """A gallery's audit log: who did what and when, without faces, vectors or names."""
 
-import hashlib
 import hmac
 import json
 import os
@@ -27,6 +26,7 @@ class AuditLog:
 
     def __init__(self, path: Path, key_path: Path) -> None:
         self.path, self._key_path = path, key_path
+        self.files = (path, key_path)
 
     def create(self) -> Self:
         """Draw the key and begin the log; return self."""
@@ -39,8 +39,11 @@ class AuditLog:
 
     def pseudonym(self, person: Any) -> Any:
         """Return the 32 hexadecimal digits that stand for a person in this log."""
+        return self._pseudonyms([person])[0]
+
+    def _pseudonyms(self, people):
         key = bytes.fromhex(self._key_path.read_text())
-        return hmac.new(key, person.encode(), hashlib.sha256).hexdigest()[:32]
+        return [hmac.digest(key, name.encode(), "sha256").hex()[:32] for name in people]
 
     def append(self, operation: str, people: Iterable[str] = (), **counts: Any) -> None:
         """Add a line; it is on disk when this returns.
@@ -56,7 +59,7 @@ class AuditLog:
         people = sorted(set(people))
         line = {"time": datetime.now(UTC).isoformat(), "operation": operation, **counts}
         if people:
-            line["people"] = [self.pseudonym(person) for person in people[:MAX_PEOPLE]]
+            line["people"] = self._pseudonyms(people[:MAX_PEOPLE])
             line["n_people"] = len(people)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -68,12 +71,16 @@ class AuditLog:
         finally:
             os.close(handle)
 
-    def lines(self) -> Any:
-        """Return every whole line as a dict, oldest first."""
+    def lines(self, operation: str | None = None) -> Any:
+        """Return every whole line as a dict, oldest first; or those of one operation."""
         found = []
-        for line in self.path.read_text().splitlines() if self.path.exists() else ():
+        for line in self.path.read_bytes().splitlines() if self.path.exists() else ():
+            if operation is not None and operation.encode() not in line:
+                continue  # A log may have a million lines of searches.
             try:
-                found.append(json.loads(line))
+                content = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(content, dict) and operation in (None, content.get("operation")):
+                found.append(content)
         return found

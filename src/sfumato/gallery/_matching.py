@@ -21,19 +21,17 @@ class Matcher:
 
     Parameters
     ----------
-    store : Store
     info : TableInfo
     folder : Folder
     """
 
-    def __init__(self, store: Any, info: Any, folder: Any) -> None:
-        self._store, self._info, self._folder = store, info, folder
+    def __init__(self, info: Any, folder: Any) -> None:
+        self._info, self._folder = info, folder
         self._cache: Any = None
 
-    @property
-    def index(self) -> Any:
-        """The record of a usable index, or None."""
-        if not self._folder.index.exists() or not self._store.has_index:
+    def index(self, store: Any) -> Any:
+        """Return the record of a usable index, or None."""
+        if not self._folder.index.exists() or not store.has_index:
             return None
         return json.loads(self._folder.index.read_text())
 
@@ -41,17 +39,17 @@ class Matcher:
         """Let go of the rows that are kept in memory."""
         self._cache = None
 
-    def _parts(self, where=None):
+    def _parts(self, store, where=None):
         """Return the rows as parts, from memory where they fit."""
-        version, metric = self._store.version, self._info.metric
+        version, metric = store.version, self._info.metric
         if self._cache is not None and self._cache[0] != version:
             self._cache = None
         if self._cache is not None:
             return self._cache[1]
-        size = 4 * self._info.dimension * self._store.n_rows
+        size = 4 * self._info.dimension * store.n_rows
         if where is not None or size > CACHE_BYTES:
-            return _search.read_parts(self._store, metric, where)
-        parts = list(_search.read_parts(self._store, metric))
+            return _search.read_parts(store, metric, where)
+        parts = list(_search.read_parts(store, metric))
         self._cache = version, parts
         return parts
 
@@ -60,8 +58,8 @@ class Matcher:
         found: dict = {"threshold": limit.to_dict(), "probes": [], "rejects": []}
         for batch in templates.batches(PROBES):
             claims = batch.people if person is None else as_text([person] * batch.n_rows).tolist()
-            with self._folder.reading():
-                probes, rejects = self._claims(batch, claims, limit)
+            with self._folder.reading() as store:
+                probes, rejects = self._claims(store, batch, claims, limit)
                 accepted = sum(probe["accepted"] for probe in probes)
                 counts = {"n_probes": batch.n_rows, "n_accepted": accepted}
                 people = [probe["person"] for probe in probes]
@@ -78,13 +76,13 @@ class Matcher:
         found: dict = {"search": "exact", "recall_at_1": None, "threshold": limit.to_dict()}
         found |= {"n_templates": 0, "probes": [], "rejects": []}
         for batch in templates.batches(PROBES):
-            with self._folder.reading():
-                record = None if exact else self.index
-                probes, rejects = self._candidates(batch, k, limit, record)
+            with self._folder.reading() as store:
+                record = None if exact else self.index(store)
+                probes, rejects = self._candidates(store, batch, k, limit, record)
                 named = [probe["person"] for probe in probes if probe["person"] is not None]
                 counts = {"n_probes": batch.n_rows, "n_named": len(named)}
                 self._folder.log.append("identify", named, **counts)
-                found["n_templates"] = self._store.n_rows
+                found["n_templates"] = store.n_rows
             if record is not None:
                 found |= {"search": "index", "recall_at_1": record["recall_at_1"]}
             found["probes"] += probes
@@ -94,7 +92,7 @@ class Matcher:
         counts = {"n_probes": len(found["probes"]), "n_named": n_named}
         return found | counts | {"false_matches_of_a_stranger": rate}
 
-    def _claims(self, batch, claims, limit):
+    def _claims(self, store, batch, claims, limit):
         """Return the probes and the rejects of one batch."""
         reasons = faults(batch.X, self._info.metric)
         reasons[[claim is None for claim in claims]] = "claims to be nobody; name a person"
@@ -103,7 +101,7 @@ class Matcher:
         if len(rows):
             distinct = sorted(set(wanted))
             where = is_person(distinct) if len(distinct) <= FEW_CLAIMS else None
-            parts = self._parts(where)
+            parts = self._parts(store, where)
             scores[rows] = _search.claimed(parts, batch.X[rows], wanted, self._info.metric)
         reasons[rows[np.isnan(scores[rows])]] = "the person is not enrolled"
         probes = [
@@ -115,19 +113,19 @@ class Matcher:
         ]
         return probes, rejects_of(batch, reasons)
 
-    def _candidates(self, batch, k, limit, record):
+    def _candidates(self, store, batch, k, limit, record):
         """Return the probes and the rejects of one batch.
 
         ``record`` is that of the index to use, or None for exact search.
         """
-        metric, n_rows = self._info.metric, self._store.n_rows
+        metric, n_rows = self._info.metric, store.n_rows
         reasons = faults(batch.X, metric)
         rows = np.flatnonzero([reason is None for reason in reasons])
         X = batch.X[rows]
         if record is None:
-            leaders = _search.exact(self._parts(), X, metric, k)
+            leaders = _search.exact(self._parts(store), X, metric, k)
         else:
-            leaders = _search.indexed(self._store, X, metric, k, record["n_probes"], n_rows)
+            leaders = _search.indexed(store, X, metric, k, record["n_probes"], n_rows)
         probes = []
         for row, people in zip(rows, leaders.people(limit.score), strict=True):
             ranked = [

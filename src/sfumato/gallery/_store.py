@@ -1,7 +1,6 @@
 """The rows of a gallery in LanceDB. The caller holds the gallery's lock."""
 
 import contextlib
-import json
 import os
 import shutil
 import warnings
@@ -10,21 +9,26 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
 from sfumato.data.columns import embedding_array
-from sfumato.errors import SfumatoError
-from sfumato.files import sync_folder
-from sfumato.gallery._disk import write_synced
+from sfumato.errors import InputError, StorageError
+from sfumato.files import mark, sync
+from sfumato.gallery._manifest import BrokenManifestError, read_manifest
+from sfumato.gallery._sweep import remove_strangers
 from sfumato.validation import need
 
 NAME = "templates"
 INDEX = "vector_idx"
+PURGE = "purge.json"  # While it is there, a deletion is not finished.
 MAX_FRAGMENTS = 64
 FRAGMENT = 1 << 32  # Row addresses of a fragment.
+UNFINISHED = (
+    "deleted people are in no search any more, but files that are left may still hold them; run "
+    "the deletion again, or any command that writes to the gallery."
+)
 DISTANCES = {"cosine": "cosine", "euclidean": "l2"}
 # Compressed, a name might outlive its row in a symbol table, and no search of the files for it
 # would prove that it is gone.
@@ -61,7 +65,7 @@ class Store:
     def __init__(self, folder: Path, dimension: int | None = None) -> None:
         lancedb = need("lancedb", "gallery")
         self.folder = folder
-        self._pending, self._spill = folder / "purge.json", folder / "spill"
+        self._pending, self._spill = folder / PURGE, folder / "spill"
         database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
         if dimension is None:
             self._table = database.open_table(NAME)
@@ -118,43 +122,69 @@ class Store:
         -----
         LanceDB only marks rows as deleted, writes the condition into its history, and does not
         rewrite a file that lost few rows. So the index goes, files that lost rows are rewritten
-        whole, and every older version is removed. What remains to be done is noted beforehand:
-        :meth:`finish` does it when this was killed.
+        whole, and everything that the newest version does not name is removed. That this is
+        under way is noted beforehand: :meth:`finish` does the rest when this was killed.
         """
         where = is_person([person])
-        rows = pa.table({"_rowaddr": pa.array([], pa.uint64())})
-        batches = list(self.scan(["_rowaddr"], where))
-        if batches:
-            rows = pa.Table.from_batches(batches)
-        if not rows.num_rows:
+        n_rows = self._table.count_rows(where)
+        if not n_rows:
             return 0
-        fragments = np.unique(rows["_rowaddr"].to_numpy() // FRAGMENT).tolist()
-        write_synced(self._pending, json.dumps(fragments))
+        mark(self._pending)
         self.drop_index()
         self._table.delete(where)
         self.finish()
-        return rows.num_rows
+        return n_rows
 
     def finish(self) -> bool:
-        """Remove what a killed writer left; return whether a deletion had to be finished."""
-        shutil.rmtree(self._spill, ignore_errors=True)
-        if not self._pending.exists():
+        """Do what a killed deletion left to do; return whether there was something.
+
+        Raises
+        ------
+        StorageError
+            If deleted rows, or a file that the newest version does not name, are still there.
+        """
+        unfinished = self._manifest().unfinished
+        if not (self._pending.exists() or unfinished):
             return False
-        for fragment in json.loads(self._pending.read_text()):
-            start = fragment * FRAGMENT
-            here = f"_rowaddr >= {start} AND _rowaddr < {start + FRAGMENT}"
-            # An update writes its rows elsewhere; a file without rows is given up.
+        mark(self._pending)
+        # An update writes its rows elsewhere; a file without rows is given up. One of no rows
+        # makes a version, too, whose history does not name the person.
+        for here in [_in_fragment(number) for number in unfinished] or ["false"]:
             self._table.update(where=here, values_sql={"person": "person"})
         self._optimize()
-        marks = self.folder / f"{NAME}.lance" / "_deletions"
-        if marks.is_dir() and any(marks.iterdir()):
-            raise SfumatoError(
+        if self._manifest().unfinished:
+            raise StorageError(
                 f"{self.folder}: deleted rows are still in the files; update lancedb, or export "
                 "the gallery, make a new one and remove this folder."
             )
+        self.sweep()
         self._pending.unlink()
-        sync_folder(self.folder)
+        sync(self.folder)
         return True
+
+    def sweep(self) -> None:
+        """Remove every file that the newest version does not name, whatever its name is.
+
+        Those are what killed processes left, and older versions. Needs the gallery to itself.
+        """
+        files = self.files
+        for name in files:
+            if not (self.folder / name).exists():
+                raise InputError(f"{self.folder / name}: is missing; restore it from a backup.")
+        if self._pending.exists():
+            files |= {PURGE}
+        remove_strangers(self.folder, files, UNFINISHED)
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Names of the files of which the newest version consists, below the rows' folder."""
+        return frozenset(f"{NAME}.lance/{name}" for name in self._manifest().files)
+
+    def _manifest(self):
+        try:
+            return read_manifest(self.folder / f"{NAME}.lance")
+        except BrokenManifestError as error:
+            raise InputError(f"{self.folder}: {error}; restore it from a backup.") from error
 
     def _optimize(self):
         with warnings.catch_warnings(), self._spilling_here():
@@ -216,3 +246,8 @@ def is_person(people: Any) -> str:
     """Return the SQL condition that a row is of one of some people."""
     quoted = ", ".join("'" + person.replace("'", "''") + "'" for person in people)
     return f"person IN ({quoted})"
+
+
+def _in_fragment(number):
+    start = number * FRAGMENT
+    return f"_rowaddr >= {start} AND _rowaddr < {start + FRAGMENT}"

@@ -1,0 +1,174 @@
+"""Which files the newest version of a LanceDB table consists of.
+
+LanceDB gives no list of them, and its own clean-up leaves what it does not know: the ``.tmp...``
+files of a killed process hold vectors. So the newest manifest is read here, a message of
+Protocol Buffers (``Manifest`` in Lance's ``table.proto``). Only the fields below matter.
+"""
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAGIC = b"LANC"
+VERSIONS = "_versions"
+#: Numbers of the fields.
+FRAGMENTS, VERSION, INDEX_SECTION, TRANSACTION = 2, 3, 6, 12  # of Manifest
+FRAGMENT_ID, DATA_FILES, DELETION_FILE = 1, 2, 3  # of DataFragment
+INDEX_UUID, INDEX_FILES = 1, 10  # of IndexMetadata
+_NEWEST = (1 << 64) - 1  # Names of manifests count down from here, so that the newest is first.
+
+
+class BrokenManifestError(ValueError):
+    """A manifest is missing, cut short or of a format that is unknown here."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The newest version of a table.
+
+    Parameters
+    ----------
+    version : int
+    files : frozenset of str
+        Of which it consists, with ``/``, below the table's folder; the manifest is one of them.
+    unfinished : tuple of int
+        Numbers of the fragments in which rows are marked as deleted, but still there.
+    """
+
+    version: int
+    files: frozenset[str]
+    unfinished: tuple[int, ...]
+
+
+def newest_name(folder: Path) -> str:
+    """Return the name of a table's newest manifest, below the table's folder."""
+    names = [path.name for path in (folder / VERSIONS).glob("*.manifest")]
+    found = [(_version(name), name) for name in names if re.fullmatch(r"\d+\.manifest", name)]
+    if not found:
+        raise BrokenManifestError("no version of the rows is there")
+    return f"{VERSIONS}/{max(found)[1]}"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return what the newest manifest of a table says.
+
+    Parameters
+    ----------
+    folder : Path
+        The table's, ``NAME.lance``.
+
+    Raises
+    ------
+    BrokenManifestError
+        If there is none that is whole.
+    """
+    name = newest_name(folder)
+    content = (folder / name).read_bytes()
+    try:
+        files, unfinished, version = _parse(content)
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise BrokenManifestError(f"{name} is damaged") from error
+    if version != _version(Path(name).name):
+        raise BrokenManifestError(f"{name} is that of version {version}")
+    return Manifest(version, frozenset(files | {name}), tuple(unfinished))
+
+
+def _version(name):
+    number = name.removesuffix(".manifest")
+    return _NEWEST - int(number) if len(number) == 20 else int(number)
+
+
+def _parse(content):
+    if content[-4:] != MAGIC:
+        raise ValueError("no end")
+    manifest = list(_fields(_message(content, int.from_bytes(content[-16:-8], "little"))))
+    files, unfinished, version = set(), [], 0
+    for number, value in manifest:
+        if number == FRAGMENTS:
+            fragment = list(_fields(value))
+            files |= {f"data/{_text(_get(file, 1))}" for file in _all(fragment, DATA_FILES)}
+            for deletion in _all(fragment, DELETION_FILE):
+                key = _first(fragment, FRAGMENT_ID, 0)
+                unfinished.append(key)
+                kind = ".bin" if _get(deletion, 1, 0) else ".arrow"
+                mark = f"{key}-{_get(deletion, 2, 0)}-{_get(deletion, 3, 0)}"
+                files.add(f"_deletions/{mark}{kind}")
+        elif number == VERSION:
+            version = value
+        elif number == TRANSACTION:
+            files.add(f"_transactions/{_text(value)}")
+        elif number == INDEX_SECTION:
+            files |= _index_files(_message(content, value))
+    return files, unfinished, version
+
+
+def _index_files(section):
+    """Return the files of the indices; a folder, with ``/`` at its end, where none are named."""
+    found = set()
+    for index in _all(list(_fields(section)), 1):
+        parts = list(_fields(index))
+        place = f"_indices/{uuid.UUID(bytes=_get(_first(parts, INDEX_UUID), 1))}/"
+        names = [_text(_get(file, 1)) for file in _all(parts, INDEX_FILES)]
+        found |= {place + name for name in names} or {place}
+    return found
+
+
+def _message(content, start):
+    """Return the message at a place, which begins with its length."""
+    size = int.from_bytes(content[start : start + 4], "little")
+    message = content[start + 4 : start + 4 + size]
+    if len(message) != size:
+        raise ValueError("cut short")
+    return message
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield the number and value of each field of a message."""
+    place = 0
+    while place < len(message):
+        key, place = _varint(message, place)
+        kind = key & 7
+        if kind == 0:
+            value, place = _varint(message, place)
+        elif kind in (1, 2, 5):
+            size = {1: 8, 5: 4}.get(kind, 0)
+            if kind == 2:
+                size, place = _varint(message, place)
+            value, place = message[place : place + size], place + size
+            if place > len(message):
+                raise ValueError("cut short")
+        else:
+            raise ValueError(f"wire type {kind}")
+        yield key >> 3, value
+
+
+def _varint(message, place):
+    value = shift = 0
+    while True:
+        byte = message[place]
+        value |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return value, place
+
+
+def _all(fields, number):
+    return [value for key, value in fields if key == number]
+
+
+def _first(fields, number, default=None):
+    return next(iter(_all(fields, number)), default)
+
+
+def _get(message, number, default=None):
+    return _first(list(_fields(message)), number, default)
+
+
+def _text(value):
+    text = value.decode()
+    if not re.fullmatch(r"[\w.-]+", text) or text in (".", ".."):
+        raise ValueError(f"a file called {text!r}")
+    return text

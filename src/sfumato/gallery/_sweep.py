@@ -1,0 +1,65 @@
+"""What lies in a folder besides the files that belong there, and its removal."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sfumato.errors import InputError, StorageError
+from sfumato.files import fault_text
+
+
+def strangers(folder: Path, files: frozenset[str]) -> Iterator[Path]:
+    """Yield what is below a folder, but neither one of some files nor a folder that holds one.
+
+    A folder without such files is yielded itself; nothing is looked for behind a symbolic link.
+
+    Parameters
+    ----------
+    folder : Path
+    files : frozenset of str
+        With ``/``, below ``folder``; one that ends in ``/`` is a folder with all in it.
+
+    Raises
+    ------
+    InputError
+        If one of the files, or a folder of theirs, is a symbolic link.
+    """
+    places = {str(place) for file in files for place in Path(file).parents}
+    yield from _strangers(folder, "", files, places)
+
+
+def _strangers(folder, prefix, files, places):
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        name = prefix + entry.name
+        if entry.is_symlink() and (name in files or name in places):
+            raise InputError(
+                f"{entry.path}: is a symbolic link; a gallery's files must lie in it."
+            )
+        if name in files or f"{name}/" in files:
+            continue
+        if name in places and entry.is_dir(follow_symlinks=False):
+            yield from _strangers(entry.path, f"{name}/", files, places)
+        else:
+            yield Path(entry.path)
+
+
+def remove_strangers(folder: Path, files: frozenset[str], state: str) -> None:
+    """Remove what :func:`strangers` yields, and look again.
+
+    Raises
+    ------
+    StorageError
+        If something cannot be removed; ``state`` says what that means.
+    """
+    for entry in list(strangers(folder, files)):
+        try:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{fault_text(error, entry).rstrip('.')}; {state}") from error
+    left = next(strangers(folder, files), None)
+    if left is not None:
+        raise StorageError(f"{left}: is there again after it was removed; {state}")
