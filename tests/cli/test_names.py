@@ -14,11 +14,15 @@ from typer.testing import CliRunner
 from sfumato.cli import app, commands  # noqa: F401  (registers every command)
 from sfumato.data.labels import as_text
 from sfumato.data.selection import Selection
+from sfumato.data.spreadsheets import guard_cell
 from sfumato.data.tables import FaceTable
 
 ODD = ["[/x]", "[bold]m", "\x1b[31m", "a\nb", "7", "7.0", "007", "NA", "", " ", "m ", 'q"q', "é"]
 TEXTS = st.lists(
-    st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_characters="\0\r"), max_size=4)),
+    st.one_of(
+        st.sampled_from(ODD),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=4),
+    ),
     min_size=1,
     max_size=8,
 )
@@ -64,7 +68,8 @@ def test_people_of_a_csv(tmp_path, people):
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(["image_id", "identity", "embedding_0"])
-        writer.writerows([f"i{k}", name, 1] for k, name in enumerate(people))
+        # As we write it; a text of others that begins with '= loses that apostrophe.
+        writer.writerows([f"i{k}", guard_cell(name), 1] for k, name in enumerate(people))
     run("data", "import", "csv", path, "-o", output, "--force")
     found = json.loads(run("data", "describe", output, "--json"))["identity"]
     n_missing, counts = expected(people)

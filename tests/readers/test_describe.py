@@ -189,9 +189,9 @@ def test_command_line_on_real_faces(shared, tmp_path):
     rows = file.read_row_group(0, columns=["image", "gender"]).slice(0, 2).to_pylist()
     folder = tmp_path / "in"
     folder.mkdir()
-    for number, row in enumerate(rows):
+    for name, row in zip(("-0.png", "1.png"), rows, strict=True):
         photo = Image.open(io.BytesIO(row["image"]["bytes"]))
-        photo.save(folder / f"{number}.png")
+        photo.save(folder / name)
     (folder / "z.png").write_bytes(b"")
     run = CliRunner().invoke
     found = run(app, ["describe", str(folder), "--json", "--csv", str(tmp_path / "o.csv")])
@@ -201,8 +201,12 @@ def test_command_line_on_real_faces(shared, tmp_path):
     assert told["rejects"][0]["image_id"] == "z.png"
     lines = list(csv.DictReader((tmp_path / "o.csv").read_text().splitlines()))
     assert len(lines) == 2 and 1 <= int(lines[0]["age_years"]) <= 116
+    # A spreadsheet would take the first name for a formula; JSON has it as it is.
+    assert [line["image_id"] for line in lines] == ["'-0.png", "1.png"]
+    assert told["faces"][0]["image_id"] == "-0.png"
+    assert "texts that a spreadsheet would run: 1, each with an apostrophe" in found.stderr
     assert found.stderr.startswith(LAWFUL.split(".")[0])
-    one, out = str(folder / "0.png"), tmp_path / "o.png"
+    one, out = str(folder / "-0.png"), tmp_path / "o.png"
     assert run(app, ["describe", one, "--picture", str(out)]).exit_code == 0
     with Image.open(out) as drawn, Image.open(one) as photo:
         assert drawn.size == photo.size

@@ -1,6 +1,5 @@
 """``sfumato describe``: what faces give away."""
 
-import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +53,11 @@ def describe(
     detector: Detector = "dlib",
     encoder: Encoder = "dlib",
     largest: Largest = False,
-    csv_file: Path | None = typer.Option(None, "--csv", help="Write one line a face."),
+    csv_file: Path | None = typer.Option(
+        None,
+        "--csv",
+        help="Write one line a face; texts that a spreadsheet would run get an apostrophe.",
+    ),
     picture: Path | None = typer.Option(
         None, help="Write the photo with what was read; of one photo only."
     ),
@@ -132,12 +135,14 @@ def _show(source, csv_file, picture, workers, force, json, options):
 
 
 def _write_csv(rows, path):
-    from sfumato.files import atomic_path
+    from sfumato.data.spreadsheets import write_csv
 
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["image_id", "face"])
-        writer.writeheader()
-        writer.writerows(rows)
+    n_guarded = write_csv(path, list(rows[0]) if rows else ["image_id", "face"], rows)
+    if n_guarded:
+        warn(
+            f"{path}: texts that a spreadsheet would run: {n_guarded:,}, each with an apostrophe "
+            "before it, which sfumato takes off where it reads CSV."
+        )
 
 
 def _print_faces(found):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sfumato.data.canonical import text_column
+from sfumato.data.spreadsheets import unguard_column
 from sfumato.errors import InputError
 from sfumato.files import read_text
 
@@ -83,7 +84,8 @@ def read_pairs(path: str | Path) -> PairList:
         ``.parquet`` or ``.csv`` with the columns ``image_a``, ``image_b`` and, optionally,
         ``genuine``, ``view`` and ``split``; or ``.txt`` in the layout of LFW's
         ``pairs.txt``, ``pairsDevTrain.txt`` and ``pairsDevTest.txt``. Text is UTF-8, or UTF-16
-        with a byte order mark.
+        with a byte order mark. From CSV the apostrophes of :mod:`sfumato.data.spreadsheets` are
+        taken off.
 
     Returns
     -------
@@ -109,13 +111,21 @@ def read_pairs(path: str | Path) -> PairList:
             types = {name: pa.string() for name in TEXT_COLUMNS}
             options = pyarrow.csv.ConvertOptions(column_types=types)
             content = pa.BufferReader(read_text(path).encode())
-            table = pyarrow.csv.read_csv(content, convert_options=options)
+            table = _unguard(pyarrow.csv.read_csv(content, convert_options=options))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not readable ({error}).") from error
     pairs = _from_arrow(table, path)
     for row in np.flatnonzero(pairs.image_a == pairs.image_b).tolist():
         raise _itself(f"{path}, row {row}", pairs.image_a[row])
     return pairs
+
+
+def _unguard(table):
+    for place, name in enumerate(table.column_names):
+        if name in TEXT_COLUMNS:
+            column = unguard_column(table.column(name).combine_chunks())
+            table = table.set_column(place, name, column)
+    return table
 
 
 def _itself(where, name):

@@ -12,6 +12,7 @@ from sfumato.data.canonical import text_column
 from sfumato.data.importers._rows import Rows, cast, infer
 from sfumato.data.importers._writing import Rejects, write_import
 from sfumato.data.info import TableInfo
+from sfumato.data.spreadsheets import unguard_cell, unguard_column
 from sfumato.errors import InputError
 from sfumato.files import encoding_of
 from sfumato.outcomes import Progress
@@ -37,7 +38,9 @@ def import_csv(
         UTF-8, or UTF-16 with a byte order mark, with a header. Columns that begin with
         ``prefix`` and end in a number are the features, in the order of these numbers;
         ``image_id`` is required, ``identity`` optional, every other column a label. Blank
-        fields, NA and the like are missing, see :mod:`sfumato.data.labels`.
+        fields, NA and the like are missing, see :mod:`sfumato.data.labels`. An apostrophe that
+        keeps a spreadsheet from running a text is taken off, see
+        :mod:`sfumato.data.spreadsheets`.
     output : str or Path
         Table to write. Rows with another number of fields, a feature that is no finite
         number, a label that does not fit its column's type (integer, number, true/false or
@@ -59,11 +62,11 @@ def import_csv(
     with _open(path, names, rejects) as reader:
         first = next(reader, None)
         types = {
-            name: infer(name, None if first is None else text_column(first[name]))
+            unguard_cell(name): infer(name, None if first is None else _texts(first[name]))
             for name in labels
         }
         rows = Rows(types, len(features), normalisation, rejects)
-        batches = _batches(reader, first, features, rows, progress)
+        batches = _batches(reader, first, features, labels, rows, progress)
         return write_import(output, batches, rejects, rows.schema, info, force=force)
 
 
@@ -87,13 +90,17 @@ def _open(path, names, rejects):
     )
 
 
-def _batches(reader, batch, features, rows, progress):
+def _texts(column):
+    return unguard_column(text_column(column))
+
+
+def _batches(reader, batch, features, names, rows, progress):
     start = 0
     while batch is not None:
         columns = [cast(batch[name], pa.float64())[0] for name in features]
         X = np.column_stack([values.to_numpy(zero_copy_only=False) for values in columns])
-        ids = text_column(batch["image_id"]).to_numpy(zero_copy_only=False)
-        labels = {name: text_column(batch[name]) for name in rows.types}
+        ids = _texts(batch["image_id"]).to_numpy(zero_copy_only=False)
+        labels = {unguard_cell(name): _texts(batch[name]) for name in names}
         yield rows.batch(ids, X, labels, start)
         start += batch.num_rows
         if progress:
@@ -119,7 +126,7 @@ def _csv_columns(path, prefix):
             f"{path}: needs the columns image_id and {prefix}0, {prefix}1, ...; "
             f"it has {', '.join(names[:12]) or 'none'}."
         )
-    if len(set(names)) < len(names):
+    if len({unguard_cell(name) for name in names}) < len(names):
         raise InputError(f"{path}: names a column twice.")
     return names, sorted(numbers, key=lambda name: numbers[name])
 
