@@ -94,3 +94,9 @@ def test_table_end_to_end(tmp_path):
     )
     assert name in CosineNoiseEraser().get_params() and chance == 0.5
     assert points[1].fnmr >= points[0].fnmr
+
+
+def test_refusals_name_the_attribute(tmp_path):
+    write_simulated(tmp_path / "t.parquet", 12, 2)
+    with pytest.raises(InputError, match=r"^gender: class '(fe)?male' has \d"):
+        sweep_table("cosine-noise", tmp_path / "t.parquet", "gender")

@@ -187,9 +187,8 @@ def sweep_table(
     X, y, identity, _ = halves["attacker"]
     y = classes.classes({attribute: y[:, 0]})[:, 0].astype(str)
     rows = {"X": X, "y": y, "identity": identity}
-    points = sweep(
-        eraser, fit, rows, values=values, metric=table.info.metric, seed=seed, **options
-    )
+    options |= {"metric": table.info.metric, "seed": seed, "attribute": attribute}
+    points = sweep(eraser, fit, rows, values=values, **options)
     return eraser.strength[0], 1 / len(np.unique(y)), points
 
 
