@@ -35,6 +35,8 @@ _REMEDIES = {
     errno.EROFS: "name another place",
     errno.ENAMETOOLONG: "give a shorter name",
 }
+#: Errors of a file or folder that may not be written.
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 NOFOLLOW, CLOEXEC = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_CLOEXEC", 0)
 
 
@@ -105,18 +107,34 @@ def locked(path: Path, *, alone: bool) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        Made if missing.
+        Made if missing; a reader who may not do so goes without. A lock that only its owner may
+        read (it is made so) keeps nobody else's readers out.
     alone : bool
     """
     # Each caller opens the file anew: the lock belongs to the open file, so threads of one
     # process exclude each other as well.
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | CLOEXEC, 0o600)
+    handle = _lock_file(path, alone)
     try:
-        if fcntl is not None:
+        if fcntl is not None and handle is not None:
             fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
+
+
+def _lock_file(path, alone):
+    """Return an open lock file, or None where there is none and none can be made to read."""
+    refuse_link(path)
+    if not alone:
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            return os.open(path, os.O_RDONLY | CLOEXEC | NOFOLLOW)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | CLOEXEC | NOFOLLOW, 0o600)
+    except OSError as error:
+        if alone or error.errno not in READ_ONLY:
+            raise
+        return None
 
 
 @contextlib.contextmanager

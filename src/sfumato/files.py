@@ -16,6 +16,7 @@ from pathlib import Path
 from sfumato._disk import (
     CLOEXEC,
     NOFOLLOW,
+    READ_ONLY,
     STAGING,
     disk_faults,
     entries,
@@ -32,6 +33,9 @@ from sfumato._disk import (
 from sfumato.errors import InputError
 
 __all__ = [
+    "CLOEXEC",
+    "NOFOLLOW",
+    "READ_ONLY",
     "STAGING",
     "alone_in",
     "atomic_folder",

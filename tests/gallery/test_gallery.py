@@ -1,4 +1,8 @@
 import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +10,7 @@ import pytest
 
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
+from sfumato.data.names import name_fault
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.gallery import Gallery, ProtectedTemplates
@@ -71,6 +76,55 @@ def test_bad_rows_are_rejects_and_the_others_go_in(tmp_path, gallery, people, in
     assert (done.n_rows, done.n_enrolled) == (9, 2)
     assert gallery.summary()["n_templates"] == 38
     assert done.reasons["no person"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\x1b[2Jb", "a\u2028b", "/etc/a", "../a", "a\\b", "a" * 257]
+)
+def test_names_that_are_none_are_rejects(gallery, people, info, name):
+    X, _, _ = people
+    done = gallery.enrol(ProtectedTemplates(X[:2], info, ["id", name], [name, "Ada"]))
+    assert done.n_enrolled == 0
+    fault = name_fault(name)
+    assert [reject["reason"] for reject in done.rejects] == [
+        f"the person's name {fault}", f"the template id {fault}"
+    ]  # fmt: skip
+    assert len(gallery.list()) == 12
+
+
+READ = """
+import os, sys
+from sfumato.gallery import Gallery
+gallery = Gallery(sys.argv[1])
+assert not os.access(gallery.path, os.W_OK)
+print(len(gallery.list()), gallery.identify(sys.argv[2], threshold=0.9)["n_named"])
+print(gallery.summary()["n_templates"], gallery.export(sys.argv[3])["n_rows"])
+try:
+    gallery.delete("person-3")
+except PermissionError as error:
+    print(error.filename)
+"""
+POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]  # What makes root one of many.
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions")
+@pytest.mark.parametrize("lock", [True, False])
+def test_a_gallery_that_may_not_be_written_can_be_read(tmp_path, gallery, table, lock):
+    if os.getuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("needs setpriv")
+    probes, lines = table(), len(gallery.log.lines())
+    if not lock:
+        (gallery.path / "lock").unlink()
+    for path in [*gallery.path.rglob("*"), gallery.path]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    paths = [str(gallery.path), str(probes), str(tmp_path / "out.parquet")]
+    command = [*(POWERLESS if os.getuid() == 0 else []), sys.executable, "-c", READ, *paths]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.split() == ["12", "36", "36", "36", str(gallery.path / "lock")]
+    for path in [gallery.path, *gallery.path.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert len(gallery.log.lines()) == lines
 
 
 def test_missing_embeddings_of_a_table_are_rejects(gallery, table, people):
@@ -181,3 +235,6 @@ def test_people_may_be_numbers(tmp_path, table, people):
     assert {row["person"] for row in made.list()} == {str(n) for n in range(12)}
     assert made.verify(path, 7, threshold=0.9)["n_accepted"] >= 3
     assert made.delete(7.0)["n_templates"] == 3
+    assert made.delete("8.0") == made.delete("9.0") | {"person": "8"}
+    with pytest.raises(InputError, match="'8.5' is not enrolled"):
+        made.delete("8.5")

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
+from sfumato.errors import InputError
 from sfumato.gallery import Gallery
 
 
@@ -58,3 +59,17 @@ def test_a_line_names_at_most_a_thousand_people(gallery):
     gallery.log.append("enrol", [str(number) for number in range(1500)])
     line = gallery.log.lines()[-1]
     assert len(line["people"]) == 1000 and line["n_people"] == 1500
+
+
+def test_nothing_is_written_through_a_link(tmp_path, gallery, table):
+    other = tmp_path / "other"
+    other.write_text("mine")
+    for path in (gallery.log.path, gallery.path / "lock"):
+        path.rename(tmp_path / "kept")
+        path.symlink_to(other)
+        for call in (gallery.list, lambda: gallery.enrol(table()), lambda: gallery.delete("x")):
+            with pytest.raises(InputError, match=f"{path.name}: is a symbolic link"):
+                call()
+        assert other.read_text() == "mine"
+        (tmp_path / "kept").replace(path)
+    assert len(gallery.list()) == 12

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from sfumato.data.names import name_fault
 from sfumato.gallery._templates import faults
 
 
@@ -43,6 +44,10 @@ def reasons_of(batch: Any, metric: Any, taken: Any) -> Any:
             reasons[row] = "no template id"
         elif not person:
             reasons[row] = "no person"
+        elif fault := name_fault(name):
+            reasons[row] = f"the template id {fault}"
+        elif fault := name_fault(person):
+            reasons[row] = f"the person's name {fault}"
         elif name in taken:
             reasons[row] = "template id is in the gallery already"
         elif name in seen:

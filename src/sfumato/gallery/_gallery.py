@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sfumato.data.labels import as_text
+from sfumato.data.names import whole_number
 from sfumato.errors import InputError
 from sfumato.files import check_replaceable
 from sfumato.gallery import _contents as contents
@@ -47,7 +48,8 @@ class Gallery:
 
     One process writes at a time, several read; each batch of an enrolment is in the gallery
     whole or not at all, whatever kills it. Rows that were read once stay in memory until this
-    object sees that the gallery has changed, up to 1 GiB. Metrics other than the cosine and the
+    object sees that the gallery has changed, up to 1 GiB. A gallery in a folder that may not be
+    written to can be read: nothing is locked or logged then. Metrics other than the cosine and the
     Euclidean distance (PE-MIU, negative face) are searched exactly, by their own comparator.
     """
 
@@ -252,6 +254,8 @@ class Gallery:
         Parameters
         ----------
         person : str
+            Text that names a whole number, such as ``"7.0"``, finds ``"7"`` where nobody else
+            has that name.
 
         Returns
         -------
@@ -273,6 +277,8 @@ class Gallery:
         with self._folder.writing() as store:
             self.log.append("delete", [person])
             had_index, n_templates = store.has_index, store.delete(person)
+            if not n_templates and (number := whole_number(person)):
+                person, n_templates = number, store.delete(number)
             self.log.append("deleted", [person], n_templates=n_templates)
             if not n_templates:
                 raise InputError(f"{self.path}: {person!r} is not enrolled; see list.")

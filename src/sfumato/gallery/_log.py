@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from sfumato.files import CLOEXEC, NOFOLLOW, READ_ONLY, refuse_link
+
 MAX_PEOPLE = 1000
+READS = ("verify", "identify", "list", "export")
 
 
 class AuditLog:
@@ -21,7 +24,8 @@ class AuditLog:
 
     Notes
     -----
-    Whoever has the gallery's folder has the key, and can confirm a name that they guess.
+    Whoever has the gallery's folder has the key, and can confirm a name that they guess. Whoever
+    may read the folder but not write to it leaves no lines.
     """
 
     def __init__(self, path: Path, key_path: Path) -> None:
@@ -61,7 +65,14 @@ class AuditLog:
         if people:
             line["people"] = self._pseudonyms(people[:MAX_PEOPLE])
             line["n_people"] = len(people)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            refuse_link(self.path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | NOFOLLOW | CLOEXEC
+            handle = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            if self._unwritten(operation, error):
+                return
+            raise
         try:
             # A line that a power cut has torn stays alone on its line.
             size = os.fstat(handle).st_size
@@ -70,6 +81,11 @@ class AuditLog:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+    def _unwritten(self, operation, error):
+        """Return whether this is a look at a gallery that the user may not write to."""
+        unwritable = error.errno in READ_ONLY and not os.access(self.path.parent, os.W_OK)
+        return operation in READS and unwritable
 
     def lines(self, operation: str | None = None) -> Any:
         """Return every whole line as a dict, oldest first; or those of one operation."""

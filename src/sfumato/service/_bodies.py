@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import models_json_schema
 
+from sfumato.data.names import CONTROL, MAX_LENGTH, is_foreign_path
 from sfumato.errors import InputError
 from sfumato.service.limits import Refused
 
@@ -14,19 +15,17 @@ MOST_TEMPLATES, MOST_RAW_TEMPLATES = 1000, 10_000
 
 
 def _no_path(name):
-    parts = name.replace("\\", "/").split("/")
-    if "\\" in name or parts[0] in ("", "~") or "." in parts or ".." in parts:
+    if is_foreign_path(name):
         raise ValueError("must not be a path from elsewhere, such as /x, ../x or a\\b")
     return name
 
 
-CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 #: What _no_path says, for the schema alone: pydantic's own patterns cannot look ahead.
 NO_PATH = rf"^(?!~?(/|$))(?!(.*/)?\.\.?(/|$))[^{CONTROL}\\]+$"
 BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 #: Without control characters and ends of lines, which would forge lines of logs and tables.
-Text = Annotated[str, Field(min_length=1, max_length=256, pattern=rf"^[^{CONTROL}]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, pattern=rf"^[^{CONTROL}]+$")]
 Name = Annotated[Text, AfterValidator(_no_path), Field(json_schema_extra={"pattern": NO_PATH})]
 Photo = Annotated[
     str,

@@ -1,0 +1,45 @@
+"""What a person, a template or a probe may be called, wherever they come from."""
+
+import re
+
+MAX_LENGTH = 256
+#: Characters that would forge lines of logs and tables.
+CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_CONTROL = re.compile(f"[{CONTROL}]")
+
+
+def name_fault(name: str) -> str | None:
+    r"""Return why a text is no name, or None.
+
+    Examples
+    --------
+    >>> name_fault("Ada Lovelace"), name_fault("photos/ada.jpg")
+    (None, None)
+    >>> name_fault("a\nb")
+    'has control characters or ends of lines'
+    """
+    if not 1 <= len(name) <= MAX_LENGTH:
+        return f"has {len(name):,} characters, not 1 to {MAX_LENGTH}"
+    if _CONTROL.search(name):
+        return "has control characters or ends of lines"
+    if is_foreign_path(name):
+        return "is a path from elsewhere, such as /x, ../x or a\\b"
+    return None
+
+
+def is_foreign_path(name: str) -> bool:
+    """Return whether a text is a path that leads out of the folder that it is looked for in."""
+    parts = name.replace("\\", "/").split("/")
+    return "\\" in name or parts[0] in ("", "~") or "." in parts or ".." in parts
+
+
+def whole_number(name: str) -> str | None:
+    """Return the one text of a whole number that is written as another, such as ``"7.0"``.
+
+    Examples
+    --------
+    >>> whole_number("7.0"), whole_number("7"), whole_number("seven")
+    ('7', None, None)
+    """
+    match = re.fullmatch(r"(-?\d+)\.0*", name)
+    return match[1] if match else None
