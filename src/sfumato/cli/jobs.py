@@ -45,7 +45,13 @@ PartRows = Annotated[
         show_default=False,
     ),
 ]
-Runner = Annotated[str, typer.Option(help="native (this machine) or ray.")]
+Runner = Annotated[
+    str,
+    typer.Option(
+        help="native (this machine) or ray; whoever reaches a Ray cluster runs code on it "
+        "(docs/security.md)."
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(help="Of a Ray cluster, host:port; by default one is started here."),

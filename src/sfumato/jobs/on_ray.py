@@ -18,6 +18,8 @@ class OnRay:
     """Do the parts on a Ray cluster; every machine must have the same paths.
 
     Needs the extra ``ray``. Results stay with the workers, so it is for work that writes files.
+    Whoever reaches a Ray cluster, and has its token where it asks for one, runs any code there, as
+    the user of its workers: with their files, models and keys. Keep it in a network of its own.
 
     Parameters
     ----------
