@@ -88,7 +88,9 @@ def test_seconds_of_work_fade_and_are_limited_while_others_ask():
     clock = Clock()
     spent = Spent(30.0, clock)
     spent.add("a", 60.0)
+    spent.add("", 60.0)
     spent.check("a")
+    spent.check("")
     spent.add("b", 0.1)
     spent.check("b")
     with pytest.raises(Refused, match="over the limit of 30 s of work a minute") as refused:

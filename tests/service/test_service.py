@@ -25,6 +25,7 @@ from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
 from sfumato.erasers.mean_projection import MeanProjectionEraser  # noqa: E402
 from sfumato.errors import InputError, SfumatoError  # noqa: E402
+from sfumato.faces.limits import PhotoLimits  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
 from sfumato.service import work  # noqa: E402
 from sfumato.service._budget import Budget, Held  # noqa: E402
@@ -64,7 +65,8 @@ def service(stand_ins, table, tmp_path_factory):
     faces, info = simulate(200, 2), FaceTable(table).info
     eraser = LeaceEraser().fit(faces["embedding"], faces["gender"])
     save(SavedModel(eraser, ("gender",), info), folder / "m.safetensors")
-    models = stand_ins.StandIns(eraser=str(folder / "m.safetensors"), max_pixels=1_000_000)
+    photos = PhotoLimits(other_pixels=1_000_000)
+    models = stand_ins.StandIns(eraser=str(folder / "m.safetensors"), photos=photos)
     settings = Settings(models=models, limits=LITTLE, workers=1, hosts=("testserver",))
     with TestClient(make_app(settings), raise_server_exceptions=False) as client:
         while client.get("/readyz").status_code != 200:
@@ -177,6 +179,8 @@ HOSTILE = {
     "empty": (b"", 400, "the body is empty"),
     "too many bytes": (b"\xff\xd8" + b"\0" * 300_001, 413, "more than the limit"),
     "pixels cut short": (png_header(50, 50), 422, "truncated|damaged|no face"),
+    "narrow": (png_header(1, 900_000), 422, "more than the limit of 20000 a side"),
+    "gif": (b"GIF89a" + bytes(90), 422, "a GIF picture; send JPEG, PNG, WEBP, AVIF or HEIC"),
     "half a magic number": (b"\x89PN", 422, "not an image"),
 }
 

@@ -39,7 +39,9 @@ class Spent:
         return seconds * math.exp((at - self._clock()) / MINUTE) if seconds else 0.0
 
     def add(self, caller: str, seconds: float) -> None:
-        """Count seconds that a caller took."""
+        """Count seconds that a caller took; the service itself is none, and has no name."""
+        if not caller:
+            return
         total = self.of(caller) + seconds
         self._taken.pop(caller, None)
         if len(self._taken) >= self.MOST_CALLERS:
@@ -55,7 +57,7 @@ class Spent:
             429, with the seconds to wait.
         """
         now, taken = self._clock(), self.of(caller)
-        others = (at for name, (_, at) in self._taken.items() if name not in (caller, ""))
+        others = (at for name, (_, at) in self._taken.items() if name != caller)
         if taken > self._most and any(now - at < MINUTE for at in others):
             raise Refused(
                 429,

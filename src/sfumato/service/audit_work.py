@@ -12,6 +12,10 @@ from sfumato.errors import InputError
 from sfumato.models.tables import Protection
 from sfumato.service import work
 
+#: Of a table: a few kilobytes can say that they are a thousand million rows.
+MOST_ROWS, MOST_COLUMNS, MOST_ROW_GROUPS = 20_000_000, 2_000, 20_000
+MOST_FOOTER_BYTES = 16_000_000
+
 
 def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: Any) -> Any:
     """Audit a Parquet table given as bytes; return the verdicts and the report's page."""
@@ -21,6 +25,7 @@ def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: 
 
     with InMemory(table) as path, InMemory() as protected:
         try:
+            _check_form(path)
             if protect:
                 _write_protected(path, protected)
             audits = audit_tables(
@@ -40,6 +45,29 @@ def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: 
     return {"verdicts": verdicts, "audits": [a.to_dict() for a in audits]} | {
         "report": report_page(audits)
     }
+
+
+def _check_form(path):
+    """Refuse a table of more rows or parts than can be read in reasonable time."""
+    with open(path, "rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(file.tell() - 8, 0))
+        n_bytes = int.from_bytes(file.read(4), "little")
+        if n_bytes > MOST_FOOTER_BYTES and file.read(4) == b"PAR1":
+            raise InputError(
+                f"table: its footer is over the limit of {MOST_FOOTER_BYTES:,} bytes."
+            )
+    try:
+        found = pq.read_metadata(path)
+    except (OSError, ValueError):
+        return  # FaceTable says what it is instead.
+    for what, n, most in (
+        ("rows", found.num_rows, MOST_ROWS),
+        ("columns", found.num_columns, MOST_COLUMNS),
+        ("row groups", found.num_row_groups, MOST_ROW_GROUPS),
+    ):
+        if n > most:
+            raise InputError(f"table: {n:,} {what} are more than the limit of {most:,}.")
 
 
 def _write_protected(path, output):

@@ -16,6 +16,7 @@ import numpy as np
 from sfumato.errors import InputError
 from sfumato.faces.detect import make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
+from sfumato.faces.limits import PhotoLimits, check_photo
 from sfumato.faces.photos import read_photo
 from sfumato.jobs.local import limit_threads
 from sfumato.metrics.scores import pair_scores
@@ -55,8 +56,10 @@ class Models:
         PrivacyNet, if it does.
     galleries : tuple of str
         Folders of galleries to serve.
-    max_pixels, max_faces : int
-        Larger photos, and photos with more faces, are refused.
+    photos : PhotoLimits
+        Photos beyond are refused before they are decoded.
+    max_faces : int
+        Photos with more faces are refused.
     """
 
     detector: str = "dlib"
@@ -64,7 +67,7 @@ class Models:
     eraser: str | None = None
     perturber: str | None = None
     galleries: tuple[str, ...] = ()
-    max_pixels: int = 50_000_000
+    photos: PhotoLimits = PhotoLimits()
     max_faces: int = 50
 
     def load(self) -> Any:
@@ -266,6 +269,7 @@ def protect_photo(
     perturber = _loaded.perturber
     if strength is not None:
         perturber = with_strength(perturber, strength)
+    check_photo(photo, _loaded.models.photos)
     wish = Wish.of(perturber, hide, keep=keep, at_random=at_random, face=face)
     done = protect_one(
         photo,
@@ -274,7 +278,6 @@ def protect_photo(
         wish,
         ending=ending,
         check=_loaded.check if check else None,
-        max_pixels=_loaded.models.max_pixels,
     )
     found = {"photo": done.content} | done.entry
     if check:
@@ -292,7 +295,8 @@ def protect_photo_in_json(*args: Any) -> dict[str, Any]:
 
 def _faces(photo):
     """Return a photo's pixels and its faces, the largest first."""
-    image = read_photo(photo, max_pixels=_loaded.models.max_pixels)
+    check_photo(photo, _loaded.models.photos)
+    image = read_photo(photo)
     return image, _find(image)
 
 
