@@ -7,7 +7,7 @@ last two writers and a reader work side by side for a minute. The worker and the
 of ``tests/gallery/kills.py``, whose short form is a test.
 """
 
-import importlib.util
+import runpy
 from pathlib import Path
 
 SCRIPT = Path(__file__).parents[1] / "tests/gallery/kills.py"
@@ -15,7 +15,4 @@ SCRIPT = Path(__file__).parents[1] / "tests/gallery/kills.py"
 
 def run(n_kills=60):
     """Return how many kills left files behind, and the files with traces: there must be none."""
-    spec = importlib.util.spec_from_file_location("kills", SCRIPT)
-    kills = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(kills)
-    return kills.run(int(n_kills))
+    return runpy.run_path(str(SCRIPT))["run"](int(n_kills))

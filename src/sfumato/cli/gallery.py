@@ -230,6 +230,23 @@ def index(path: Path = GALLERY, as_json: bool = AS_JSON) -> None:
 
 
 @gallery.command()
+def check(path: Path = GALLERY, as_json: bool = AS_JSON) -> None:
+    """Read every file and compare it with its checksum; exit code 2 says that some are damaged."""
+    from sfumato.errors import InputError
+
+    found = _open(path).check()
+    if as_json:
+        print_json(found)
+    if damaged := found["damaged"]:
+        some = "; ".join(f"{entry['file']} {entry['fault']}" for entry in damaged[:SHOWN])
+        raise InputError(f"{path}: {len(damaged):,} of {found['n_files']:,} files: {some}.")
+    if not as_json:
+        say(f"{path}: {found['n_files']:,} files are as they were written.")
+    if found["unlisted"]:
+        warn(f"{len(found['unlisted']):,} files have no checksums yet; the next change adds them.")
+
+
+@gallery.command()
 def export(
     path: Path = GALLERY,
     output: Path = typer.Option(..., "--output", "-o", help="Face table to write."),

@@ -121,7 +121,15 @@ class Calibration:
     def load(cls, path: str | Path) -> Any:
         """Read what :meth:`save` wrote."""
         counts, arrays = read_tensors(path, "calibration", "a gallery's calibration")
+        both = [_are_scores(arrays.get(name)) for name in ("genuine", "impostor")]
+        if not isinstance(counts, dict) or not all(both):
+            raise InputError(f"{path}: is damaged; calibrate anew with --force.")
         return cls(arrays["genuine"], arrays["impostor"], counts)
+
+
+def _are_scores(values):
+    known = values is not None and values.dtype == np.float32 and values.ndim == 1 and values.size
+    return bool(known) and bool(np.isfinite(values).all() and (np.diff(values) >= 0).all())
 
 
 def threshold_of(path: Path, fmr: Any = None, score: Any = None) -> Any:

@@ -16,7 +16,17 @@ from sfumato import __version__
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError
 from sfumato.files import atomic_folder, locked, sweep, write_text
+from sfumato.gallery._checksums import Checksums, is_index
+from sfumato.gallery._lance import lance_errors
 from sfumato.gallery._log import AuditLog
+from sfumato.gallery._manifest import (
+    VERSIONS,
+    BrokenManifestError,
+    newest_name,
+    read_manifest,
+    version_of,
+)
+from sfumato.gallery._store import NAME as TABLE
 from sfumato.gallery._store import Store
 from sfumato.gallery._sweep import strangers
 
@@ -39,33 +49,113 @@ class Folder:
         self.index = path / "index.json"
         self.calibration = path / "calibration.safetensors"
         self.log = AuditLog(path / "audit.jsonl", path / "key")
+        self.checksums = Checksums(path)
         self._store: Store | None = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Store]:
-        """Give the rows; keep writers out while the context lasts."""
-        with locked(self._lock, alone=False):
+        """Give the rows, verified; keep writers out while the context lasts."""
+        with locked(self._lock, alone=False), lance_errors(self.path):
+            self.verify()
             yield self._opened()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Store]:
-        """Give the rows; keep everyone else out while the context lasts.
+    def writing(self, *, index: bool = True) -> Iterator[Store]:
+        """Give the rows, verified; keep everyone else out while the context lasts.
 
-        What killed writers left goes before and what the change has replaced afterwards.
+        What killed writers left goes before, and what the change has replaced afterwards.
+
+        Parameters
+        ----------
+        index : bool, default=True
+            Whether the index must be whole, too, and not to be removed or built anew.
         """
-        with locked(self._lock, alone=True):
+        with locked(self._lock, alone=True), lance_errors(self.path):
+            self.verify()
+            if index:
+                self.verify(is_index)
             store = self._opened()
-            self.sweep()
+            store.sweep()
+            if store.finish():
+                self.log.append("delete finished")
+            sweep(self.path)
             yield store
             store.sweep()
+            self.checksums.record(self.names())
 
-    def sweep(self) -> None:
-        """Remove what killed writers left: needs the lock of :meth:`writing`."""
-        store = self._opened()
-        store.sweep()
-        if store.finish():
-            self.log.append("delete finished")
-        sweep(self.path)
+    def names(self) -> list[str]:
+        """Return the names of the files that the gallery's state consists of."""
+        own = (self.path / FILE, self.log.key, self.index, self.calibration)
+        rows = sorted(f"{self.rows.name}/{name}" for name in self._opened().files)
+        return [path.name for path in own if path.exists()] + rows
+
+    def verify(self, wanted: Any = None) -> None:
+        """Verify files by their checksums, each once; needs the lock.
+
+        Parameters
+        ----------
+        wanted : callable, optional
+            Says of a name whether the file is meant; default: all but index and calibration.
+
+        Raises
+        ------
+        InputError
+            If one is damaged or missing.
+        """
+        listed = self.checksums.files()
+        if listed is not None:
+            names = self._current(listed)
+            if wanted is None:
+                names = [n for n in names if not (is_index(n) or n == self.calibration.name)]
+            else:
+                names = list(filter(wanted, names))
+            self.checksums.verify(names)
+
+    def _current(self, listed):
+        """Return the listed files that the newest version names.
+
+        A writer that was killed may have left a newer version than that of the list.
+        """
+        table, place = self.rows / f"{TABLE}.lance", f"{self.rows.name}/{TABLE}.lance/"
+        known = {name for name in listed if name.startswith(place + VERSIONS)}
+        try:
+            newest = newest_name(table)
+            if place + newest in known:
+                return list(listed)
+            if any(version_of(name) > version_of(newest) for name in known):
+                raise InputError(f"{known.pop()}: is missing; restore the gallery from a backup.")
+            files = {place + name for name in read_manifest(table).files}
+        except (BrokenManifestError, OSError) as error:
+            text = f"{self.rows}: {error}; restore the gallery from a backup."
+            raise InputError(text) from error
+        return [name for name in listed if name in files or not name.startswith(place)]
+
+    def forget_index(self) -> None:
+        """Remove the record of an index that is removed or built anew."""
+        self.checksums.drop(self.index.name)
+        self.index.unlink(missing_ok=True)
+
+    def verified_calibration(self) -> Path:
+        """Return the calibration's path, which may have no file; needs the lock."""
+        self.verify(lambda name: name == self.calibration.name)
+        return self.calibration
+
+    def check(self) -> dict[str, Any]:
+        """Read all files; return how many there are, and which are damaged or not listed."""
+        with locked(self._lock, alone=False), lance_errors(self.path):
+            listed = self.checksums.files()
+            names = [] if listed is None else self._current(listed)
+            damaged = [{"file": n, "fault": f} for n, f in self.checksums.faults(names)]
+            unlisted = [] if damaged else sorted(set(self.names()) - set(names))
+        about = {"path": str(self.path), "n_files": len(names), "damaged": damaged}
+        return about | {"unlisted": unlisted}
+
+    def strangers(self) -> list[str]:
+        """Return names of files in the folder that are not the gallery's; see :meth:`writing`."""
+        more = (self._lock, self.checksums.path, self.log.path)
+        files = frozenset([*self.names(), *(path.name for path in more)])
+        found = strangers(self.path, files)
+        return [str(path.relative_to(self.path)) for path in found]
 
     def noted(self, output: Any) -> dict[str, str]:
         """Return what the log says of where an export goes to."""
@@ -77,14 +167,6 @@ class Folder:
         for folder in {line.get("folder") for line in self.log.lines("export")}:
             if isinstance(folder, str) and Path(folder).is_dir():
                 sweep(folder)
-
-    def strangers(self) -> list[str]:
-        """Return names of files in the folder that are not the gallery's; see :meth:`writing`."""
-        own = (self._lock, self.index, self.calibration, self.path / FILE, *self.log.files)
-        files = {path.name for path in own}
-        files |= {f"{self.rows.name}/{name}" for name in self._opened().files}
-        found = strangers(self.path, frozenset(files))
-        return [str(path.relative_to(self.path)) for path in found]
 
     def bytes(self) -> Any:
         """Return the size of all files together."""
@@ -115,11 +197,14 @@ def make_folder(path: Path, info: Any) -> None:
         Store(folder.rows, info.dimension)
         folder.log.create().append("create")
         write_text(temporary / FILE, json.dumps(about, indent=2))
+        folder.checksums.record(folder.names())
 
 
 def read_info(path: Path) -> Any:
     """Return the TableInfo of a gallery, or refuse what is none, or a newer one."""
-    file = path / FILE
+    file, sums = path / FILE, Checksums(path)
+    if file.is_file():  # Never written again, so no lock is needed.
+        sums.verify({FILE} & (sums.files() or {}).keys())
     try:
         about = json.loads(file.read_text())
         number, info = about["format"], about["info"]

@@ -152,14 +152,18 @@ class Gallery:
         X = np.concatenate([part.X for part in parts])
         more = {} if max_impostor is None else {"max_impostor": max_impostor}
         found = Calibration.measure(X, people, self.info.metric, seed=seed, **more)
-        with self._folder.writing():
+        with self._folder.writing(index=False):
             self.log.append("calibrate", **found.counts)
+            self._folder.checksums.drop(path.name)
             found.save(path)
         return found.counts
 
     def threshold(self, fmr: Any = None, score: Any = None) -> Any:
         """Return the :class:`~sfumato.gallery._calibration.Threshold` at an FMR, or a score's."""
-        return threshold_of(self._folder.calibration, fmr, score)
+        if fmr is None or score is not None:
+            return threshold_of(self._folder.calibration, fmr, score)
+        with self._folder.reading():
+            return threshold_of(self._folder.verified_calibration(), fmr, score)
 
     def verify(
         self,
@@ -231,7 +235,8 @@ class Gallery:
         Templates enrolled later are compared one by one until the next call; see
         :func:`sfumato.gallery._index.build`.
         """
-        with self._folder.writing() as store:
+        with self._folder.writing(index=False) as store:
+            self._folder.forget_index()
             self.log.append("index", n_templates=store.n_rows)
             path, metric = self._folder.index, self.info.metric
             return index.build(store, metric, path, n_queries=n_queries, seed=seed)
@@ -274,7 +279,7 @@ class Gallery:
         of another process hold nothing more.
         """
         person = as_text([person])[0] or str(person)
-        with self._folder.writing() as store:
+        with self._folder.writing(index=False) as store:
             self.log.append("delete", [person])
             had_index, n_templates = store.has_index, store.delete(person)
             if not n_templates and (number := whole_number(person)):
@@ -283,11 +288,22 @@ class Gallery:
             if not n_templates:
                 raise InputError(f"{self.path}: {person!r} is not enrolled; see list.")
             self._matcher.forget()
-            self._folder.index.unlink(missing_ok=True)
+            self._folder.forget_index()
             self._folder.sweep_exports()
             unknown = self._folder.strangers()
         found = {"person": person, "n_templates": n_templates, "index_removed": had_index}
         return found | {"unknown_files": unknown}
+
+    def check(self) -> dict[str, Any]:
+        """Read every file and compare it with its checksum.
+
+        Returns
+        -------
+        dict
+            ``path``; ``n_files`` that are listed; ``damaged``: ``file`` and ``fault`` of each;
+            ``unlisted``: those without a checksum, which the next change lists.
+        """
+        return self._folder.check()
 
     def export(self, output: Any) -> dict[str, Any]:
         """Write all templates as a face table that other commands read.
@@ -314,7 +330,7 @@ class Gallery:
         """Return what the gallery holds and how it searches, JSON-ready."""
         with self._folder.reading() as store:
             counts = {"n_templates": store.n_rows, "n_people": contents.count_people(store)}
-            record, calibration = self._matcher.index(store), self._folder.calibration
+            record, calibration = self._matcher.index(store), self._folder.verified_calibration()
             pairs = Calibration.load(calibration).counts if calibration.exists() else None
         about = {"path": str(self.path), "format": FORMAT, "space": self.info.space}
         about |= {"metric": self.info.metric, "search": "exact" if record is None else "index"}

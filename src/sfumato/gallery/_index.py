@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sfumato.data.tensors import parse_json
 from sfumato.errors import InputError
-from sfumato.files import write_text
+from sfumato.files import read_text, write_text
 from sfumato.gallery._search import part_of, read_parts
 from sfumato.gallery._store import DISTANCES
 from sfumato.metrics.comparators import comparator
@@ -63,7 +64,6 @@ def build(
             "without an index."
         )
     started = time.perf_counter()
-    path.unlink(missing_ok=True)  # It would describe another index.
     n_partitions = isqrt(n_rows)
     store.build_index(metric, n_partitions)
     seconds = time.perf_counter() - started
@@ -84,6 +84,23 @@ def build(
         "seconds": seconds,
     }
     write_text(path, json.dumps(record))
+    return record
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the record that :func:`build` has written.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    record = parse_json(read_text(path), path)
+    numbers = record if isinstance(record, dict) else {}
+    n_probes, recall = numbers.get("n_probes"), numbers.get("recall_at_1")
+    whole = type(n_probes) is int and 1 <= n_probes < 1 << 31
+    if not (whole and isinstance(recall, int | float) and 0 <= recall <= 1):
+        raise InputError(f"{path}: is damaged; build the index anew with sfumato gallery index.")
     return record
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from sfumato.errors import InputError
 from sfumato.files import CLOEXEC, NOFOLLOW, READ_ONLY, refuse_link
 
 MAX_PEOPLE = 1000
@@ -29,12 +30,11 @@ class AuditLog:
     """
 
     def __init__(self, path: Path, key_path: Path) -> None:
-        self.path, self._key_path = path, key_path
-        self.files = (path, key_path)
+        self.path, self.key = path, key_path
 
     def create(self) -> Self:
         """Draw the key and begin the log; return self."""
-        handle = os.open(self._key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(self.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_hex(32))
             file.flush()
@@ -46,7 +46,10 @@ class AuditLog:
         return self._pseudonyms([person])[0]
 
     def _pseudonyms(self, people):
-        key = bytes.fromhex(self._key_path.read_text())
+        try:
+            key = bytes.fromhex(self.key.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.key}: is no key; restore it from a backup.") from error
         return [hmac.digest(key, name.encode(), "sha256").hex()[:32] for name in people]
 
     def append(self, operation: str, people: Iterable[str] = (), **counts: Any) -> None:

@@ -46,7 +46,7 @@ class Manifest:
 def newest_name(folder: Path) -> str:
     """Return the name of a table's newest manifest, below the table's folder."""
     names = [path.name for path in (folder / VERSIONS).glob("*.manifest")]
-    found = [(_version(name), name) for name in names if re.fullmatch(r"\d+\.manifest", name)]
+    found = [(version_of(name), name) for name in names if re.fullmatch(r"\d+\.manifest", name)]
     if not found:
         raise BrokenManifestError("no version of the rows is there")
     return f"{VERSIONS}/{max(found)[1]}"
@@ -71,13 +71,14 @@ def read_manifest(folder: Path) -> Manifest:
         files, unfinished, version = _parse(content)
     except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise BrokenManifestError(f"{name} is damaged") from error
-    if version != _version(Path(name).name):
+    if version != version_of(name):
         raise BrokenManifestError(f"{name} is that of version {version}")
     return Manifest(version, frozenset(files | {name}), tuple(unfinished))
 
 
-def _version(name):
-    number = name.removesuffix(".manifest")
+def version_of(name: str) -> int:
+    """Return the number of the version of which a file is the manifest."""
+    number = Path(name).name.removesuffix(".manifest")
     return _NEWEST - int(number) if len(number) == 20 else int(number)
 
 

@@ -1,6 +1,5 @@
 """Probes compared with a gallery, one to one and one to many."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,8 @@ import numpy as np
 from sfumato.data.labels import as_text
 from sfumato.errors import InputError
 from sfumato.gallery import _search
+from sfumato.gallery._checksums import is_index
+from sfumato.gallery._index import read_record
 from sfumato.gallery._store import is_person
 from sfumato.gallery._templates import faults
 
@@ -31,9 +32,10 @@ class Matcher:
 
     def index(self, store: Any) -> Any:
         """Return the record of a usable index, or None."""
+        self._folder.verify(is_index)
         if not self._folder.index.exists() or not store.has_index:
             return None
-        return json.loads(self._folder.index.read_text())
+        return read_record(self._folder.index)
 
     def forget(self) -> None:
         """Let go of the rows that are kept in memory."""

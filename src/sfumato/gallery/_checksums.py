@@ -1,0 +1,160 @@
+"""Checksums of a gallery's files, so that damage is noticed before an answer rests on it.
+
+``checksums.json`` holds ``{"format": 1, "files": {name: [bytes, CRC-32], ...}, "crc32": ...}``:
+every file that the gallery's state consists of (``gallery.json``, ``key``, ``index.json``,
+``calibration.safetensors`` and, below ``lance/``, what the newest version names), and the CRC-32
+of the files' compact JSON with sorted names. The audit log, to which readers append, is not in it.
+
+It is written after a change. A file that is replaced is taken out of it before, so what a killed
+writer leaves is unlisted, not wrong; the next writer lists it. A CRC-32 finds accidents, not
+whoever can write a list of their own.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sfumato.data.tensors import parse_json
+from sfumato.errors import InputError
+from sfumato.files import write_text
+
+FILE = "checksums.json"
+FORMAT = 1
+CHUNK = 1 << 22
+
+
+class Checksums:
+    """The list of a gallery's checksums, and what this object has verified by it.
+
+    Parameters
+    ----------
+    folder : Path
+        The gallery's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.path = folder, folder / FILE
+        self._good: set[tuple] = set()
+        self._seen: tuple = ()
+        self._files: dict[str, tuple[int, int]] | None = None
+
+    def files(self) -> dict[str, tuple[int, int]] | None:
+        """Return ``(bytes, CRC-32)`` of each listed file; None where there is no list.
+
+        Raises
+        ------
+        InputError
+            If the list is damaged.
+        """
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            self._seen, self._files = (), None
+            return None
+        seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if seen != self._seen:
+            self._files = _parse(self.path)
+            self._seen = seen
+        return self._files
+
+    def drop(self, *names: str) -> None:
+        """Take files out of the list that are about to be replaced or removed."""
+        files = self.files()
+        if files is not None and set(names) & files.keys():
+            self._write({name: files[name] for name in files.keys() - set(names)})
+
+    def record(self, names: Iterable[str]) -> None:
+        """List these files and no others; only those that are not listed yet are read.
+
+        One of the top folder that is missing stays listed, unless it was dropped.
+        """
+        files, found = self.files() or {}, {}
+        for name in {*names, *(name for name in files if "/" not in name)}:
+            found[name] = files.get(name) or checksum(self._folder / name)
+            self._good.add((name, *found[name]))
+        if found != files:
+            self._write(found)
+        self._good &= {(name, *values) for name, values in found.items()}
+
+    def verify(self, names: Iterable[str]) -> None:
+        """Read listed files that this object has not verified yet.
+
+        Raises
+        ------
+        InputError
+            If one is damaged or missing.
+        """
+        files = self.files() or {}
+        new = [name for name in names if (name, *files[name]) not in self._good]
+        for name, fault in self.faults(new):
+            raise InputError(
+                f"{self._folder / name}: {fault}; {remedy(name)}. sfumato gallery check "
+                f"{self._folder} lists all damage."
+            )
+        self._good |= {(name, *files[name]) for name in new}
+
+    def faults(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield the name of each listed file that is damaged, and how."""
+        files = self.files() or {}
+        for name in names:
+            try:
+                size = (self._folder / name).stat().st_size
+                if size != files[name][0]:
+                    yield name, f"is damaged ({size:,} bytes, not {files[name][0]:,})"
+                elif checksum(self._folder / name) != files[name]:
+                    yield name, "is damaged (its checksum is another)"
+            except OSError as error:
+                missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+                yield name, "is missing" if missing else f"cannot be read ({error.strerror})"
+
+    def _write(self, files):
+        content = {name: list(files[name]) for name in sorted(files)}
+        about = {"format": FORMAT, "files": content, "crc32": _crc(content)}
+        write_text(self.path, json.dumps(about))
+
+
+def remedy(name: str) -> str:
+    """Return what helps when a file of a gallery is damaged."""
+    if is_index(name):
+        return "build the index anew with sfumato gallery index"
+    if name.startswith("calibration"):
+        return "calibrate anew with --force"
+    return "restore the gallery from a backup"
+
+
+def is_index(name: str) -> bool:
+    """Return whether a file is the index's, without which search is exact."""
+    return "/_indices/" in name or name == "index.json"
+
+
+def checksum(path: Path) -> tuple[int, int]:
+    """Return the number of bytes of a file and their CRC-32."""
+    size = crc = 0
+    with open(path, "rb", buffering=0) as file:
+        while content := file.read(CHUNK):
+            size, crc = size + len(content), zlib.crc32(content, crc)
+    return size, crc
+
+
+def _parse(path):
+    try:
+        text = path.read_text(encoding="utf-8")
+        about: Any = parse_json(text, path)
+        if about["format"] == FORMAT and about["crc32"] == _crc(about["files"]):
+            return {name: (int(size), int(crc)) for name, (size, crc) in about["files"].items()}
+    except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path) from error
+    raise _damaged(path)
+
+
+def _damaged(path):
+    return InputError(
+        f"{path}: the list of checksums is damaged; restore it from a backup, or remove it: the "
+        "next change makes another, which trusts the files as they are."
+    )
+
+
+def _crc(files):
+    return zlib.crc32(json.dumps(files, sort_keys=True, separators=(",", ":")).encode())

@@ -1,0 +1,49 @@
+"""What LanceDB and Arrow raise, as errors of ours."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from sfumato.errors import InputError, SfumatoError, StorageError
+from sfumato.files import fault_text
+
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+
+
+@contextlib.contextmanager
+def lance_errors(folder: Path) -> Iterator[None]:
+    """Raise LanceDB's and Arrow's errors as one line that names the gallery.
+
+    Raises
+    ------
+    StorageError
+        For a disk that is full or fails.
+    InputError
+        For rows that cannot be read.
+    """
+    try:
+        yield
+    except SfumatoError:
+        raise
+    except BaseException as error:
+        if not _is_lances(error):
+            raise
+        said = " ".join(str(error).split())
+        if number := _NUMBER.search(said):
+            raise StorageError(fault_text(OSError(int(number[1]), ""), folder)) from error
+        raise InputError(
+            f"{folder}: its rows cannot be read ({said[:150]}); sfumato gallery check {folder} "
+            "says what is damaged."
+        ) from error
+
+
+def _is_lances(error):
+    # A panic of Rust's is no Exception; its class cannot be imported.
+    if type(error).__name__ == "PanicException" or isinstance(error, pa.ArrowException):
+        return True
+    if isinstance(error, OSError):
+        return error.errno is None
+    return isinstance(error, RuntimeError | ValueError) and "lance" in str(error).lower()
