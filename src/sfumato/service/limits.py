@@ -30,7 +30,8 @@ class Limits:
     audit_seconds : float
         For an audit.
     work_bytes : int
-        Memory for the work on a request, beyond what the models take.
+        Memory for the work on a request, beyond what the models take. The templates of galleries
+        that a worker keeps are included.
     worker_seconds : float, optional
         Of workers' time that one caller may take within a minute while others ask; default: half
         of all. Requests beyond are refused.
