@@ -89,7 +89,9 @@ def test_the_person_stays(trained):
     hidden = trained.transform(images, hide="gender", labels=labels)
     with torch.no_grad():
         a, b = (Blobs()(torch.from_numpy(x)).numpy() for x in (images, hidden))
-    assert (a * b).sum(axis=1).mean() > 0.9
+    # On 6 seeds 0.97 +- 0.05, 0.88 at least; of two people 0.00 +- 0.01.
+    assert (a * b).sum(axis=1).mean() > 0.6
+    assert ((a @ b.T).argmax(axis=1) == np.arange(100)).mean() > 0.9
 
 
 def test_it_reads_labels_itself(trained):
