@@ -423,6 +423,14 @@ def test_unreadable_keys_open_nothing_and_tell_the_caller_nothing(keyed, caplog)
                 assert (answer.status_code, answer.json()) == (503, {"error": said})
                 assert str(keys.path) in caplog.text and told in caplog.text
         assert status(client, None, "/healthz", "GET") == 200
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        damaged = bytearray(sound)
+        damaged[rng.integers(len(sound))] ^= 1 << int(rng.integers(8))
+        keys.path.write_bytes(damaged)
+        # The same answers as before, or none.
+        found = [status(client, given, "/metrics", "GET") for given in (secret, "sfumato_x")]
+        assert found in ([200, 401], [503, 503])
     keys.path.write_bytes(sound)
     assert status(client, secret, "/metrics", "GET") == 200
     # A file without any key is one whose keys were all deleted.

@@ -7,6 +7,7 @@ seal against whoever may write it.
 
 import contextlib
 import datetime
+import functools
 import hashlib
 import hmac
 import json
@@ -76,7 +77,7 @@ class KeyFile:
             If the file is missing, unreadable or damaged: never taken for a file without keys.
         """
         try:
-            return _parse(self._content())
+            return [*_parse(self._content())]
         except FileNotFoundError:
             raise InputError(
                 f"{self.path}: no such file of keys; sfumato keys create makes one."
@@ -169,7 +170,9 @@ def find_key(keys: list[Key], secret: str) -> Key | None:
     return found
 
 
-def _parse(content: bytes) -> list[Key]:
+# A service asks for every request; the bytes tell whether anything has changed.
+@functools.lru_cache(maxsize=2)
+def _parse(content: bytes) -> tuple[Key, ...]:
     """Return the keys of a file's bytes; ValueError says what is wrong, without any value."""
     found = json.loads(content.decode(), object_pairs_hook=_no_field_twice)
     if isinstance(found, dict):
@@ -181,7 +184,7 @@ def _parse(content: bytes) -> list[Key]:
         found = found.get("keys")
     if not isinstance(found, list):
         raise ValueError("it holds no list of keys")
-    keys = [_key(entry, number) for number, entry in enumerate(found)]
+    keys = tuple(_key(entry, number) for number, entry in enumerate(found))
     for what in ("name", "digest"):
         if len({getattr(key, what) for key in keys}) < len(keys):
             raise ValueError(f"two keys have the same {what}")
