@@ -37,7 +37,7 @@ class Checksums:
     def __init__(self, folder: Path) -> None:
         self._folder, self.path = folder, folder / FILE
         self._good: set[tuple] = set()
-        self._seen: tuple = ()
+        self.seen: tuple = ()  # Of the list that was read last.
         self._files: dict[str, tuple[int, int]] | None = None
 
     def files(self) -> dict[str, tuple[int, int]] | None:
@@ -51,12 +51,12 @@ class Checksums:
         try:
             stat = self.path.stat()
         except FileNotFoundError:
-            self._seen, self._files = (), None
+            self.seen, self._files = (), None
             return None
         seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        if seen != self._seen:
+        if seen != self.seen:
             self._files = _parse(self.path)
-            self._seen = seen
+            self.seen = seen
         return self._files
 
     def drop(self, *names: str) -> None:
@@ -117,16 +117,18 @@ class Checksums:
 
 def remedy(name: str) -> str:
     """Return what helps when a file of a gallery is damaged."""
-    if is_index(name):
-        return "build the index anew with sfumato gallery index"
-    if name.startswith("calibration"):
-        return "calibrate anew with --force"
-    return "restore the gallery from a backup"
+    return {
+        "index": "build the index anew with sfumato gallery index",
+        "calibration": "calibrate anew with --force",
+        "rows": "restore the gallery from a backup",
+    }[part_of(name)]
 
 
-def is_index(name: str) -> bool:
-    """Return whether a file is the index's, without which search is exact."""
-    return "/_indices/" in name or name == "index.json"
+def part_of(name: str) -> str:
+    """Return what a file belongs to: ``"index"``, ``"calibration"``, or ``"rows"``, the rest."""
+    if "/_indices/" in name or name == "index.json":
+        return "index"
+    return "calibration" if name.startswith("calibration.") else "rows"
 
 
 def checksum(path: Path) -> tuple[int, int]:

@@ -18,11 +18,14 @@ class Enrolment:
     n_rows, n_enrolled : int
     rejects : list of dict
         ``row``, ``template`` and ``reason`` of each that was left out.
+    under_way : list of str
+        Template ids that are being added, and may be in the gallery already.
     """
 
     n_rows: int = 0
     n_enrolled: int = 0
     rejects: list = field(default_factory=list)
+    under_way: list = field(default_factory=list, repr=False)
 
     @property
     def reasons(self) -> Any:
@@ -31,7 +34,8 @@ class Enrolment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON-ready fields."""
-        return {**asdict(self), "n_rejects": len(self.rejects), "reasons": self.reasons}
+        known = {key: value for key, value in asdict(self).items() if key != "under_way"}
+        return {**known, "n_rejects": len(self.rejects), "reasons": self.reasons}
 
 
 def reasons_of(batch: Any, metric: Any, taken: Any) -> Any:
@@ -66,7 +70,7 @@ def enrol_batch(store: Any, batch: Any, metric: Any, log: Any, done: Any) -> Non
     # Written before, so that nobody is in the gallery without a line in the log.
     log.append("enrol", people, n_templates=len(good), rejects=refused)
     if good:
-        ids = [batch.ids[row] for row in good]
+        ids = done.under_way = [batch.ids[row] for row in good]
         store.add(people, ids, batch.X[good], datetime.now(UTC))
         store.tidy()
         log.append("enrolled", n_templates=len(good))
@@ -75,4 +79,4 @@ def enrol_batch(store: Any, batch: Any, metric: Any, log: Any, done: Any) -> Non
             reject = {"row": done.n_rows + row, "template": batch.ids[row], "reason": reason}
             done.rejects.append(reject)
     done.n_rows += batch.n_rows
-    done.n_enrolled += len(good)
+    done.n_enrolled, done.under_way = done.n_enrolled + len(good), []

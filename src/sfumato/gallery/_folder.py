@@ -14,14 +14,15 @@ from typing import Any
 
 from sfumato import __version__
 from sfumato.data.info import TableInfo
-from sfumato.errors import InputError
+from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.files import atomic_folder, locked, sweep, write_text
-from sfumato.gallery._checksums import Checksums, is_index
+from sfumato.gallery._checksums import Checksums, part_of
 from sfumato.gallery._lance import lance_errors
 from sfumato.gallery._log import AuditLog
 from sfumato.gallery._manifest import (
     VERSIONS,
     BrokenManifestError,
+    manifest_names,
     newest_name,
     read_manifest,
     version_of,
@@ -46,10 +47,13 @@ class Folder:
         self.path = path
         self._lock = path / "lock"
         self.rows = path / "lance"
+        self._table = self.rows / f"{TABLE}.lance"
         self.index = path / "index.json"
         self.calibration = path / "calibration.safetensors"
         self.log = AuditLog(path / "audit.jsonl", path / "key")
         self.checksums = Checksums(path)
+        self._verified: dict[str, tuple] = {}
+        self.finished = False  # Whether the last change began with the rest of a deletion.
         self._store: Store | None = None
 
     @contextlib.contextmanager
@@ -70,18 +74,35 @@ class Folder:
         index : bool, default=True
             Whether the index must be whole, too, and not to be removed or built anew.
         """
-        with locked(self._lock, alone=True), lance_errors(self.path):
+        with locked(self._lock, alone=True):
             self.verify()
             if index:
-                self.verify(is_index)
-            store = self._opened()
-            store.sweep()
-            if store.finish():
-                self.log.append("delete finished")
-            sweep(self.path)
-            yield store
-            store.sweep()
-            self.checksums.record(self.names())
+                self.verify("index")
+            verified = self.checksums.files() is not None
+            try:
+                with lance_errors(self.path, verified=verified):
+                    yield from self._change()
+            except StorageError:
+                self._undo()
+                raise
+
+    def _undo(self):
+        """Go back to the version before if the newest is not whole."""
+        self._store, store = None, self._store
+        if store is not None:
+            with contextlib.suppress(SfumatoError, OSError):
+                store.give_up_what_is_short()
+
+    def _change(self):
+        store = self._opened()
+        store.sweep()
+        self.finished = store.finish()
+        if self.finished:
+            self.log.append("delete finished")
+        sweep(self.path)
+        yield store
+        store.sweep()
+        self.checksums.record(self.names())
 
     def names(self) -> list[str]:
         """Return the names of the files that the gallery's state consists of."""
@@ -89,13 +110,13 @@ class Folder:
         rows = sorted(f"{self.rows.name}/{name}" for name in self._opened().files)
         return [path.name for path in own if path.exists()] + rows
 
-    def verify(self, wanted: Any = None) -> None:
+    def verify(self, part: str = "rows") -> None:
         """Verify files by their checksums, each once; needs the lock.
 
         Parameters
         ----------
-        wanted : callable, optional
-            Says of a name whether the file is meant; default: all but index and calibration.
+        part : {"rows", "index", "calibration"}, default="rows"
+            Which of them.
 
         Raises
         ------
@@ -103,20 +124,20 @@ class Folder:
             If one is damaged or missing.
         """
         listed = self.checksums.files()
-        if listed is not None:
-            names = self._current(listed)
-            if wanted is None:
-                names = [n for n in names if not (is_index(n) or n == self.calibration.name)]
-            else:
-                names = list(filter(wanted, names))
+        if listed is None:
+            return
+        state = (self.checksums.seen, manifest_names(self._table)[:1])
+        if self._verified.get(part) != state:
+            names = [name for name in self._current(listed) if part_of(name) == part]
             self.checksums.verify(names)
+            self._verified[part] = state
 
     def _current(self, listed):
         """Return the listed files that the newest version names.
 
         A writer that was killed may have left a newer version than that of the list.
         """
-        table, place = self.rows / f"{TABLE}.lance", f"{self.rows.name}/{TABLE}.lance/"
+        table, place = self._table, f"{self.rows.name}/{TABLE}.lance/"
         known = {name for name in listed if name.startswith(place + VERSIONS)}
         try:
             newest = newest_name(table)
@@ -137,7 +158,7 @@ class Folder:
 
     def verified_calibration(self) -> Path:
         """Return the calibration's path, which may have no file; needs the lock."""
-        self.verify(lambda name: name == self.calibration.name)
+        self.verify("calibration")
         return self.calibration
 
     def check(self) -> dict[str, Any]:

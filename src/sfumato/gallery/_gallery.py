@@ -11,10 +11,12 @@ from sfumato.errors import InputError
 from sfumato.files import check_replaceable
 from sfumato.gallery import _contents as contents
 from sfumato.gallery import _index as index
+from sfumato.gallery import _states as states
 from sfumato.gallery._calibration import Calibration, threshold_of
 from sfumato.gallery._enrolment import Enrolment, enrol_batch
 from sfumato.gallery._folder import FORMAT, Folder, make_folder, read_info
 from sfumato.gallery._matching import Matcher
+from sfumato.gallery._states import saying
 from sfumato.gallery._templates import as_templates, check_fits, check_protected
 from sfumato.outcomes import Progress
 
@@ -102,9 +104,12 @@ class Gallery:
         InputError
             For templates of another space than the gallery's: nothing is enrolled.
         """
-        templates, done = self._fitting(templates), Enrolment()
+        templates, done, folder = self._fitting(templates), Enrolment(), self._folder
         for batch in templates.batches():
-            with self._folder.writing() as store:
+            with (
+                saying(self.path, lambda: states.enrolled(folder, done, templates.n_rows)),
+                folder.writing() as store,
+            ):
                 enrol_batch(store, batch, self.info.metric, self.log, done)
             if progress is not None:
                 progress(done.n_rows, templates.n_rows, "templates")
@@ -152,7 +157,11 @@ class Gallery:
         X = np.concatenate([part.X for part in parts])
         more = {} if max_impostor is None else {"max_impostor": max_impostor}
         found = Calibration.measure(X, people, self.info.metric, seed=seed, **more)
-        with self._folder.writing(index=False):
+        folder = self._folder
+        with (
+            saying(self.path, lambda: states.calibrated(folder, found)),
+            folder.writing(index=False),
+        ):
             self.log.append("calibrate", **found.counts)
             self._folder.checksums.drop(path.name)
             found.save(path)
@@ -235,10 +244,14 @@ class Gallery:
         Templates enrolled later are compared one by one until the next call; see
         :func:`sfumato.gallery._index.build`.
         """
-        with self._folder.writing(index=False) as store:
-            self._folder.forget_index()
+        folder = self._folder
+        with (
+            saying(self.path, lambda: states.indexed(folder)),
+            folder.writing(index=False) as store,
+        ):
+            folder.forget_index()
             self.log.append("index", n_templates=store.n_rows)
-            path, metric = self._folder.index, self.info.metric
+            path, metric = folder.index, self.info.metric
             return index.build(store, metric, path, n_queries=n_queries, seed=seed)
 
     def list(self) -> Any:
@@ -279,18 +292,24 @@ class Gallery:
         of another process hold nothing more.
         """
         person = as_text([person])[0] or str(person)
-        with self._folder.writing(index=False) as store:
+        folder = self._folder
+        with (
+            saying(self.path, lambda: states.deleted(folder, person)),
+            folder.writing(index=False) as store,
+        ):
+            number = whole_number(person)
+            if number and not store.holds(person):
+                person = number
             self.log.append("delete", [person])
             had_index, n_templates = store.has_index, store.delete(person)
-            if not n_templates and (number := whole_number(person)):
-                person, n_templates = number, store.delete(number)
             self.log.append("deleted", [person], n_templates=n_templates)
             if not n_templates:
-                raise InputError(f"{self.path}: {person!r} is not enrolled; see list.")
+                done = " A deletion that had been cut off is finished now." * folder.finished
+                raise InputError(f"{self.path}: {person!r} is not enrolled; see list.{done}")
             self._matcher.forget()
-            self._folder.forget_index()
-            self._folder.sweep_exports()
-            unknown = self._folder.strangers()
+            folder.forget_index()
+            folder.sweep_exports()
+            unknown = folder.strangers()
         found = {"person": person, "n_templates": n_templates, "index_removed": had_index}
         return found | {"unknown_files": unknown}
 

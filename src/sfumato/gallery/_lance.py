@@ -14,8 +14,14 @@ _NUMBER = re.compile(r"\(os error (\d+)\)")
 
 
 @contextlib.contextmanager
-def lance_errors(folder: Path) -> Iterator[None]:
+def lance_errors(folder: Path, *, verified: bool = False) -> Iterator[None]:
     """Raise LanceDB's and Arrow's errors as one line that names the gallery.
+
+    Parameters
+    ----------
+    folder : Path
+    verified : bool, default=False
+        Whether the files were whole before, so that the disk is to blame.
 
     Raises
     ------
@@ -34,15 +40,17 @@ def lance_errors(folder: Path) -> Iterator[None]:
         said = " ".join(str(error).split())
         if number := _NUMBER.search(said):
             raise StorageError(fault_text(OSError(int(number[1]), ""), folder)) from error
-        raise InputError(
-            f"{folder}: its rows cannot be read ({said[:150]}); sfumato gallery check {folder} "
-            "says what is damaged."
+        raise (StorageError if verified else InputError)(
+            f"{folder}: its rows cannot be read or written ({said[:150]}); sfumato gallery check "
+            f"{folder} says what is damaged."
         ) from error
 
 
 def _is_lances(error):
     # A panic of Rust's is no Exception; its class cannot be imported.
-    if type(error).__name__ == "PanicException" or isinstance(error, pa.ArrowException):
+    if type(error).__name__ in ("PanicException", "RustPanic") or isinstance(
+        error, pa.ArrowException
+    ):
         return True
     if isinstance(error, OSError):
         return error.errno is None

@@ -1,5 +1,6 @@
 """A gallery's audit log: who did what and when, without faces, vectors or names."""
 
+import errno
 import hmac
 import json
 import os
@@ -80,7 +81,9 @@ class AuditLog:
             # A line that a power cut has torn stays alone on its line.
             size = os.fstat(handle).st_size
             torn = size and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, b"\n" * bool(torn) + json.dumps(line).encode() + b"\n")
+            content = b"\n" * bool(torn) + json.dumps(line).encode() + b"\n"
+            if os.write(handle, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             os.fsync(handle)
         finally:
             os.close(handle)

@@ -5,6 +5,7 @@ files of a killed process hold vectors. So the newest manifest is read here, a m
 Protocol Buffers (``Manifest`` in Lance's ``table.proto``). Only the fields below matter.
 """
 
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ VERSIONS = "_versions"
 #: Numbers of the fields.
 FRAGMENTS, VERSION, INDEX_SECTION, TRANSACTION = 2, 3, 6, 12  # of Manifest
 FRAGMENT_ID, DATA_FILES, DELETION_FILE = 1, 2, 3  # of DataFragment
+DATA_SIZE = 6  # of DataFile
 INDEX_UUID, INDEX_FILES = 1, 10  # of IndexMetadata
 _NEWEST = (1 << 64) - 1  # Names of manifests count down from here, so that the newest is first.
 
@@ -36,44 +38,71 @@ class Manifest:
         Of which it consists, with ``/``, below the table's folder; the manifest is one of them.
     unfinished : tuple of int
         Numbers of the fragments in which rows are marked as deleted, but still there.
+    sizes : dict of str to int
+        Bytes of the files whose size it notes.
     """
 
     version: int
     files: frozenset[str]
     unfinished: tuple[int, ...]
+    sizes: dict[str, int]
+
+    def cut_short(self, folder: Path) -> str | None:
+        """Return the name of a file that is missing or has another size, or None."""
+        for name in sorted(self.files):
+            try:
+                size = (folder / name).stat().st_size
+            except FileNotFoundError:
+                return name
+            marks = name.startswith("_deletions/") and not _whole_marks(folder / name)
+            if size != self.sizes.get(name, size) or marks:
+                return name
+        return None
+
+
+def manifest_names(folder: Path) -> list[str]:
+    """Return the names of a table's manifests, below the table's folder, the newest first."""
+    try:
+        names = os.listdir(folder / VERSIONS)
+    except (FileNotFoundError, NotADirectoryError):
+        names = []
+    names = [f"{VERSIONS}/{name}" for name in names if re.fullmatch(r"\d+\.manifest", name)]
+    return sorted(names, key=version_of, reverse=True)
 
 
 def newest_name(folder: Path) -> str:
     """Return the name of a table's newest manifest, below the table's folder."""
-    names = [path.name for path in (folder / VERSIONS).glob("*.manifest")]
-    found = [(version_of(name), name) for name in names if re.fullmatch(r"\d+\.manifest", name)]
-    if not found:
+    names = manifest_names(folder)
+    if not names:
         raise BrokenManifestError("no version of the rows is there")
-    return f"{VERSIONS}/{max(found)[1]}"
+    return names[0]
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Return what the newest manifest of a table says.
+def read_manifest(folder: Path, name: str | None = None) -> Manifest:
+    """Return what a manifest of a table says.
 
     Parameters
     ----------
     folder : Path
         The table's, ``NAME.lance``.
+    name : str, optional
+        Of the manifest; default: the newest.
 
     Raises
     ------
     BrokenManifestError
         If there is none that is whole.
     """
-    name = newest_name(folder)
+    name = newest_name(folder) if name is None else name
     content = (folder / name).read_bytes()
     try:
-        files, unfinished, version = _parse(content)
+        sizes, unfinished, version = _parse(content)
     except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise BrokenManifestError(f"{name} is damaged") from error
     if version != version_of(name):
         raise BrokenManifestError(f"{name} is that of version {version}")
-    return Manifest(version, frozenset(files | {name}), tuple(unfinished))
+    known = {file: size for file, size in sizes.items() if size}
+    return Manifest(version, frozenset({*sizes, name}), tuple(unfinished), known)
 
 
 def version_of(name: str) -> int:
@@ -82,25 +111,32 @@ def version_of(name: str) -> int:
     return _NEWEST - int(number) if len(number) == 20 else int(number)
 
 
+def _whole_marks(path):
+    """Return whether a list of deleted rows, whose size no manifest notes, has its end."""
+    content = path.read_bytes()
+    return content.endswith(b"ARROW1") if path.suffix == ".arrow" else bool(content)
+
+
 def _parse(content):
     if content[-4:] != MAGIC:
         raise ValueError("no end")
     manifest = list(_fields(_message(content, int.from_bytes(content[-16:-8], "little"))))
-    files, unfinished, version = set(), [], 0
+    files, unfinished, version = {}, [], 0
     for number, value in manifest:
         if number == FRAGMENTS:
             fragment = list(_fields(value))
-            files |= {f"data/{_text(_get(file, 1))}" for file in _all(fragment, DATA_FILES)}
+            for file in _all(fragment, DATA_FILES):
+                files[f"data/{_text(_get(file, 1))}"] = _get(file, DATA_SIZE, 0)
             for deletion in _all(fragment, DELETION_FILE):
                 key = _first(fragment, FRAGMENT_ID, 0)
                 unfinished.append(key)
                 kind = ".bin" if _get(deletion, 1, 0) else ".arrow"
                 mark = f"{key}-{_get(deletion, 2, 0)}-{_get(deletion, 3, 0)}"
-                files.add(f"_deletions/{mark}{kind}")
+                files[f"_deletions/{mark}{kind}"] = 0
         elif number == VERSION:
             version = value
         elif number == TRANSACTION:
-            files.add(f"_transactions/{_text(value)}")
+            files[f"_transactions/{_text(value)}"] = 0
         elif number == INDEX_SECTION:
             files |= _index_files(_message(content, value))
     return files, unfinished, version
@@ -108,12 +144,12 @@ def _parse(content):
 
 def _index_files(section):
     """Return the files of the indices; a folder, with ``/`` at its end, where none are named."""
-    found = set()
+    found: dict[str, int] = {}
     for index in _all(list(_fields(section)), 1):
         parts = list(_fields(index))
         place = f"_indices/{uuid.UUID(bytes=_get(_first(parts, INDEX_UUID), 1))}/"
-        names = [_text(_get(file, 1)) for file in _all(parts, INDEX_FILES)]
-        found |= {place + name for name in names} or {place}
+        files = _all(parts, INDEX_FILES)
+        found |= {place + _text(_get(file, 1)): _get(file, 2, 0) for file in files} or {place: 0}
     return found
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from sfumato.data.labels import as_text
 from sfumato.errors import InputError
 from sfumato.gallery import _search
-from sfumato.gallery._checksums import is_index
 from sfumato.gallery._index import read_record
 from sfumato.gallery._store import is_person
 from sfumato.gallery._templates import faults
@@ -32,7 +31,7 @@ class Matcher:
 
     def index(self, store: Any) -> Any:
         """Return the record of a usable index, or None."""
-        self._folder.verify(is_index)
+        self._folder.verify("index")
         if not self._folder.index.exists() or not store.has_index:
             return None
         return read_record(self._folder.index)

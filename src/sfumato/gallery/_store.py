@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from sfumato.data.columns import embedding_array
 from sfumato.errors import InputError, StorageError
 from sfumato.files import mark, sync
-from sfumato.gallery._manifest import BrokenManifestError, read_manifest
+from sfumato.gallery._manifest import BrokenManifestError, manifest_names, read_manifest
 from sfumato.gallery._sweep import remove_strangers
 from sfumato.validation import need
 
@@ -25,10 +25,7 @@ INDEX = "vector_idx"
 PURGE = "purge.json"  # While it is there, a deletion is not finished.
 MAX_FRAGMENTS = 64
 FRAGMENT = 1 << 32  # Row addresses of a fragment.
-UNFINISHED = (
-    "deleted people are in no search any more, but files that are left may still hold them; run "
-    "the deletion again, or any command that writes to the gallery."
-)
+LEFT = "it may hold vectors of people who are deleted."
 DISTANCES = {"cosine": "cosine", "euclidean": "l2"}
 # Compressed, a name might outlive its row in a symbol table, and no search of the files for it
 # would prove that it is gone.
@@ -132,8 +129,18 @@ class Store:
         mark(self._pending)
         self.drop_index()
         self._table.delete(where)
+        self.give_up_what_is_short()
         self.finish()
         return n_rows
+
+    def holds(self, person: str) -> bool:
+        """Return whether a person has rows."""
+        return self._table.count_rows(is_person([person])) > 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether no deletion has left anything to do."""
+        return not (self._pending.exists() or self._manifest().unfinished)
 
     def finish(self) -> bool:
         """Do what a killed deletion left to do; return whether there was something.
@@ -143,9 +150,9 @@ class Store:
         StorageError
             If deleted rows, or a file that the newest version does not name, are still there.
         """
-        unfinished = self._manifest().unfinished
-        if not (self._pending.exists() or unfinished):
+        if self.finished:
             return False
+        unfinished = self._manifest().unfinished
         mark(self._pending)
         # An update writes its rows elsewhere; a file without rows is given up. One of no rows
         # makes a version, too, whose history does not name the person.
@@ -167,13 +174,33 @@ class Store:
 
         Those are what killed processes left, and older versions. Needs the gallery to itself.
         """
+        self.give_up_what_is_short()
         files = self.files
-        for name in files:
-            if not (self.folder / name).exists():
-                raise InputError(f"{self.folder / name}: is missing; restore it from a backup.")
         if self._pending.exists():
             files |= {PURGE}
-        remove_strangers(self.folder, files, UNFINISHED)
+        remove_strangers(self.folder, files, LEFT)
+
+    def give_up_what_is_short(self):
+        """Go back to the version before if the disk has cut a file of the newest one short.
+
+        LanceDB may not notice that a write fails.
+
+        Raises
+        ------
+        StorageError
+            If it did; this object must be made anew.
+        InputError
+            If the version before is not whole, either.
+        """
+        table = self.folder / f"{NAME}.lance"
+        names = manifest_names(table)
+        fault = _fault_of(table, names[0]) if names else "no version of the rows is there"
+        if fault is None:
+            return
+        if len(names) < 2 or _fault_of(table, names[1]) is not None:
+            raise InputError(f"{self.folder}: {fault}; restore the gallery from a backup.")
+        (table / names[0]).unlink()
+        raise StorageError(f"{table / names[0]}: {fault}; the disk failed to write it")
 
     @property
     def files(self) -> frozenset[str]:
@@ -190,7 +217,8 @@ class Store:
         with warnings.catch_warnings(), self._spilling_here():
             # It warns that other readers and writers would fail; the lock keeps them out.
             warnings.simplefilter("ignore", UserWarning)
-            self._table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+            self._table.optimize(cleanup_older_than=timedelta(days=36_500))
+        self.sweep()
 
     def drop_index(self) -> None:
         """Remove the index, if there is one, from the newest version."""
@@ -246,6 +274,14 @@ def is_person(people: Any) -> str:
     """Return the SQL condition that a row is of one of some people."""
     quoted = ", ".join("'" + person.replace("'", "''") + "'" for person in people)
     return f"person IN ({quoted})"
+
+
+def _fault_of(table, name):
+    try:
+        short = read_manifest(table, name).cut_short(table)
+    except BrokenManifestError as error:
+        return str(error)
+    return None if short is None else f"{short} is missing or cut short"
 
 
 def _in_fragment(number):
