@@ -1,5 +1,6 @@
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sfumato.data.columns import embedding_array
@@ -7,6 +8,7 @@ from sfumato.data.info import TableInfo
 from sfumato.data.selection import Selection, read_rows
 from sfumato.data.simulate import write_simulated
 from sfumato.data.tables import FaceTable, write_table
+from sfumato.erasers.barycentre import BarycentreEraser
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.jobs.protect_templates import protect_table
@@ -98,8 +100,6 @@ def test_nothing_is_overwritten_unasked(table, tmp_path):
 
 
 def test_photos_do_not_travel_with_protected_templates(tmp_path, table):
-    import pyarrow.parquet as pq
-
     rows = pq.read_table(table)
     photos = pa.array([{"bytes": b"x", "path": "x.jpg"}] * rows.num_rows)
     pq.write_table(rows.append_column("image", photos), tmp_path / "photos.parquet")
@@ -154,6 +154,50 @@ def test_several_tables_and_context(tmp_path):
         fit_table("leace", paths[0], ["gender"], tmp_path / "x", context=["race"])
     with pytest.raises(InputError, match="unknown label column 'mood'"):
         fit_table("barycentre", paths[0], ["gender"], tmp_path / "x", context=["mood"])
+
+
+def test_a_population_is_a_table_or_a_column(tmp_path, monkeypatch):
+    paths, seen = [tmp_path / "a.parquet", tmp_path / "b.parquet"], {}
+    for seed, path in enumerate(paths):
+        write_simulated(path, 300, 3, seed=seed)
+    fit = BarycentreEraser._fit
+
+    def watch(self, X, y, **options):
+        seen.update(options, n=len(X))
+        return fit(self, X, y, **options)
+
+    monkeypatch.setattr(BarycentreEraser, "_fit", watch)
+    options = {"also": [paths[1]], "parameters": {"n_steps": 1, "n_units": 16}}
+    for population, context, names in (
+        ("table", [], ["table 0", "table 1"]),
+        ("race", ["race"], sorted(set(pq.read_table(paths[0])["race"].to_pylist()))),
+    ):
+        model = fit_table(
+            "barycentre", paths[0], ["gender"], tmp_path / "m", population=population,
+            context=context, **options,
+        )  # fmt: skip
+        found, codes = seen["population"]
+        assert found == names and codes.shape == (seen["n"],)
+        assert set(codes) == set(range(len(names)))
+        assert model.fitted_on["population"] == population
+        if context:
+            # The column may serve as context too; the tables stand behind it.
+            assert seen["context"].shape == (seen["n"], 2)
+            assert [names[code] for code in codes] == seen["context"][:, 0].tolist()
+            assert set(seen["context"][:, 1]) == {"table 0", "table 1"}
+
+
+@pytest.mark.parametrize(
+    ("method", "population", "message"),
+    [
+        ("leace", "race", "leace takes no population; leave it out"),
+        ("barycentre", "table", "population table: there is one table, .*; add another by also"),
+        ("barycentre", "mood", "unknown label column 'mood'; it has: gender, race"),
+    ],
+)
+def test_a_population_that_cannot_be_is_refused(table, tmp_path, method, population, message):
+    with pytest.raises(InputError, match=message):
+        fit_table(method, table, ["gender"], tmp_path / "m", population=population)
 
 
 def table_of(path, **columns):

@@ -24,6 +24,11 @@ def fit(
     context: list[str] = typer.Option(
         [], "--context", help="Another label that may go with the attribute (barycentre)."
     ),
+    population: str = typer.Option(
+        None,
+        help="Column that names each row's population, or `table`: every table is one "
+        "(barycentre).",
+    ),
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."
     ),
@@ -52,6 +57,7 @@ def fit(
             output,
             also=also,
             context=context,
+            population=population,
             parameters=read_parameters(parameter, config),
             selection=Selection(where=where, half=half, seed=seed),
             progress=progress,

@@ -68,7 +68,8 @@ class Eraser(TransformerMixin, BaseEstimator):
     constraints : dict of str to Constraint
         The rule of every parameter. A value with which the method does nothing breaks it.
     uses : tuple of str
-        Which of "identity", "context" and "primary" it learns from.
+        Which of "identity", "context", "population" and "primary" it learns from; one that uses
+        "population" has it in ``_fit`` as ``(names, codes)``, default None.
     other_rows : bool
         Whether ``primary`` may be a :class:`Primary`.
     reads_labels : bool
@@ -102,6 +103,7 @@ class Eraser(TransformerMixin, BaseEstimator):
         *,
         identity: ArrayLike | None = None,
         context: ArrayLike | None = None,
+        population: ArrayLike | None = None,
         primary: Any = None,
         progress: Progress | None = None,
     ) -> Self:
@@ -119,6 +121,8 @@ class Eraser(TransformerMixin, BaseEstimator):
             Who is on each row. Ignored unless the class ``uses`` it.
         context : array-like of shape (n_samples, n_labels), optional
             Other labels (age, smile, data set ...), ``None`` or NaN where not known.
+        population : array-like of shape (n_samples,), optional
+            The population of each row, such as its data set; every class must occur in each.
         primary : array-like of shape (n_samples,) or Primary, optional
             Classes to keep, such as smiling, in the place of identity; or rows of their own.
         progress : callable, optional
@@ -131,14 +135,15 @@ class Eraser(TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If a parameter, the rows or the labels break a rule, or for ``context`` or
-            ``primary`` that the class does not use.
+            If a parameter, the rows or the labels break a rule, or for ``context``,
+            ``population`` or ``primary`` that the class does not use.
         """
         check_parameters(self)
         rows = self._checked(X, reset=True)
         check_variation(rows)
         attributes = self._attributes(y, len(rows))
-        for name, value in (("context", context), ("primary", primary)):
+        given = {"context": context, "population": population, "primary": primary}
+        for name, value in given.items():
             if value is not None and name not in self.uses:
                 raise InputError(f"{type(self).__name__} takes no {name}; leave it out.")
         if identity is not None:
@@ -146,6 +151,10 @@ class Eraser(TransformerMixin, BaseEstimator):
             identity = as_names(identity) if "identity" in self.uses else None
         if context is not None:
             check_length(context, len(rows), "context")
+        more = {}
+        if population is not None:
+            check_length(population, len(rows), "population")
+            more["population"] = class_codes(population, "population")
         self._fit(
             rows,
             attributes,
@@ -153,6 +162,7 @@ class Eraser(TransformerMixin, BaseEstimator):
             context=context,
             primary=self._primary(primary, rows),
             progress=progress,
+            **more,
         )
         sample = Sample().add(rows, [attribute.values for attribute in attributes])
         check_effect(self, sample, [attribute.classes for attribute in attributes])

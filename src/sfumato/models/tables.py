@@ -23,6 +23,8 @@ from sfumato.outcomes import Progress
 
 #: Rows of unit length that are this close are one row, rounded.
 SAME = 1e-6
+#: By which every table is a population.
+TABLE = "table"
 
 
 def fit_table(
@@ -33,6 +35,7 @@ def fit_table(
     *,
     also: Sequence[Any] = (),
     context: Sequence[str] = (),
+    population: str | None = None,
     parameters: dict[str, Any] | None = None,
     selection: Selection | None = None,
     progress: Progress | None = None,
@@ -53,6 +56,9 @@ def fit_table(
     context : list of str, default=()
         Columns of other labels, for erasers that use ``context``; a table may lack
         some of them. With several tables the table itself is one more.
+    population : str, optional
+        For erasers that use ``population``: the column that names each row's, which every table
+        has, or ``"table"``, by which every table is one.
     parameters : dict, optional
         Of the eraser's constructor.
     selection : Selection, optional
@@ -74,15 +80,17 @@ def fit_table(
         if not any(name in each.columns for each in tables):
             table.require(name)
     eraser = make_eraser(method, parameters or {})
-    if context and "context" not in eraser.uses:
-        raise InputError(f"{method} takes no context; leave it out.")
+    for name, given in (("context", context), ("population", population)):
+        if given and name not in eraser.uses:
+            raise InputError(f"{method} takes no {name}; leave it out.")
+    _check_population(tables, population)
     labels = Labels(tables, attributes)
     fitter = eraser.fitter(labels.continuous)
     try:
         if fitter is not None:
             n_rows = _fit_streaming(fitter, tables, labels, selection, progress)
         else:
-            n_rows = _fit_whole(eraser, tables, labels, context, selection, progress)
+            n_rows = _fit_whole(eraser, tables, labels, context, population, selection, progress)
     except InputError as error:
         # Numbers that stand as text are so many classes that few erasers can be fitted.
         raise InputError(" ".join([str(error), *labels.numbers])) from error
@@ -95,6 +103,7 @@ def fit_table(
         "seed": selection.seed,
         "n_rows": n_rows,
     }
+    fitted_on |= {"population": population} if population else {}
     treated = labels.treated(eraser)
     fitted_on |= {"treated": treated} if treated else {}
     hints = [*labels.hints, *(f"{note}." for note in unknown_origin(table.info, table.path.name))]
@@ -137,9 +146,21 @@ def _objects(column):
     return column.to_numpy(zero_copy_only=False).astype(object)
 
 
-def _fit_whole(eraser, tables, labels, context, selection, progress):
+def _check_population(tables, population):
+    if population == TABLE and len(tables) < 2:
+        raise InputError(
+            f"population {TABLE}: there is one table, {tables[0].path.name}; add another by also, "
+            "or name a column."
+        )
+    if population not in (None, TABLE):
+        for table in tables:
+            table.require(population)
+
+
+def _fit_whole(eraser, tables, labels, context, population, selection, progress):
+    wanted = [*context] if population in (None, TABLE) else [*context, population]
     rows = [
-        labelled_rows(table, labels.names, context, selection, n) for n, table in enumerate(tables)
+        labelled_rows(table, labels.names, wanted, selection, n) for n, table in enumerate(tables)
     ]
     X, y, identity, others = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     if not len(X):
@@ -148,7 +169,11 @@ def _fit_whole(eraser, tables, labels, context, selection, progress):
     y = labels.classes(dict(zip(labels.names, y.T, strict=True))).astype(str)
     for name, column in zip(labels.names, y.T, strict=True):
         class_codes(column, name)
-    more = {"context": others} if context else {}
+    more: dict[str, Any] = {}
+    if context:
+        more["context"] = np.delete(others, slice(len(context), -1), axis=1)
+    if population is not None:
+        more["population"] = others[:, -1 if population == TABLE else len(context)]
     if any("identity" in table.columns for table in tables):
         more["identity"] = identity
     eraser.fit(X, y, progress=progress, **more)
