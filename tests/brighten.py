@@ -44,6 +44,7 @@ class LightPerturber:
 
     attributes_ = {"gender": ["female", "male"]}
     seed, scaled_by = 0, None
+    method = fingerprint = sha256 = None
 
     @property
     def shown_(self):

@@ -1,5 +1,7 @@
 """``sfumato batch protect``: the kind of model picks the work; what does not fit is refused."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -53,3 +55,38 @@ def test_a_perturber_takes_photos(brighten, table, monkeypatch, tmp_path):
 def test_a_reader_protects_nothing(table, tmp_path):
     said = refused(WEIGHTS / "dlib.safetensors", table, "-o", tmp_path / "out")
     assert "a reader; give an eraser or a perturber" in said
+
+
+def test_a_damaged_folder_is_found_told_and_mended(tmp_path):
+    faces = simulate(20, 2)
+    columns = {name: faces[name] for name in ("gender", "embedding")}
+    batch = table_batch({"image_id": [str(n) for n in range(40)], **columns})
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo())
+    eraser = MeanProjectionEraser().fit(faces["embedding"], faces["gender"])
+    save(SavedModel(eraser, ("gender",)), tmp_path / "eraser")
+    out = tmp_path / "out"
+
+    def batch_run(*arguments):
+        return CliRunner().invoke(app, ["batch", *map(str, arguments)])
+
+    protect = ("protect", tmp_path / "eraser", tmp_path / "t.parquet", "-o", out)
+    assert batch_run(*protect).exit_code == 0
+    done = batch_run("check", out)
+    assert done.exit_code == 0
+    assert "40 rows in 1 parts, 0 rejects: every checksum is right." in done.output
+    assert json.loads(batch_run("check", out, "--json").output)["damaged"] == []
+    part = out / "part-000000.parquet"
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    said = f"{part}: damaged: it does not have the SHA-256 that was recorded"
+    done = batch_run("check", out, "--json")
+    assert str(done.exception) == f"{said}; run the job again, which makes it anew."
+    assert json.loads(done.stdout)["damaged"] == [
+        {"file": str(part), "problem": said.removeprefix(f"{part}: ")}
+    ]
+    done = batch_run(*protect)
+    assert done.exit_code == 0 and f"done again: {said}" in done.stderr
+    assert batch_run("check", out).exit_code == 0
+    assert "is no folder of parts" in str(batch_run("check", tmp_path / "t.parquet").exception)
+    assert "no batch job filled it" in str(batch_run("check", tmp_path).exception)

@@ -61,3 +61,27 @@ def png():
 def found_by_workers(monkeypatch):
     """Let worker processes import the jobs that tests define; pytest imports them otherwise."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+
+
+@pytest.fixture(scope="module")
+def table_job(tmp_path_factory):
+    """A job over five row groups of 20 rows, of which two have a bad one."""
+    from sfumato.data.info import TableInfo
+    from sfumato.data.tables import FaceTable, table_batch, write_table
+    from sfumato.erasers.leace import LeaceEraser
+    from sfumato.jobs.protect_templates import ProtectTemplates
+    from sfumato.models import SavedModel
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5, 20, 4)).astype(np.float32)
+    gender = np.array(["f", "m"] * (10))
+    eraser = LeaceEraser().fit(X.reshape(-1, 4), np.tile(gender, 5))
+    X[1, 3, 2] = X[4, 0, 1] = np.nan
+    batches = [
+        table_batch({"image_id": [f"{n}-{row}" for row in range(20)], "embedding": X[n]})
+        for n in range(5)
+    ]
+    info = TableInfo(source="toy", encoder="e", dimension=4)
+    path = tmp_path_factory.mktemp("damage") / "in.parquet"
+    write_table(path, batches, batches[0].schema, info)
+    return ProtectTemplates(SavedModel(eraser, ("gender",), info), FaceTable(path))

@@ -222,7 +222,7 @@ def test_resume_refuses_other_settings(tmp_path, fakes, png):
     with pytest.raises(InputError, match=r"other settings \(all_faces False instead of True\)"):
         embed(folder, output, all_faces=True, **fakes)
     (folder / "0007.png").write_bytes(png(2, 5))
-    with pytest.raises(InputError, match=r"other settings \(photos .*overwrite=True"):
+    with pytest.raises(InputError, match=r"other settings \(content .*overwrite=True"):
         embed(folder, output, **fakes)
     calls = []
     embed(folder, output, overwrite=True, progress=lambda *now: calls.append(now), **fakes)

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from sfumato.data.info import TableInfo
+from sfumato.data.manifest import MANIFEST
 from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.files import STAGING, alone_in
 from sfumato.jobs.embed import embed
-from sfumato.jobs.folder import MANIFEST
 from sfumato.jobs.protect_templates import protect_table
 from sfumato.jobs.run import is_folder
 from sfumato.models import SavedModel
@@ -84,7 +84,6 @@ def test_what_killed_jobs_left_is_swept(photos, tmp_path, fakes):
     for place in (out, out / "_rejects"):
         (place / STAGING).mkdir()
         (place / STAGING / "abc-part-000000.parquet").write_bytes(b"half a part")
-    (out / "_000000-22-3abc.parquet").write_bytes(b"half a part of version 0.1.0")
     embed(photos, out, **fakes)
     assert sorted(os.listdir(out)) == [MANIFEST, "_rejects", "part-000000.parquet"]
     assert os.listdir(out / "_rejects") == ["part-000000.parquet"]

@@ -1,4 +1,4 @@
-"""``sfumato batch``: embed, describe and protect into a folder of parts, under their old names."""
+"""``sfumato batch``: embed, describe and protect into a folder of parts, and check it."""
 
 import os
 from typing import Annotated
@@ -25,7 +25,7 @@ from sfumato.cli.jobs import (
     run,
 )
 from sfumato.cli.opening import open_model
-from sfumato.cli.output import warn
+from sfumato.cli.output import print_json, say, warn
 from sfumato.cli.protecting import protect_job
 
 batch = typer.Typer(
@@ -173,6 +173,28 @@ def describe_photos(
         max_pixels=max_pixels,
     )
     _fill(job, output, part_rows, runner, address, workers, force, json)
+
+
+@batch.command("check")
+def check(
+    folder: Annotated[str, typer.Argument(help="What another batch command filled.")],
+    json: AsJson = False,
+) -> None:
+    """Compare every part of a batch job's folder with the checksums that the job recorded.
+
+    Exit code 2: something is damaged, missing or not the job's; its first file is named.
+    """
+    from sfumato.jobs.checking import check_folder, require_whole
+
+    found = check_folder(folder)
+    if json:
+        print_json(found)
+    require_whole(found)
+    if not json:
+        say(
+            f"{folder}: {found['n_rows']:,} rows in {found['n_parts']:,} parts, "
+            f"{found['n_rejects']:,} rejects: every checksum is right."
+        )
 
 
 def _fill(job, output, part_rows, runner, address, workers, force, json):

@@ -20,6 +20,7 @@ from sfumato.cli.jobs import (
     Runner,
     Workers,
     runner_of,
+    warn_redone,
 )
 from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, track, warn, warn_reasons
 
@@ -80,6 +81,7 @@ def embed(
     else:
         _print_summary(summary)
     warn(*summary.unread.lines())
+    warn_redone(summary.damaged)
     if summary.n_rejects or summary.unread.missed:
         raise typer.Exit(DONE_WITH_REJECTS)
 

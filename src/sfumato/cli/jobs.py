@@ -4,7 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, track, warn, warn_reasons
+from sfumato.cli.output import (
+    DONE_WITH_REJECTS,
+    print_json,
+    say,
+    track,
+    warn,
+    warn_reasons,
+    warn_some,
+)
 
 # Text, as a Path would lose the slash at its end, or take a URL apart.
 Photos = Annotated[
@@ -104,8 +112,14 @@ def end(summary: Any, json: Any) -> None:
     else:
         _print_summary(summary)
     warn(*unread.lines())
+    warn_redone(summary["damaged"])
     if any(summary.get(name) for name in ("n_rejects", "n_left", "n_failed")) or unread.missed:
         raise typer.Exit(DONE_WITH_REJECTS)
+
+
+def warn_redone(damaged: list[dict[str, str]]) -> None:
+    """Say which kept parts were not what the job wrote, and were done again."""
+    warn_some([f"done again: {each['file']}: {each['problem']}" for each in damaged], "parts")
 
 
 def _print_summary(summary):

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from sfumato.cli.jobs import run
+from sfumato.cli.jobs import run, warn_redone
 from sfumato.cli.opening import open_model
 from sfumato.cli.output import DONE_WITH_REJECTS, print_json, say, track, warn, warn_reasons
 from sfumato.errors import InputError
@@ -57,6 +57,7 @@ def _protect_templates(model, table, output, part_rows, runner, workers, force, 
             part_rows=part_rows,
             runner=runner,
         )
+    warn_redone(summary["damaged"])
     if as_json:
         print_json(summary)
     else:

@@ -6,7 +6,9 @@ libraries document. Only footers are read until rows are asked for.
 """
 
 import functools
+import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -20,7 +22,7 @@ from sfumato.validation import need
 
 #: In a folder of parts: not all are there yet.
 UNFINISHED = "_unfinished"
-READ_BUFFER = 1 << 20
+READ_BUFFER, CHUNK, FOOTER = 1 << 20, 64 << 20, 64 << 10
 SCHEMES = ("s3", "gs", "abfs", "abfss", "file", "http", "https")
 
 
@@ -59,28 +61,56 @@ def table_files(path: str | Path) -> Any:
 
 
 def open_parquet(path: str | Path) -> Any:
-    """Return an open ParquetFile."""
+    """Return an open ParquetFile, which refuses pages without the checksum that they have."""
+    options: dict[str, Any] = {"buffer_size": READ_BUFFER, "page_checksum_verification": True}
     if not is_url(path):
-        return pq.ParquetFile(path, buffer_size=READ_BUFFER)
+        return pq.ParquetFile(path, **options)
     if _on_the_web(path):
         try:
-            return pq.ParquetFile(_web().open(path), buffer_size=READ_BUFFER)
+            return pq.ParquetFile(_web().open(path), **options)
         except need("aiohttp", "batch").ClientError as error:
             raise OSError(f"{type(error).__name__}: {error}") from error
     filesystem, place = _place(path)
-    return pq.ParquetFile(place, filesystem=filesystem, buffer_size=READ_BUFFER)
+    return pq.ParquetFile(place, filesystem=filesystem, **options)
 
 
-def size_and_time(path: str | Path) -> tuple[Any, ...]:
-    """Return a file's bytes and the time of its last change in nanoseconds, 0 if not known."""
+def content_digest(path: str | Path) -> str:
+    """Return a checksum of a file's content, of which every byte is read.
+
+    Of a URL, whose bytes may be far away, it is of the size, the time of the last change where
+    the server tells it, and the last 64 KiB, in which the footer says how long each column is.
+    """
     if not is_url(path):
-        stat = os.stat(path)
-        return stat.st_size, stat.st_mtime_ns
+        return _local_digest(path)
+    if urlsplit(str(path)).scheme == "file":
+        return _local_digest(_place(path)[1])
     if _on_the_web(path):
-        return _web().size(path) or 0, 0
-    filesystem, place = _place(path)
-    found = filesystem.get_file_info(place)
-    return found.size, found.mtime_ns or 0
+        size, changed = _web().size(path) or 0, 0
+        end = _web().cat_file(path, start=max(0, size - FOOTER), end=size)
+    else:
+        filesystem, place = _place(path)
+        found = filesystem.get_file_info(place)
+        size, changed = found.size, found.mtime_ns or 0
+        with filesystem.open_input_file(place) as file:
+            file.seek(max(0, size - FOOTER))
+            end = file.read()
+    return hashlib.sha256(f"{size}\0{changed}\0".encode() + end).hexdigest()
+
+
+def _local_digest(path):
+    """Return the SHA-256 of the SHA-256 of every 64 MiB, so that all cores can work at it."""
+
+    def of(start):
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            file.seek(start)
+            for _ in range(CHUNK // READ_BUFFER):
+                digest.update(file.read(READ_BUFFER))
+        return digest.digest()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        digests = pool.map(of, range(0, os.path.getsize(path), CHUNK))
+        return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def _names_in(path):

@@ -1,8 +1,10 @@
 """Face tables in Lance's format: a folder ``NAME.lance``, read through LanceDB."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
+from sfumato.data.files import content_digest, is_url
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
 from sfumato.validation import need
@@ -52,8 +54,15 @@ class LanceTable(FaceTable):
         return table
 
     def fingerprint(self) -> str:
-        """Return the table's version and length: others mean other rows."""
-        return f"version {self._version}, {self.n_rows} rows"
+        """Return a checksum of version, length and every file: another one means other rows.
+
+        Of a URL it is of version and length alone.
+        """
+        digest = hashlib.sha256(f"version {self._version}, {self.n_rows} rows".encode())
+        for file in [] if is_url(self.path) else sorted(Path(self.path).rglob("*")):
+            if file.is_file():
+                digest.update(f"\0{file.name}\0{content_digest(file)}".encode())
+        return digest.hexdigest()
 
     def row_groups(self) -> list[Any]:
         """Return ``(0, number, rows)`` of each 65,536 rows; nothing is read for it."""

@@ -7,8 +7,7 @@ column of strings, booleans or numbers is a label. Other writers' types are read
 """
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,12 +19,21 @@ import pyarrow.parquet as pq
 from sfumato.data import _ids
 from sfumato.data.canonical import IMAGE, RESERVED, canonical_batch, canonical_schema, is_label
 from sfumato.data.columns import embedding_array, embedding_matrix
-from sfumato.data.files import open_parquet, plain_path, size_and_time, table_files
+from sfumato.data.files import content_digest, open_parquet, plain_path, table_files
 from sfumato.data.info import TableInfo
+from sfumato.data.outline import read_outline
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
 
-__all__ = ["IMAGE", "RESERVED", "ROW_GROUP", "FaceTable", "table_batch", "write_table"]
+__all__ = [
+    "IMAGE",
+    "RESERVED",
+    "ROW_GROUP",
+    "FaceTable",
+    "table_batch",
+    "write_rows",
+    "write_table",
+]
 
 ROW_GROUP = 65_536
 
@@ -52,7 +60,8 @@ class FaceTable:
     ------
     InputError
         If a file is missing, is no Parquet file, lacks ``image_id``, or holds names or photos
-        of an unknown type; or if a folder's files differ in their columns or are not all there.
+        of an unknown type; or if a folder's files differ in their columns, are not all there, or
+        are not those that their job wrote.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -78,16 +87,7 @@ class FaceTable:
     def _open(self):
         """Find the files; return the schema and the number of rows."""
         self.files = table_files(self.path)
-        first, n_rows = _schema_and_rows(self.files[0])
-        for file in self.files[1:]:
-            schema, more = _schema_and_rows(file)
-            if not schema.equals(first, check_metadata=True):
-                raise InputError(
-                    f"{file}: has other columns or another origin than {self.files[0]}; "
-                    "a folder holds the parts of one table."
-                )
-            n_rows += more
-        return first, n_rows
+        return read_outline(self.path, self.files)
 
     def _first_dimension(self):
         kind = self.schema.field("embedding").type
@@ -98,12 +98,14 @@ class FaceTable:
             return len(value) if value.is_valid else None
         return None
 
-    def fingerprint(self) -> Any:
-        """Return a checksum of the files' sizes and times: another one means other rows."""
+    def fingerprint(self) -> str:
+        """Return a checksum of the files' content: another one means other rows.
+
+        All of it is read; of a URL the size, the time and the footer alone.
+        """
         digest = hashlib.sha256()
         for path in self.files:
-            size, changed_ns = size_and_time(path)
-            digest.update(f"{size}\0{changed_ns}".encode())
+            digest.update(content_digest(path).encode())
         return digest.hexdigest()
 
     def row_groups(self) -> Any:
@@ -223,19 +225,6 @@ class FaceTable:
         return self
 
 
-def _schema_and_rows(path):
-    layout = {".npz": "arrays", ".csv": "csv"}.get(os.path.splitext(path)[1])
-    if layout is not None:
-        raise InputError(
-            f"{path}: no face table; make one: sfumato data import {layout} {path} -o OUTPUT."
-        )
-    try:
-        with open_parquet(path) as file:
-            return file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
-
-
 def write_table(
     path: str | Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, info: TableInfo
 ) -> int:
@@ -255,22 +244,36 @@ def write_table(
     int
         Number of rows written.
     """
-    schema = schema.with_metadata(info.to_metadata())
+    with atomic_path(path) as temporary:
+        return write_rows(temporary, batches, schema, info.to_metadata())
+
+
+def write_rows(
+    path: Path,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    metadata: Mapping[bytes, bytes],
+) -> int:
+    """Write what :func:`write_table` does, not atomically, with other metadata.
+
+    Its pages have checksums.
+    """
+    schema = schema.with_metadata(dict(metadata))
     n_rows = 0
     # Floats do not compress, and a dictionary of them only costs time.
     dictionary = [name for name in schema.names if name not in ("embedding", "image", "image_id")]
-    with atomic_path(path) as temporary:
-        writer = pq.ParquetWriter(
-            temporary,
-            schema,
-            compression={name: _codec(name) for name in schema.names},
-            use_dictionary=dictionary,
-            write_statistics=dictionary,
-        )
-        with writer:
-            for batch in batches:
-                writer.write_batch(batch.cast(schema), row_group_size=max(batch.num_rows, 1))
-                n_rows += batch.num_rows
+    writer = pq.ParquetWriter(
+        path,
+        schema,
+        compression={name: _codec(name) for name in schema.names},
+        use_dictionary=dictionary,
+        write_statistics=dictionary,
+        write_page_checksum=True,
+    )
+    with writer:
+        for batch in batches:
+            writer.write_batch(batch.cast(schema), row_group_size=max(batch.num_rows, 1))
+            n_rows += batch.num_rows
     return n_rows
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,16 +120,13 @@ class FileSource:
         fields = [("identity", pa.string())] if identity else []
         self.schema = pa.schema(fields)
 
-    def fingerprint(self) -> Any:
-        """Return a checksum of names, sizes and times: another one means other photos."""
-        digest = hashlib.sha256()
-        for name, file in zip(self._ids, self._files, strict=True):
-            try:
-                stat = os.stat(file)
-                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-            except OSError:
-                digest.update(f"{name}\0missing\n".encode())
-        return digest.hexdigest()
+    def fingerprint(self) -> str:
+        """Return a checksum of names and contents: another one means other photos."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            contents = pool.map(_content_of, self._files)
+            pairs = zip(self._ids, contents, strict=True)
+            text = "".join(f"{name}\0{content}\n" for name, content in pairs)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def only(self, files: Any, ids: Any) -> "FileSource":
         """Return a source of these files alone."""
@@ -166,7 +164,7 @@ class TableSource:
         self.schema = pa.schema([f for f in self._table.schema if f.name not in dropped])
 
     def fingerprint(self) -> Any:
-        """Return a checksum of the file's size and time: another one means other photos."""
+        """Return a checksum of the table's content: another one means other photos."""
         return self._table.fingerprint()
 
     @property
@@ -218,6 +216,16 @@ def _exact(batches, n_rows):
             waiting.append(batch)
     if waiting:
         yield pa.concat_batches(waiting)
+
+
+def _content_of(file):
+    try:
+        if os.path.isfile(file):  # A pipe would wait for its other end.
+            with open(file, "rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:  # Reading it as a photo will say why not.
+        pass
+    return "not readable"
 
 
 def _listed_files(path):

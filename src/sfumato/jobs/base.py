@@ -147,4 +147,4 @@ def settings_of(photos: Any, **models: Any) -> dict[str, Any]:
         key: [model.name, model.version, getattr(model, "parameters", {})]
         for key, model in models.items()
     }
-    return {"source": full_name(photos.path), "photos": photos.fingerprint(), **plain}
+    return {"source": full_name(photos.path), "content": photos.fingerprint(), **plain}

@@ -18,8 +18,8 @@ from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
 from sfumato.files import atomic_folder
 from sfumato.jobs.base import PhotoJob, rejects_of
-from sfumato.jobs.folder import REJECTS
 from sfumato.jobs.local import local_runner
+from sfumato.jobs.part_files import REJECTS
 from sfumato.jobs.running import run_parts
 from sfumato.outcomes import Progress, Reject
 

@@ -215,7 +215,8 @@ def describe_table(
         job,
         output,
         part_rows=part_rows,
-        runner=runner or local_runner(workers, len(job.parts(part_rows or job.part_rows))),
+        workers=workers,
+        runner=runner,
         overwrite=overwrite,
         progress=progress,
     )

@@ -16,7 +16,6 @@ from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source
 from sfumato.jobs.base import PhotoJob, settings_of
-from sfumato.jobs.local import local_runner
 from sfumato.jobs.run import run_job
 from sfumato.outcomes import Progress, Reject
 
@@ -25,7 +24,8 @@ from sfumato.outcomes import Progress, Reject
 class EmbedSummary:
     """What a run did; ``rejects_path`` is None and ``reasons`` empty without rejects.
 
-    ``unread`` says what of the source is no photo, or was not looked at.
+    ``unread`` says what of the source is no photo, or was not looked at; ``damaged`` which kept
+    parts were not what the job wrote, and were done again.
     """
 
     n_photos: int
@@ -36,6 +36,7 @@ class EmbedSummary:
     seconds: float
     reasons: dict[str, int] = field(default_factory=dict)
     unread: Unread = field(default_factory=Unread)
+    damaged: list[dict[str, str]] = field(default_factory=list)
 
 
 class Embed(PhotoJob):
@@ -184,7 +185,8 @@ def embed(
         job,
         output,
         part_rows=part_rows,
-        runner=runner or local_runner(workers, len(job.parts(part_rows or job.part_rows))),
+        workers=workers,
+        runner=runner,
         overwrite=overwrite,
         progress=progress,
     )
@@ -197,6 +199,7 @@ def embed(
         seconds=summary["seconds"],
         reasons=summary["reasons"],
         unread=photos.unread,
+        damaged=summary["damaged"],
     )
 
 

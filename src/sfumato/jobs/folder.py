@@ -2,78 +2,53 @@
 
     part-000000.parquet ...      a face table in parts
     _rejects/part-000000.parquet what was left out of a part, with the reasons
-    _manifest.json               what was asked for and, at the end, what came of it
+    _records/part-000000.json    checksums of a part and its rejects, while parts are missing
+    _manifest.json               what was asked for and, at the end, what came of it: the records
     _unfinished                  while parts are missing
 
-A part's file appears only when the part is done, after its rejects; whoever does a part again
-replaces both by the same. Names that begin with ``_`` are no data to Arrow, Spark and Daft.
+A part's file appears only when the part is done, after its rejects and its record; whoever does
+a part again replaces all three by the same. Parts that are there are kept only if they have the
+SHA-256 of their records. Names that begin with ``_`` are no data to Arrow, Spark and Daft.
 """
 
-import functools
+import contextlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from sfumato.data.files import UNFINISHED, is_url
-from sfumato.data.tables import ROW_GROUP, write_table
-from sfumato.errors import InputError
-from sfumato.files import STAGING, alone_in, atomic_path, sweep
-from sfumato.jobs.running import run_parts
-from sfumato.outcomes import Progress
+from sfumato.data.files import UNFINISHED, is_url, open_parquet
+from sfumato.data.manifest import (
+    FORMAT,
+    MANIFEST,
+    RECORDS,
+    REJECTED,
+    Place,
+    footer_sha256,
+    job_name,
+    part_file,
+    write_sealed,
+)
+from sfumato.errors import InputError, SfumatoError
+from sfumato.files import (
+    STAGING,
+    make_folder,
+    mark,
+    refuse_link,
+    sweep,
+    sync,
+)
+from sfumato.jobs.checking import find_damage, read_manifest, read_records
+from sfumato.jobs.part_files import REJECTS, read_part, write_part
 
-REJECTS = pa.schema([("image_id", pa.string()), ("path", pa.string()), ("reason", pa.string())])
-MANIFEST = "_manifest.json"
-REJECTED = "_rejects"
-#: Rows of a row group with photos.
-IMAGE_ROWS = 2_000
-#: What jobs write here, the second in version 0.1.0.
-OURS = ("part-*.parquet", "_[0-9]*.parquet")
-
-
-def fill_folder(
-    job: Any,
-    output: Any,
-    *,
-    part_rows: Any,
-    runner: Any,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Do every part of a job that its folder lacks; parameters as for ``run_job``.
-
-    Returns
-    -------
-    dict
-        The summary of :meth:`Folder.close`.
-    """
-    folder, parts = Folder(output), job.parts(part_rows)
-    folder.check(job.inputs)
-    with alone_in(folder.path):
-        settings = job.settings | {"part_rows": part_rows}
-        folder.open(settings, parts, restart=overwrite)
-        do_missing(job, folder, parts, runner, progress)
-        return folder.close(parts, job.counts)
-
-
-def do_missing(
-    job: Any, folder: Any, parts: Any, runner: Any, progress: Progress | None = None
-) -> None:
-    """Do the parts that an open folder lacks."""
-    missing = [part for part in parts if not folder.has(part)]
-    total = sum(part.n_rows for part in parts)
-    done = total - sum(part.n_rows for part in missing)
-    if progress is not None:
-        progress(done, total, job.what)
-    for part, _ in run_parts(job, functools.partial(folder.do, job), missing, runner):
-        done += part.n_rows
-        if progress is not None:
-            progress(done, total, job.what)
+#: What jobs write here, the last two in version 0.1.0.
+OURS = ("part-*.parquet", "_[0-9]*.parquet", "._[0-9]*-*.parquet*")
 
 
 class Folder:
@@ -82,6 +57,12 @@ class Folder:
     Parameters
     ----------
     path : str or Path
+
+    Attributes
+    ----------
+    job_name_ : str
+        Of the job that it was opened for.
+    n_parts_ : int
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -100,8 +81,10 @@ class Folder:
             if not is_url(source) and place in (found := Path(source).resolve(), *found.parents):
                 raise InputError(f"{self.path}: is an input of this job; name another folder.")
 
-    def open(self, settings: dict[str, Any], parts: list[Any], *, restart: bool = False) -> None:
-        """Begin a job, or go on with it.
+    def open(
+        self, settings: dict[str, Any], parts: list[Any], *, restart: bool = False
+    ) -> list[dict[str, str]]:
+        """Begin a job, or go on with it; parts that are not what it wrote are taken away.
 
         Parameters
         ----------
@@ -111,6 +94,11 @@ class Folder:
         restart : bool, default=False
             Throw away what a job of other settings left instead of refusing it.
 
+        Returns
+        -------
+        list of dict
+            ``file`` and ``problem`` of the parts that were taken away.
+
         Raises
         ------
         InputError
@@ -118,23 +106,24 @@ class Folder:
         """
         self.check()
         settings = json.loads(json.dumps(settings)) | {"n_parts": len(parts)}
-        known = self._known()
-        if known is not None and _differs(known["settings"], settings):
-            if not restart:
-                raise InputError(f"{self.path}: {_difference(known['settings'], settings)}")
-            self.clear()
-        elif known is None and self._is_foreign():
-            raise InputError(f"{self.path}: is not empty and no job's; name another.")
-        (self.path / REJECTED).mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        if any(not self.has(part) for part in parts):
-            (self.path / UNFINISHED).touch()
-        if known is None or known["settings"] != settings:
+        self.job_name_, self.n_parts_ = job_name(settings), len(parts)
+        known = self._known(settings, restart)
+        if known is None:
+            # Before anything else, so that what a killed run left is known as a job's.
+            self.path.mkdir(exist_ok=True)
             self._write_manifest({"settings": settings})
+        for place in (REJECTED, RECORDS):
+            make_folder(self.path / place)
+        self._sweep()
+        damaged = [] if known is None else self._remove_damaged(parts, known)
+        if not all(self.has(part) for part in parts):
+            mark(self.path / UNFINISHED)
+        return damaged
 
-    def has(self, part: Any) -> Any:
+    def has(self, part: Any) -> bool:
         """Tell whether this part is done."""
-        return self._file(part.number).is_file()
+        path = self._file(part.number)
+        return path.is_file() and not path.is_symlink()
 
     def do(self, job: Any, part: Any) -> None:
         """Write a part of a job, unless it is there."""
@@ -153,24 +142,10 @@ class Folder:
         schema : pyarrow.Schema
         info : TableInfo
         """
-        rejects: list[dict] = []
+        write_part(self.path, self._place(part), results, schema, info)
 
-        def rows():
-            for batch, bad in results:
-                rejects.extend(bad)
-                yield batch
-            # Before the part's own file, which says that it is done.
-            self._write_rejects(part, rejects)
-
-        write_table(self._file(part.number), regroup(rows(), schema), schema, info)
-
-    def _write_rejects(self, part, rejects):
-        path = self._file(part.number, REJECTED)
-        if not rejects:
-            path.unlink(missing_ok=True)
-            return
-        with atomic_path(path) as temporary:
-            pq.write_table(pa.Table.from_pylist(rejects, schema=REJECTS), temporary)
+    def _place(self, part):
+        return Place(self.job_name_, part.number, self.n_parts_, part.n_rows)
 
     def close(self, parts: list[Any], counts: Sequence[str] = ()) -> dict[str, Any]:
         """End a job of which every part is done; return the summary, which the manifest keeps.
@@ -187,108 +162,125 @@ class Folder:
             ``n_rows_in``, ``n_rows``, ``n_rejects``, ``n_parts`` and ``reasons``, counts by
             reason, and the sums of ``counts``.
         """
+        known = read_manifest(self.path) or {}
+        records = read_records(self.path, known)
+        self._check_records(parts, records)
         rejects = self.rejects(parts)
         reasons = Counter(rejects["reason"].to_pylist())
         summary = {
             "n_rows_in": sum(part.n_rows for part in parts),
-            "n_rows": sum(pq.read_metadata(self._file(part.number)).num_rows for part in parts),
+            "n_rows": sum(records[part.number].n_rows for part in parts),
             "n_rejects": rejects.num_rows,
             "n_parts": len(parts),
             "reasons": dict(reasons.most_common()),
             **{name: self._sum(parts, name) for name in counts},
         }
-        self._write_manifest(self._known() | {"summary": summary})
+        merged = {"parts": [asdict(records[part.number]) for part in parts], "summary": summary}
+        self._write_manifest({"settings": known["settings"]} | merged)
+        self._remove_records()
         self._sweep()
         (self.path / UNFINISHED).unlink(missing_ok=True)
+        sync(self.path)
         return summary
 
-    def rejects(self, parts: Any) -> Any:
+    def _check_records(self, parts, records):
+        """Refuse parts that somebody exchanged since they were done."""
+        for part in parts:
+            record, file = records.get(part.number), self._file(part.number)
+            if (
+                record is None
+                or record.place != self._place(part)
+                or file.stat().st_size != record.n_bytes
+                or footer_sha256(file) != record.footer
+            ):
+                raise SfumatoError(f"{file}: changed while the job ran; run it again.")
+
+    def rejects(self, parts: Any) -> pa.Table:
         """Return the rejects of all parts as one table."""
         paths = (self._file(part.number, REJECTED) for part in parts)
-        tables = [pq.read_table(path) for path in paths if path.is_file()]
+        tables = [read_part(path) for path in paths if path.is_file()]
         return pa.concat_tables([REJECTS.empty_table(), *tables])
 
     def batches(self, parts: Any) -> Iterator[Any]:
         """Yield the rows of all parts in order, row groups as they lie there."""
         for part in parts:
-            with pq.ParquetFile(self._file(part.number)) as file:
+            with open_parquet(self._file(part.number)) as file:
                 for number in range(file.num_row_groups):
                     yield from file.read_row_group(number).combine_chunks().to_batches()
 
     def clear(self) -> None:
-        """Remove what a job wrote, and nothing else."""
-        (self.path / UNFINISHED).touch()
+        """Remove what a job wrote, and nothing else; the manifest is written anew."""
+        mark(self.path / UNFINISHED)
         for place in (self.path, self.path / REJECTED):
             for pattern in OURS:
                 for file in place.glob(pattern):
                     file.unlink()
-        (self.path / MANIFEST).unlink(missing_ok=True)
+        self._remove_records()
 
     def _file(self, number, place=""):
-        return self.path / place / f"part-{number:06d}.parquet"
+        return self.path / place / part_file(number)
 
-    def _is_foreign(self):
-        return self.path.is_dir() and any(e.name != STAGING for e in self.path.iterdir())
+    def _known(self, settings, restart):
+        """Return what the manifest of the same job says, None for a new job."""
+        try:
+            known = read_manifest(self.path)
+        except InputError:
+            if not restart:
+                raise
+            self.clear()
+            return None
+        if known is None:
+            left = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
+            if left - {STAGING}:
+                raise InputError(
+                    f"{self.path}: is not empty and no job's (it has no {MANIFEST}); name another."
+                )
+            return None
+        if not (difference := _difference(known["settings"], settings)):
+            return known
+        if not restart:
+            raise InputError(
+                f"{self.path}: holds a job with other settings ({difference}); repeat it with "
+                "those, name another folder, or start anew with --force (overwrite=True)."
+            )
+        self.clear()
+        return None
+
+    def _remove_damaged(self, parts, known):
+        """Take away the parts that are not what this job wrote; return which, and why."""
+        names = {part_file(part.number) for part in parts}
+        for place in (self.path, self.path / REJECTED):
+            for file in place.glob("part-*.parquet"):
+                if file.name not in names:
+                    raise InputError(f"{file}: is no part of this job; remove it.")
+        there = [self._place(part) for part in parts if self._file(part.number).exists()]
+        damaged = find_damage(self.path, there, read_records(self.path, known))
+        if damaged:
+            mark(self.path / UNFINISHED)
+        for damage in damaged:
+            Path(damage.file).unlink()
+        return [asdict(damage) for damage in damaged]
+
+    def _remove_records(self):
+        refuse_link(self.path / RECORDS)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.path / RECORDS)
 
     def _sweep(self):
         """Remove what killed workers left."""
-        for place in (self.path, self.path / REJECTED):
-            sweep(place)
-            for left in place.glob("_[0-9]*.parquet"):  # Version 0.1.0 wrote there.
-                left.unlink(missing_ok=True)
+        for place in ("", REJECTED, RECORDS):
+            sweep(self.path / place)
 
     def _sum(self, parts, name):
-        found = (pq.read_table(self._file(part.number), columns=[name]) for part in parts)
+        found = (read_part(self._file(part.number), [name]) for part in parts)
         return sum(pc.sum(table[name], min_count=0).as_py() for table in found)
 
-    def _known(self):
-        """Return what the manifest says, None without one."""
-        try:
-            return json.loads((self.path / MANIFEST).read_text())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.path / MANIFEST}: not readable ({error}).") from error
-
     def _write_manifest(self, values):
-        with atomic_path(self.path / MANIFEST) as path:
-            path.write_text(json.dumps(values, indent=1) + "\n")
-
-
-def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[Any]:
-    """Yield the rows of small batches in larger ones, each to be a row group.
-
-    Parameters
-    ----------
-    batches : iterable of RecordBatch
-    schema : pyarrow.Schema
-        With photos, row groups have fewer rows.
-    """
-    n_wanted = IMAGE_ROWS if "image" in schema.names else ROW_GROUP
-    waiting, n_rows = [], 0
-    for batch in batches:
-        waiting.append(batch)
-        n_rows += batch.num_rows
-        if n_rows >= n_wanted:
-            yield _joined(waiting)
-            waiting, n_rows = [], 0
-    if n_rows:
-        yield _joined(waiting)
-
-
-def _joined(batches):
-    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
-
-
-def _differs(known, settings):
-    """Tell whether two jobs differ; a setting that version 0.1.0 did not note says nothing."""
-    return any(known[name] != value for name, value in settings.items() if name in known)
+        write_sealed(self.path / MANIFEST, {"format": FORMAT} | values)
 
 
 def _difference(known, settings):
-    changed = [name for name in settings if name in known and known[name] != settings[name]]
-    listed = ", ".join(f"{n} {known[n]!r} instead of {settings[n]!r}" for n in changed)
-    return (
-        f"holds a job with other settings ({listed}); repeat it with those, name another folder, "
-        "or start anew with --force (overwrite=True)."
-    )
+    """Return how two jobs differ, empty if they do not."""
+    names = sorted(known.keys() | settings.keys())
+    changed = [name for name in names if known.get(name) != settings.get(name)]
+    return ", ".join(f"{n} {known.get(n)!r} instead of {settings.get(n)!r}" for n in changed)

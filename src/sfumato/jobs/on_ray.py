@@ -5,13 +5,15 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from sfumato.errors import InputError, SfumatoError
+from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.jobs.local import limit_threads
 from sfumato.jobs.parts import Part
 from sfumato.validation import need
 
 PARTITIONS = 64
 _started: list[str] = []
+#: Errors that stay what they are on their way back; others become SfumatoError.
+_KINDS = (InputError, StorageError)
 
 
 class OnRay:
@@ -84,13 +86,14 @@ def _told(work, part):
         work(part)
     # One part's failure must not end the others.
     except Exception as error:
-        kind = "" if isinstance(error, SfumatoError) else f"{type(error).__name__}: "
-        return json.dumps([kind + str(error), isinstance(error, InputError)])
+        text = "" if isinstance(error, SfumatoError) else f"{type(error).__name__}: "
+        kind = next((k.__name__ for k in _KINDS if isinstance(error, k)), "")
+        return json.dumps([text + str(error), kind])
     return None
 
 
 def _failure(told):
     if told is None:
         return None
-    text, bad_input = json.loads(told)
-    return (InputError if bad_input else SfumatoError)(text)
+    text, kind = json.loads(told)
+    return next((k for k in _KINDS if k.__name__ == kind), SfumatoError)(text)

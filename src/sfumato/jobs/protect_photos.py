@@ -58,12 +58,11 @@ class ProtectPhotos(PhotoJob):
         self.schema = pa.schema(
             [("image_id", pa.string()), *self._labels, ("image", IMAGE), *counts]
         )
-        method = getattr(perturber, "method", None) or method_name(perturber, PERTURBERS)
+        method = perturber.method or method_name(perturber, PERTURBERS)
         step = {
             "method": method,
             "version": __version__,
-            "fingerprint": getattr(perturber, "fingerprint", None)
-            or fingerprint_of(perturber, method),
+            "fingerprint": perturber.fingerprint or fingerprint_of(perturber, method),
             "attributes": list(wish.hide),
         }
         self.info = TableInfo(source=source.name, transformations=(step,))
@@ -71,7 +70,7 @@ class ProtectPhotos(PhotoJob):
             "job": "protect photos",
             **settings_of(source, detector=detector),
             "perturber": [method, step["fingerprint"], perturber.seed],
-            "perturber_sha256": getattr(perturber, "sha256", None),
+            "perturber_sha256": perturber.sha256,
             "strength": _strength(perturber),
             **asdict(wish),
             "check": check is not None,

@@ -1,6 +1,7 @@
 """Protect the templates of a face table by an eraser, batch by batch."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from sfumato.data.lance import open_table
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
 from sfumato.faces.folders import Unread
-from sfumato.jobs.local import local_runner
 from sfumato.jobs.parts import table_parts
 from sfumato.jobs.run import run_job
 from sfumato.metrics.comparators import comparator
@@ -47,12 +47,16 @@ class ProtectTemplates:
         table.check_ids()
         self.schema, self.info = self._protection.schema, self._protection.info
         self.inputs, self.unread = tuple(table.files), Unread()
-        self.settings = {
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What decides the result, as plain values; the whole table is read for it."""
+        return {
             "job": "protect",
-            "source": full_name(table.path),
-            "rows": table.fingerprint(),
-            "model": model.fingerprint,
-            "model_sha256": model.sha256,
+            "source": full_name(self.table.path),
+            "content": self.table.fingerprint(),
+            "model": self.model.fingerprint,
+            "model_sha256": self.model.sha256,
         }
 
     def parts(self, part_rows: Any) -> Any:
@@ -141,8 +145,9 @@ def protect_table(
     -------
     dict
         ``n_rows``, ``output``, ``fingerprint``, ``dimension``, ``n_rejects``, ``rejects_path``
-        (None without) and ``reasons``, counts by reason; ``hints``: a sentence if nobody says
-        that the eraser was fitted on embeddings of this encoder.
+        (None without) and ``reasons``, counts by reason; ``damaged`` as of
+        :func:`~sfumato.jobs.run.run_job`; ``hints``: a sentence if nobody says that the eraser
+        was fitted on embeddings of this encoder.
     """
     model = model if isinstance(model, SavedModel) else load(model, "eraser")
     table = table if isinstance(table, FaceTable) else open_table(table)
@@ -151,11 +156,12 @@ def protect_table(
         job,
         output,
         part_rows=part_rows,
-        runner=runner or local_runner(workers, len(job.parts(part_rows or job.part_rows))),
+        workers=workers,
+        runner=runner,
         overwrite=overwrite,
         progress=progress,
     )
-    named = ("n_rows", "output", "n_rejects", "rejects_path", "reasons")
+    named = ("n_rows", "output", "n_rejects", "rejects_path", "reasons", "damaged")
     return {name: summary[name] for name in named} | {
         "fingerprint": model.fingerprint,
         "dimension": job.info.dimension,

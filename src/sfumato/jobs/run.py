@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.data.files import is_url
+from sfumato.data.manifest import REJECTED
 from sfumato.errors import InputError
-from sfumato.jobs.folder import REJECTED, fill_folder
-from sfumato.jobs.local import Local, check_workers
+from sfumato.jobs.filling import How, fill_folder
+from sfumato.jobs.local import Local, check_workers, local_runner
 from sfumato.jobs.on_ray import OnRay
 from sfumato.jobs.table import fill_table, rejects_path
 from sfumato.outcomes import Progress
@@ -35,6 +36,7 @@ def run_job(
     output: str | Path,
     *,
     part_rows: int | None = None,
+    workers: int | None = None,
     runner: Any = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -49,8 +51,11 @@ def run_job(
         interrupted run of the same job left there, the job goes on.
     part_rows : int, optional
         Rows or photos of a part; default: the job's.
+    workers : int, optional
+        Processes of this machine, by default one a core; for a single one, or a single part, it
+        is this process.
     runner : Here, Local or OnRay, optional
-        Default: a process a core of this machine.
+        Instead of ``workers``.
     overwrite : bool, default=False
         Replace an existing table; throw away what a job of other settings left.
     progress : callable, optional
@@ -61,7 +66,9 @@ def run_job(
     dict
         ``n_rows_in``, ``n_rows``, ``n_rejects``, ``n_parts``, ``reasons`` (counts by reason), the
         sums of the job's ``counts``, ``output``, ``rejects_path`` (None without rejects),
-        ``seconds`` and ``unread`` (:meth:`sfumato.faces.folders.Unread.to_dict`).
+        ``seconds``, ``unread`` (:meth:`sfumato.faces.folders.Unread.to_dict`) and ``damaged``,
+        the ``file`` and ``problem`` of kept parts that were not what the job wrote, and that were
+        done again.
 
     Raises
     ------
@@ -76,14 +83,9 @@ def run_job(
     started = time.perf_counter()
     in_parts = is_folder(output)
     fill = fill_folder if in_parts else fill_table
-    summary = fill(
-        job,
-        Path(output),
-        part_rows=part_rows,
-        runner=runner or Local(),
-        overwrite=overwrite,
-        progress=progress,
-    )
+    if runner is None:
+        runner = local_runner(workers, len(job.parts(part_rows)))
+    summary = fill(job, Path(output), How(part_rows, runner, overwrite, progress))
     rejects = Path(output) / REJECTED if in_parts else rejects_path(output)
     return summary | {
         "output": str(output),

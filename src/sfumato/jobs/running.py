@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfumato.errors import InputError, SfumatoError
+from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.jobs.local import Died
 from sfumato.outcomes import Progress, reject_of
 
@@ -57,6 +57,8 @@ def run_parts(job: Any, do: Callable[..., Any], parts: list[Any], runner: Any) -
     ------
     InputError, SfumatoError
         At the end, if a part failed; or if workers die again and again at the same parts.
+    StorageError
+        At once, if the disk is full or fails.
     """
     left, failures, fruitless = list(parts), [], 0
     while left:
@@ -67,6 +69,8 @@ def run_parts(job: Any, do: Callable[..., Any], parts: list[Any], runner: Any) -
                 if isinstance(failure, Died):
                     continue
                 ended.add(part.number)
+                if isinstance(failure, StorageError):
+                    raise failure  # The others would meet it, too.
                 if failure is None:
                     yield part, result
                 else:

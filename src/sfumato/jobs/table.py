@@ -15,48 +15,41 @@ import pyarrow.parquet as pq
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import write_table
 from sfumato.errors import InputError
-from sfumato.files import alone_in, check_free
-from sfumato.jobs.folder import REJECTS, Folder, do_missing, regroup
-from sfumato.outcomes import Progress
+from sfumato.files import alone_in, check_free, mark
+from sfumato.jobs.filling import How, do_missing, kept
+from sfumato.jobs.folder import Folder
+from sfumato.jobs.part_files import REJECTS, regroup
 
 #: In the folder of parts: the rejects beside the output are this job's.
 JOINING = "_joining"
 
 
-def fill_table(
-    job: Any,
-    output: Any,
-    *,
-    part_rows: Any,
-    runner: Any,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Do a job into one table; parameters as for ``run_job``.
+def fill_table(job: Any, output: Path, how: How) -> dict[str, Any]:
+    """Do a job into one table.
 
     Returns
     -------
     dict
-        The summary of :meth:`sfumato.jobs.folder.Folder.close`.
+        The summary of :meth:`sfumato.jobs.folder.Folder.close`, and ``damaged``.
     """
-    output = check_free(output, overwrite=overwrite, inputs=job.inputs)
-    parts = job.parts(part_rows)
+    output = check_free(output, overwrite=how.overwrite, inputs=job.inputs)
+    parts = job.parts(how.part_rows)
     folder = Folder(f"{output}.parts")
-    if not overwrite and not (folder.path / JOINING).exists():
+    if not how.overwrite and not (folder.path / JOINING).exists():
         check_free(rejects_path(output))
     if not job.keeps_parts:
-        return _write_at_once(job, parts, output, progress)
-    with alone_in(folder.path):
-        settings = job.settings | {"part_rows": part_rows}
-        _open(folder, settings, parts, overwrite)
-        do_missing(job, folder, parts, runner, progress)
+        return _write_at_once(job, parts, output, how.progress)
+    with kept(folder, parts), alone_in(folder.path):
+        settings = job.settings | {"part_rows": how.part_rows}
+        damaged = _open(folder, settings, parts, how.overwrite)
+        do_missing(job, folder, parts, how)
         summary = folder.close(parts, job.counts)
-        (folder.path / JOINING).touch()
+        mark(folder.path / JOINING)
         _write_rejects(folder.rejects(parts), output, job.info)
         rows = regroup(folder.batches(parts), job.schema)
         write_table(output, rows, job.schema, job.info)
         shutil.rmtree(folder.path)
-    return summary
+    return summary | {"damaged": damaged}
 
 
 def rejects_path(output: Any) -> Any:
@@ -73,7 +66,7 @@ def _open(folder, settings, parts, overwrite):
             )
         for left in folder.path.iterdir():
             left.unlink()
-    folder.open(settings, parts, restart=overwrite)
+    return folder.open(settings, parts, restart=overwrite)
 
 
 def _write_at_once(job, parts, output, progress):
@@ -99,6 +92,7 @@ def _write_at_once(job, parts, output, progress):
         "n_rejects": len(rejects),
         "n_parts": 1,
         "reasons": dict(Counter(bad["reason"] for bad in rejects).most_common()),
+        "damaged": [],
     }
 
 

@@ -58,6 +58,8 @@ class Perturber(BaseEstimator):
     about: Mapping[str, Any] = {}  # What it was trained on and what was measured, its model card.
     sha256: str | None = None  # Of the file that it was read from.
     checked: bool = True  # Whether that file had a checksum.
+    method: str | None = None  # Registered name and fingerprint of the one that was exported.
+    fingerprint: str | None = None
     _nets: Any = None
 
     @property

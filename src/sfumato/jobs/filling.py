@@ -1,0 +1,76 @@
+"""Do the parts of a job that its folder lacks."""
+
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfumato.errors import StorageError
+from sfumato.files import alone_in, disk_faults
+from sfumato.jobs.folder import Folder
+from sfumato.jobs.running import run_parts
+from sfumato.outcomes import Progress
+
+
+@dataclass(frozen=True)
+class How:
+    """How a job is done, see :func:`sfumato.jobs.run.run_job`.
+
+    Parameters
+    ----------
+    part_rows : int
+    runner : Here, Local or OnRay
+    overwrite : bool, default=False
+    progress : callable, optional
+    """
+
+    part_rows: int
+    runner: Any
+    overwrite: bool = False
+    progress: Progress | None = None
+
+
+def fill_folder(job: Any, output: Path, how: How) -> dict[str, Any]:
+    """Do every part of a job that its folder lacks.
+
+    Returns
+    -------
+    dict
+        The summary of :meth:`Folder.close`, and ``damaged``.
+    """
+    folder, parts = Folder(output), job.parts(how.part_rows)
+    folder.check(job.inputs)
+    with kept(folder, parts), alone_in(folder.path):
+        settings = job.settings | {"part_rows": how.part_rows}
+        damaged = folder.open(settings, parts, restart=how.overwrite)
+        do_missing(job, folder, parts, how)
+        return folder.close(parts, job.counts) | {"damaged": damaged}
+
+
+@contextlib.contextmanager
+def kept(folder: Folder, parts: Sequence[Any]) -> Iterator[None]:
+    """Add to what a full or broken disk ends how many parts are kept."""
+    try:
+        with disk_faults(folder.path):
+            yield
+    except StorageError as error:
+        n_done = sum(folder.has(part) for part in parts)
+        raise StorageError(
+            f"{error.reason.removesuffix(' and run it again')}; {n_done} of {len(parts)} parts "
+            "are kept, run it again to go on."
+        ) from error
+
+
+def do_missing(job: Any, folder: Folder, parts: Sequence[Any], how: How) -> None:
+    """Do the parts that an open folder lacks."""
+    missing = [part for part in parts if not folder.has(part)]
+    total = sum(part.n_rows for part in parts)
+    done = total - sum(part.n_rows for part in missing)
+    if how.progress is not None:
+        how.progress(done, total, job.what)
+    for part, _ in run_parts(job, functools.partial(folder.do, job), missing, how.runner):
+        done += part.n_rows
+        if how.progress is not None:
+            how.progress(done, total, job.what)
