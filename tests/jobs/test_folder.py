@@ -350,6 +350,22 @@ def test_reading_a_folder_finds_what_is_not_its_jobs(table, model, tmp_path):
             act()
 
 
+@pytest.mark.parametrize("name", ["_rejects", "_records", "_unfinished", ".sfumato-staging"])
+def test_nothing_is_written_through_a_link(name, table, model, tmp_path):
+    job, out, mine = ProtectTemplates(model, table), tmp_path / "out", tmp_path / "mine"
+    run_job(job, out, part_rows=ROWS, runner=Here())
+    mine.mkdir()
+    (mine / "part-000000.parquet").touch()
+    shutil.rmtree(out / name, ignore_errors=True)
+    (out / name).symlink_to(tmp_path / "made" if name == "_unfinished" else mine)
+    (out / "part-000000.parquet").unlink()
+    with pytest.raises(InputError, match=f"{name}: is a symbolic link"):
+        run_job(job, out, part_rows=ROWS, runner=Here())
+    with pytest.raises(InputError, match="is a symbolic link"):
+        run_job(job, out, part_rows=2 * ROWS, runner=Here(), overwrite=True)
+    assert os.listdir(mine) == ["part-000000.parquet"] and not (tmp_path / "made").exists()
+
+
 def test_a_damaged_manifest_is_one_line(table, model, tmp_path):
     job, out = ProtectTemplates(model, table), tmp_path / "out"
     run_job(job, out, part_rows=ROWS, runner=Here())

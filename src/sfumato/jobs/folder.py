@@ -210,6 +210,7 @@ class Folder:
 
     def clear(self) -> None:
         """Remove what a job wrote, and nothing else; the manifest is written anew."""
+        refuse_link(self.path / REJECTED)
         mark(self.path / UNFINISHED)
         for place in (self.path, self.path / REJECTED):
             for pattern in OURS:

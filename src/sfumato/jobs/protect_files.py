@@ -11,6 +11,7 @@ from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.saving import KINDS, check_ending
 from sfumato.faces.sources import FileSource, open_source
+from sfumato.files import sweep
 from sfumato.jobs.base import PhotoJob
 from sfumato.jobs.local import local_runner
 from sfumato.jobs.running import collect
@@ -198,8 +199,10 @@ def protect_photos(
     wish = Wish.of(perturber, hide, keep=keep, labels=labels, at_random=at_random, face=face)
     source, output = Path(source), Path(output)
     photos = _open(source)
-    targets = _targets(source, output, photos, overwrite)
+    targets = list(_targets(source, output, photos, overwrite))
     named = {str(file): str(target) for file, target in targets}
+    for folder in {target.parent for _, target in targets}:
+        sweep(folder)  # What a killed run left, also beside photos that are rejects now.
     if check is not None:
         check.load()
     protector = FileProtector(

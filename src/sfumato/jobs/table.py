@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import write_table
 from sfumato.errors import InputError
-from sfumato.files import alone_in, check_free, mark
+from sfumato.files import alone_in, check_free, mark, refuse_link
 from sfumato.jobs.filling import How, do_missing, kept
 from sfumato.jobs.folder import Folder
 from sfumato.jobs.part_files import REJECTS, regroup
@@ -35,6 +35,7 @@ def fill_table(job: Any, output: Path, how: How) -> dict[str, Any]:
     output = check_free(output, overwrite=how.overwrite, inputs=job.inputs)
     parts = job.parts(how.part_rows)
     folder = Folder(f"{output}.parts")
+    refuse_link(folder.path)
     if not how.overwrite and not (folder.path / JOINING).exists():
         check_free(rejects_path(output))
     if not job.keeps_parts:
