@@ -8,6 +8,7 @@ libraries document. Only footers are read until rows are asked for.
 import functools
 import hashlib
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -98,19 +99,23 @@ def content_digest(path: str | Path) -> str:
 
 
 def _local_digest(path):
-    """Return the SHA-256 of the SHA-256 of every 64 MiB, so that all cores can work at it."""
+    """Return the SHA-256 of the CRC-32 of every MiB, which costs a third of a SHA-256 of all.
+
+    It tells files apart that differ by chance or mistake, not by a forger's design.
+    """
 
     def of(start):
-        digest = hashlib.sha256()
+        checks = []
         with open(path, "rb") as file:
             file.seek(start)
             for _ in range(CHUNK // READ_BUFFER):
-                digest.update(file.read(READ_BUFFER))
-        return digest.digest()
+                checks.append(zlib.crc32(file.read(READ_BUFFER)))
+        return repr(checks).encode()
 
+    size = os.path.getsize(path)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = pool.map(of, range(0, os.path.getsize(path), CHUNK))
-        return hashlib.sha256(b"".join(digests)).hexdigest()
+        content = b"".join(pool.map(of, range(0, size, CHUNK)))
+    return hashlib.sha256(f"{size}\0".encode() + content).hexdigest()
 
 
 def _names_in(path):
