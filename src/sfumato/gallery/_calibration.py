@@ -127,6 +127,21 @@ class Calibration:
         return cls(arrays["genuine"], arrays["impostor"], counts)
 
 
+def measure_templates(templates: Any, metric: Any, **more: Any) -> Calibration:
+    """Return :meth:`Calibration.measure` of all batches of templates.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    parts = list(templates.batches())
+    if not parts:
+        raise InputError(f"{templates.name}: has no rows to calibrate on.")
+    people = np.array([name for part in parts for name in part.people], dtype=object)
+    return Calibration.measure(np.concatenate([part.X for part in parts]), people, metric, **more)
+
+
 def _are_scores(values):
     known = values is not None and values.dtype == np.float32 and values.ndim == 1 and values.size
     return bool(known) and bool(np.isfinite(values).all() and (np.diff(values) >= 0).all())

@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sfumato.data.tables import write_table
+from sfumato.gallery._calibration import Calibration
+from sfumato.gallery._folder import FORMAT
 
 
 def people(store: Any) -> list[Any]:
@@ -34,6 +36,26 @@ def count_people(store: Any) -> int:
     for batch in store.scan(["person"]):
         counts.update(batch.column("person").unique().to_pylist())
     return len(counts)
+
+
+def summary(folder: Any, info: Any, index: Any) -> dict[str, Any]:
+    """Return what a gallery holds and how it searches, JSON-ready.
+
+    Parameters
+    ----------
+    folder : Folder
+    info : TableInfo
+    index : callable
+        Returns the record of the store's usable index, or None.
+    """
+    with folder.reading() as store:
+        counts = {"n_templates": store.n_rows, "n_people": count_people(store)}
+        record, calibration = index(store), folder.verified_calibration()
+        pairs = Calibration.load(calibration).counts if calibration.exists() else None
+    about = {"path": str(folder.path), "format": FORMAT, "space": info.space}
+    about |= {"metric": info.metric, "search": "exact" if record is None else "index"}
+    more = {"index": record, "calibration": pairs, "bytes": folder.bytes()}
+    return about | counts | more
 
 
 def write_rows(store: Any, output: Any, info: Any) -> Any:

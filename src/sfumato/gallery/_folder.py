@@ -7,6 +7,7 @@ writers lock the folder alone and readers share it.
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from sfumato import __version__
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError, SfumatoError, StorageError
-from sfumato.files import atomic_folder, locked, sweep, write_text
+from sfumato.files import STAGING, atomic_folder, locked, sweep, write_text
 from sfumato.gallery._checksums import Checksums, part_of
 from sfumato.gallery._lance import lance_errors
 from sfumato.gallery._log import AuditLog
@@ -183,11 +184,16 @@ class Folder:
         known = isinstance(output, str | Path)
         return {"folder": str(Path(output).absolute().parent)} if known else {}
 
-    def sweep_exports(self) -> None:
-        """Remove what killed exports left beside their outputs."""
+    def sweep_exports(self) -> list[str]:
+        """Remove what killed exports left beside their outputs; return what cannot be removed."""
+        left = []
         for folder in {line.get("folder") for line in self.log.lines("export")}:
-            if isinstance(folder, str) and Path(folder).is_dir():
-                sweep(folder)
+            place = Path(folder) / STAGING if isinstance(folder, str) else None
+            if place is not None and os.path.lexists(place):
+                with contextlib.suppress(OSError, InputError):
+                    sweep(place.parent)
+                left += [str(place)] if os.path.lexists(place) else []
+        return left
 
     def bytes(self) -> Any:
         """Return the size of all files together."""

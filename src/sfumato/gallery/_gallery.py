@@ -3,20 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sfumato.data.labels import as_text
-from sfumato.data.names import whole_number
 from sfumato.errors import InputError
 from sfumato.files import check_replaceable
+from sfumato.gallery import _changes as changes
 from sfumato.gallery import _contents as contents
 from sfumato.gallery import _index as index
-from sfumato.gallery import _states as states
-from sfumato.gallery._calibration import Calibration, threshold_of
-from sfumato.gallery._enrolment import Enrolment, enrol_batch
-from sfumato.gallery._folder import FORMAT, Folder, make_folder, read_info
+from sfumato.gallery._calibration import measure_templates, threshold_of
+from sfumato.gallery._enrolment import Enrolment
+from sfumato.gallery._folder import Folder, make_folder, read_info
 from sfumato.gallery._matching import Matcher
-from sfumato.gallery._states import saying
 from sfumato.gallery._templates import as_templates, check_fits, check_protected
 from sfumato.outcomes import Progress
 
@@ -104,16 +100,7 @@ class Gallery:
         InputError
             For templates of another space than the gallery's: nothing is enrolled.
         """
-        templates, done, folder = self._fitting(templates), Enrolment(), self._folder
-        for batch in templates.batches():
-            with (
-                saying(self.path, lambda: states.enrolled(folder, done, templates.n_rows)),
-                folder.writing() as store,
-            ):
-                enrol_batch(store, batch, self.info.metric, self.log, done)
-            if progress is not None:
-                progress(done.n_rows, templates.n_rows, "templates")
-        return done
+        return changes.enrol(self._folder, self._fitting(templates), self.info.metric, progress)
 
     def _fitting(self, templates):
         templates = as_templates(templates)
@@ -147,24 +134,12 @@ class Gallery:
         dict
             How many templates, people and pairs it rests on.
         """
-        templates, path = self._fitting(templates), self._folder.calibration
-        if path.exists() and not overwrite:
+        given = self._fitting(templates)
+        if self._folder.calibration.exists() and not overwrite:
             raise InputError(f"{self.path} is calibrated already; pass overwrite (--force).")
-        parts = list(templates.batches())
-        if not parts:
-            raise InputError(f"{templates.name}: has no rows to calibrate on.")
-        people = np.array([name for part in parts for name in part.people], dtype=object)
-        X = np.concatenate([part.X for part in parts])
         more = {} if max_impostor is None else {"max_impostor": max_impostor}
-        found = Calibration.measure(X, people, self.info.metric, seed=seed, **more)
-        folder = self._folder
-        with (
-            saying(self.path, lambda: states.calibrated(folder, found)),
-            folder.writing(index=False),
-        ):
-            self.log.append("calibrate", **found.counts)
-            self._folder.checksums.drop(path.name)
-            found.save(path)
+        found = measure_templates(given, self.info.metric, seed=seed, **more)
+        changes.keep_calibration(self._folder, found)
         return found.counts
 
     def threshold(self, fmr: Any = None, score: Any = None) -> Any:
@@ -244,15 +219,7 @@ class Gallery:
         Templates enrolled later are compared one by one until the next call; see
         :func:`sfumato.gallery._index.build`.
         """
-        folder = self._folder
-        with (
-            saying(self.path, lambda: states.indexed(folder)),
-            folder.writing(index=False) as store,
-        ):
-            folder.forget_index()
-            self.log.append("index", n_templates=store.n_rows)
-            path, metric = folder.index, self.info.metric
-            return index.build(store, metric, path, n_queries=n_queries, seed=seed)
+        return changes.build_index(self._folder, self.info.metric, n_queries, seed)
 
     def list(self) -> Any:
         """Return each person with ``n_templates`` and when the first and last was enrolled."""
@@ -291,27 +258,10 @@ class Gallery:
         Not promised: that the medium's free blocks, snapshots, backups, exports, or the memory
         of another process hold nothing more.
         """
-        person = as_text([person])[0] or str(person)
-        folder = self._folder
-        with (
-            saying(self.path, lambda: states.deleted(folder, person)),
-            folder.writing(index=False) as store,
-        ):
-            number = whole_number(person)
-            if number and not store.holds(person):
-                person = number
-            self.log.append("delete", [person])
-            had_index, n_templates = store.has_index, store.delete(person)
-            self.log.append("deleted", [person], n_templates=n_templates)
-            if not n_templates:
-                done = " A deletion that had been cut off is finished now." * folder.finished
-                raise InputError(f"{self.path}: {person!r} is not enrolled; see list.{done}")
-            self._matcher.forget()
-            folder.forget_index()
-            folder.sweep_exports()
-            unknown = folder.strangers()
-        found = {"person": person, "n_templates": n_templates, "index_removed": had_index}
-        return found | {"unknown_files": unknown}
+        name = as_text([person])[0] or str(person)
+        found = changes.delete_person(self._folder, name)
+        self._matcher.forget()
+        return found
 
     def check(self) -> dict[str, Any]:
         """Read every file and compare it with its checksum.
@@ -347,11 +297,4 @@ class Gallery:
 
     def summary(self) -> Any:
         """Return what the gallery holds and how it searches, JSON-ready."""
-        with self._folder.reading() as store:
-            counts = {"n_templates": store.n_rows, "n_people": contents.count_people(store)}
-            record, calibration = self._matcher.index(store), self._folder.verified_calibration()
-            pairs = Calibration.load(calibration).counts if calibration.exists() else None
-        about = {"path": str(self.path), "format": FORMAT, "space": self.info.space}
-        about |= {"metric": self.info.metric, "search": "exact" if record is None else "index"}
-        more = {"index": record, "calibration": pairs, "bytes": self._folder.bytes()}
-        return about | counts | more
+        return contents.summary(self._folder, self.info, self._matcher.index)
