@@ -33,8 +33,8 @@ def measured(model: Any) -> Any:
     Raises
     ------
     Refused
-        415 for another content type, 413 for more numbers or lists than the models take; and
-        what :func:`~sfumato.service.limits.read_body` refuses.
+        415 for another content type, 503 while the models are loaded, 413 for more numbers or
+        lists than the models take; and what :func:`~sfumato.service.limits.read_body` refuses.
     """
 
     async def read(request: Request):
@@ -42,8 +42,12 @@ def measured(model: Any) -> Any:
         if kind != "application/json":
             raise Refused(415, "send JSON, with the header Content-Type: application/json.")
         limits = request.app.state.settings.limits
-        # What it may hold is known when the models are.
-        await asyncio.shield(request.app.state.warming)
+        try:
+            # What it may hold is known when the models are.
+            warming = asyncio.shield(request.app.state.warming)
+            await asyncio.wait_for(warming, limits.work_seconds)
+        except TimeoutError:
+            raise Refused(503, "the models are being loaded.", 2) from None
         dimension = request.app.state.dimension
         content = await read_body(
             request, most_bytes(model, dimension, limits), limits.body_seconds

@@ -140,7 +140,14 @@ def _pools(settings):
 
 
 async def _warm_up(app, pool):
-    can = await pool.warm_up()
+    """Note what the models can do, as soon as a worker has them."""
+    while True:
+        try:
+            can = await pool.warm_up()
+            break
+        except SfumatoError as error:
+            LOG.error("%s", error)
+            await asyncio.sleep(1)
     app.state.dimension = can.pop("dimension")
     app.state.can = can
 
