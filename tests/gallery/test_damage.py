@@ -143,3 +143,16 @@ def test_only_new_files_are_read_for_the_list(gallery, people, info, monkeypatch
         gallery.enrol(ProtectedTemplates(people[0][:1], info, [f"late-{row}"], ["late"]))
     assert old not in read and len(read) == len(set(read))
     assert np.all([name.endswith((".lance", ".manifest", ".txn")) for name in read])
+
+
+def test_all_batches_of_an_enrolment_are_listed(tmp_path, info, rng):
+    n = 2 * 8192 + 1
+    X, ids = rng.normal(size=(n, 8)), [f"t{row}" for row in range(n)]
+    rows = ProtectedTemplates(X, info, ids, ids)
+    made = Gallery.create(tmp_path / "many", rows)
+    seen = []
+    made.enrol(rows, progress=lambda *_: seen.append(len(made.check()["unlisted"])))
+    assert seen[0] > 0 and seen[-1] == 0 and len(seen) == 3
+    flip(rows_file(made))
+    with pytest.raises(InputError, match="is damaged"):
+        Gallery(made.path).list()

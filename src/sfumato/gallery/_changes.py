@@ -11,14 +11,17 @@ from sfumato.gallery._folder import Folder
 from sfumato.gallery._states import saying
 from sfumato.outcomes import Progress
 
+LISTED = 8  # Batches whose checksums are written at once.
+
 
 def enrol(folder: Folder, templates: Any, metric: str, progress: Progress | None) -> Enrolment:
     """Do the work of :meth:`sfumato.gallery._gallery.Gallery.enrol`."""
     done = Enrolment()
-    for batch in templates.batches():
+    for number, batch in enumerate(templates.batches(), 1):
+        last = done.n_rows + batch.n_rows >= templates.n_rows
         with (
             saying(folder.path, lambda: _states.enrolled(folder, done, templates.n_rows)),
-            folder.writing() as store,
+            folder.writing(record=last or number % LISTED == 0) as store,
         ):
             enrol_batch(store, batch, metric, folder.log, done)
         if progress is not None:

@@ -65,7 +65,7 @@ class Folder:
             yield self._opened()
 
     @contextlib.contextmanager
-    def writing(self, *, index: bool = True) -> Iterator[Store]:
+    def writing(self, *, index: bool = True, record: bool = True) -> Iterator[Store]:
         """Give the rows, verified; keep everyone else out while the context lasts.
 
         What killed writers left goes before, and what the change has replaced afterwards.
@@ -74,6 +74,9 @@ class Folder:
         ----------
         index : bool, default=True
             Whether the index must be whole, too, and not to be removed or built anew.
+        record : bool, default=True
+            Whether to list the checksums of what has changed, which costs two syncs of the disk;
+            one of the next changes must.
         """
         with locked(self._lock, alone=True):
             self.verify()
@@ -82,7 +85,7 @@ class Folder:
             verified = self.checksums.files() is not None
             try:
                 with lance_errors(self.path, verified=verified):
-                    yield from self._change()
+                    yield from self._change(record)
             except StorageError:
                 self._undo()
                 raise
@@ -94,7 +97,7 @@ class Folder:
             with contextlib.suppress(SfumatoError, OSError):
                 store.give_up_what_is_short()
 
-    def _change(self):
+    def _change(self, record):
         store = self._opened()
         store.sweep()
         self.finished = store.finish()
@@ -103,7 +106,8 @@ class Folder:
         sweep(self.path)
         yield store
         store.sweep()
-        self.checksums.record(self.names())
+        if record:
+            self.checksums.record(self.names())
 
     def names(self) -> list[str]:
         """Return the names of the files that the gallery's state consists of."""

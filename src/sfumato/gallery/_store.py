@@ -65,6 +65,7 @@ class Store:
         self._pending, self._spill = folder / PURGE, folder / "spill"
         database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
         if dimension is None:
+            self._manifest()  # LanceDB's words for none are few.
             self._table = database.open_table(NAME)
         else:
             self._table = database.create_table(NAME, schema=schema(dimension))
@@ -88,6 +89,7 @@ class Store:
             embedding_array(X),
         ]
         self._table.add(pa.Table.from_arrays(columns, schema=self._table.schema))
+        self.give_up_what_is_short()
 
     def tidy(self) -> None:
         """Merge the small files of many enrolments, and remove those that it replaces."""
