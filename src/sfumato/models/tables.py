@@ -16,6 +16,7 @@ from sfumato.data.selection import Selection, check_people, read_rows, selected_
 from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
+from sfumato.models._populations import check_population, columns_to_read, fit_options
 from sfumato.models.files import save
 from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
@@ -23,8 +24,6 @@ from sfumato.outcomes import Progress
 
 #: Rows of unit length that are this close are one row, rounded.
 SAME = 1e-6
-#: By which every table is a population.
-TABLE = "table"
 
 
 def fit_table(
@@ -83,7 +82,7 @@ def fit_table(
     for name, given in (("context", context), ("population", population)):
         if given and name not in eraser.uses:
             raise InputError(f"{method} takes no {name}; leave it out.")
-    _check_population(tables, population)
+    check_population(tables, population)
     labels = Labels(tables, attributes)
     fitter = eraser.fitter(labels.continuous)
     try:
@@ -146,19 +145,8 @@ def _objects(column):
     return column.to_numpy(zero_copy_only=False).astype(object)
 
 
-def _check_population(tables, population):
-    if population == TABLE and len(tables) < 2:
-        raise InputError(
-            f"population {TABLE}: there is one table, {tables[0].path.name}; add another by also, "
-            "or name a column."
-        )
-    if population not in (None, TABLE):
-        for table in tables:
-            table.require(population)
-
-
 def _fit_whole(eraser, tables, labels, context, population, selection, progress):
-    wanted = [*context] if population in (None, TABLE) else [*context, population]
+    wanted = columns_to_read(context, population)
     rows = [
         labelled_rows(table, labels.names, wanted, selection, n) for n, table in enumerate(tables)
     ]
@@ -169,11 +157,7 @@ def _fit_whole(eraser, tables, labels, context, population, selection, progress)
     y = labels.classes(dict(zip(labels.names, y.T, strict=True))).astype(str)
     for name, column in zip(labels.names, y.T, strict=True):
         class_codes(column, name)
-    more: dict[str, Any] = {}
-    if context:
-        more["context"] = np.delete(others, slice(len(context), -1), axis=1)
-    if population is not None:
-        more["population"] = others[:, -1 if population == TABLE else len(context)]
+    more = fit_options(others, context, population)
     if any("identity" in table.columns for table in tables):
         more["identity"] = identity
     eraser.fit(X, y, progress=progress, **more)
