@@ -12,7 +12,8 @@ from sfumato.data.selection import Selection
 from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
-from sfumato.models.tables import labelled_rows, make_eraser
+from sfumato.models.labelled import labelled_rows
+from sfumato.models.tables import make_eraser
 from sfumato.outcomes import Progress
 
 

@@ -29,6 +29,11 @@ def fit(
         help="Column that names each row's population, or `table`: every table is one "
         "(barycentre).",
     ),
+    unlabelled: list[Path] = typer.Option(
+        [],
+        help="One more table, without labels: they are read by a classifier of the others "
+        "(barycentre).",
+    ),
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."
     ),
@@ -45,7 +50,7 @@ def fit(
     from sfumato.validation import check_choice
 
     check_choice(rows, ("half", "all"), "rows")
-    inputs = [table, *also, *([] if config is None else [config])]
+    inputs = [table, *also, *unlabelled, *([] if config is None else [config])]
     check_free(output, overwrite=force, inputs=inputs)
     # Rows picked by a column are already apart from the others.
     half = "eraser" if rows == "half" and where is None else None
@@ -58,6 +63,7 @@ def fit(
             also=also,
             context=context,
             population=population,
+            unlabelled=unlabelled,
             parameters=read_parameters(parameter, config),
             selection=Selection(where=where, half=half, seed=seed),
             progress=progress,

@@ -12,14 +12,21 @@ from sfumato.data.columns import embedding_array
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import class_codes, is_missing
 from sfumato.data.rows import unit_rows
-from sfumato.data.selection import Selection, check_people, read_rows, selected_batches
+from sfumato.data.selection import Selection, selected_batches
 from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
-from sfumato.models._populations import check_population, columns_to_read, fit_options
+from sfumato.models._populations import (
+    TABLE,
+    check_population,
+    columns_to_read,
+    fit_options,
+)
 from sfumato.models.files import save
+from sfumato.models.labelled import labelled_rows
 from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
+from sfumato.models.unlabelled import Read, open_unlabelled
 from sfumato.outcomes import Progress
 
 #: Rows of unit length that are this close are one row, rounded.
@@ -35,6 +42,7 @@ def fit_table(
     also: Sequence[Any] = (),
     context: Sequence[str] = (),
     population: str | None = None,
+    unlabelled: Sequence[Any] = (),
     parameters: dict[str, Any] | None = None,
     selection: Selection | None = None,
     progress: Progress | None = None,
@@ -58,6 +66,10 @@ def fit_table(
     population : str, optional
         For erasers that use ``population``: the column that names each row's, which every table
         has, or ``"table"``, by which every table is one.
+    unlabelled : list of (str, Path or FaceTable), default=()
+        For erasers that use ``population``: more tables, whose labels are read by a classifier of
+        the others, see :mod:`sfumato.models.unlabelled`. Each is a population of its own unless
+        ``population`` names a column.
     parameters : dict, optional
         Of the eraser's constructor.
     selection : Selection, optional
@@ -79,17 +91,25 @@ def fit_table(
         if not any(name in each.columns for each in tables):
             table.require(name)
     eraser = make_eraser(method, parameters or {})
-    for name, given in (("context", context), ("population", population)):
-        if given and name not in eraser.uses:
+    strangers = open_unlabelled(unlabelled, table, selection)
+    population = population or (TABLE if strangers else None)
+    for name, used, given in (
+        ("context", "context", context),
+        ("unlabelled tables", "population", strangers),
+        ("population", "population", population),
+    ):
+        if given and used not in eraser.uses:
             raise InputError(f"{method} takes no {name}; leave it out.")
-    check_population(tables, population)
+    check_population([*tables, *strangers], population)
     labels = Labels(tables, attributes)
-    fitter = eraser.fitter(labels.continuous)
+    fitter, read = eraser.fitter(labels.continuous), []
     try:
         if fitter is not None:
             n_rows = _fit_streaming(fitter, tables, labels, selection, progress)
         else:
-            n_rows = _fit_whole(eraser, tables, labels, context, population, selection, progress)
+            n_rows, read = _fit_whole(
+                eraser, tables, strangers, labels, context, population, selection, progress
+            )
     except InputError as error:
         # Numbers that stand as text are so many classes that few erasers can be fitted.
         raise InputError(" ".join([str(error), *labels.numbers])) from error
@@ -105,7 +125,9 @@ def fit_table(
     fitted_on |= {"population": population} if population else {}
     treated = labels.treated(eraser)
     fitted_on |= {"treated": treated} if treated else {}
-    hints = [*labels.hints, *(f"{note}." for note in unknown_origin(table.info, table.path.name))]
+    fitted_on |= {"read": [reading.to_dict() for reading in read]} if read else {}
+    hints = [*labels.hints, *(str(reading) for reading in read)]
+    hints += [*(f"{note}." for note in unknown_origin(table.info, table.path.name))]
     fitted_on |= {"hints": hints} if hints else {}
     model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
     save(model, output)
@@ -145,7 +167,8 @@ def _objects(column):
     return column.to_numpy(zero_copy_only=False).astype(object)
 
 
-def _fit_whole(eraser, tables, labels, context, population, selection, progress):
+def _fit_whole(eraser, tables, strangers, labels, context, population, selection, progress):
+    """Fit on all rows at once; return how many there were, and what was read of which table."""
     wanted = columns_to_read(context, population)
     rows = [
         labelled_rows(table, labels.names, wanted, selection, n) for n, table in enumerate(tables)
@@ -157,54 +180,19 @@ def _fit_whole(eraser, tables, labels, context, population, selection, progress)
     y = labels.classes(dict(zip(labels.names, y.T, strict=True))).astype(str)
     for name, column in zip(labels.names, y.T, strict=True):
         class_codes(column, name)
+    read: list[Read] = []
+    parts: list[tuple[Any, ...]] = [(X, y, identity, others)]
+    for n, stranger in enumerate(strangers, len(tables)):
+        own, _, *rest = labelled_rows(stranger, [], wanted, selection, n)
+        found = Read.of(stranger, labels.names, (X, y), own)
+        read.append(found)
+        parts.append((own, found.labels, *rest))
+    X, y, identity, others = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     more = fit_options(others, context, population)
-    if any("identity" in table.columns for table in tables):
+    if any("identity" in table.columns for table in (*tables, *strangers)):
         more["identity"] = identity
     eraser.fit(X, y, progress=progress, **more)
-    return len(X)
-
-
-def labelled_rows(
-    table: FaceTable,
-    attributes: Sequence[str],
-    context: Sequence[str],
-    selection: Selection,
-    number: int,
-) -> tuple[NDArray[Any], NDArray[np.object_], NDArray[np.str_], NDArray[np.object_]]:
-    """Return the picked rows of a table on which every attribute is known.
-
-    Parameters
-    ----------
-    table : FaceTable
-    attributes, context : list of str
-        Label columns; the table may lack some of ``context``.
-    selection : Selection
-    number : int
-        The table's number among several, part of its people's names.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, n_features)
-    y : ndarray of object of shape (n_samples, n_attributes)
-        As they stand in the table, see :class:`Labels`.
-    identity : ndarray of str of shape (n_samples,)
-    labels : ndarray of object of shape (n_samples, n_context + 1)
-        ``None`` where missing; the last column names the table.
-    """
-    present = [name for name in context if name in table.columns]
-    columns, X = read_rows(table, selection, [*attributes, *present])
-    y = np.stack([columns[name].astype(object) for name in attributes], axis=1)
-    known = ~is_missing(y).any(axis=1)
-    # People of two tables are different people; without names every row is a person.
-    who = columns.get("identity", np.arange(len(X)))
-    check_people(table, columns["image_id"], who)
-    identity = np.array([f"{number} {name}" for name in who.tolist()])
-    labels = np.full((len(X), len(context) + 1), None, dtype=object)
-    for place, name in enumerate(context):
-        if name in present:
-            labels[:, place] = columns[name]
-    labels[:, -1] = f"table {number}"
-    return X[known], y[known], identity[known], labels[known]
+    return len(X), read
 
 
 class Protection:
