@@ -5,6 +5,7 @@ import importlib.util
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -23,6 +24,11 @@ def pytest_runtest_protocol(item):
     pinned = isinstance(item, pytest.DoctestItem) or item.get_closest_marker("unshifted")
     seeds.active = bool(seeds.shift) and not pinned
     return (yield)
+
+
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile("sfumato", deadline=None)
+hypothesis.settings.load_profile("sfumato")
 
 
 # Imported by what it stands in for, as brighten is.

@@ -106,7 +106,7 @@ def test_four_pairings():
     assert found["e", "O-P TMR@1e-2"] < 0.2 and found["e", "P-O TMR@1e-2"] < 0.2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arrays(np.float32, (2, 3, 9, 8), elements=st.floats(0, 1, width=32)))
 def test_restorations_keep_shape_range_and_what_is_plain(images):
     for restore in RESTORATIONS.values():

@@ -59,7 +59,7 @@ def test_strangers_raise_none(kind, metric):
         assert counts["n_near"] <= 0.02 * counts["n_looked_up"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     n_features=st.integers(4, 128),
     share=st.floats(0.05, 1),
@@ -186,7 +186,7 @@ class TestOrder:
             name: name == where for name in told
         }
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(n_features=st.integers(4, 64), n_out=st.integers(4, 64), seed=st.integers(0, 1000))
     def test_any_linear_map_and_any_dimension(self, n_features, n_out, seed):
         rng = np.random.default_rng(seed)

@@ -26,9 +26,7 @@ TEXTS = st.lists(
     min_size=1,
     max_size=8,
 )
-FEW = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def run(*arguments):

@@ -15,7 +15,7 @@ def labels(n=4000, seed=0):
     return attractive, rng.random(n) < 0.5, gender, rng.integers(0, n // 10, n)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 700),

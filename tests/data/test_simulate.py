@@ -81,7 +81,7 @@ def test_estimated_races_keep_genders_equal_and_lfw_mostly_white():
     assert abs((drawn["race"][female] == "white").mean() - 999 / 1471) < 0.05
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 50), st.integers(0, 2**40))
 def test_rows_do_not_depend_on_the_batches(n_identities, images, batch_rows, seed):
     whole = rows_of(simulate_batches(n_identities, images, seed=seed))

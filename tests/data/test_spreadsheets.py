@@ -17,9 +17,7 @@ from sfumato.data.spreadsheets import guard_cell, unguard_cell, unguard_column, 
 
 # Often what matters: signs that start a formula, what parts cells, and apostrophes.
 TEXTS = st.text(st.sampled_from("=+-@\t\r\n;' a\"\x00\xa0\uff1d\uff20,"), max_size=8) | st.text()
-FEW = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RUN = {
     "=1+1": "'=1+1", "+1": "'+1", "-1.jpg": "'-1.jpg", "@a": "'@a", "\t=1": "'\t'=1",
     "\r=1": "'\r'=1", "\n": "'\n", "\uff1d1": "'\uff1d1", "\uff0b1": "'\uff0b1",

@@ -77,7 +77,7 @@ values = hnp.arrays(
 text = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=5))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data(), values)
 def test_any_table_round_trips(tmp_path_factory, data, X):
     path = tmp_path_factory.mktemp("t") / "t.parquet"

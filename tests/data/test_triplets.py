@@ -7,7 +7,7 @@ from sfumato.data.triplets import hard_triplets
 from sfumato.errors import InputError
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 1.5))
 def test_every_triplet_satisfies_equation_3(seed, alpha):
     rng = np.random.default_rng(seed)

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -19,7 +19,6 @@ def cosines(A, B):
     return np.vecdot(A, B) / np.linalg.norm(A, axis=1) / np.linalg.norm(B, axis=1)
 
 
-@settings(deadline=None)
 @given(rows, st.floats(-0.99, 0.99), st.integers(0, 2**32))
 def test_the_cosine_is_exact_and_the_length_one(X, cosine, seed):
     X = X[X.any(axis=1)]

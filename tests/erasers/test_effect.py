@@ -37,7 +37,7 @@ def test_rows_that_keep_their_distances_erase_nothing(transform):
     assert idle(transform, *two_classes())
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 1000))
 def test_labels_that_nobody_reads_accuse_no_map(seed):
     X, y = two_classes(gap=0.0, seed=seed)

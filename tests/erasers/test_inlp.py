@@ -27,7 +27,7 @@ def test_first_direction_is_that_of_a_slow_twin(rng):
     np.testing.assert_allclose(np.abs(basis @ w), [np.linalg.norm(w)], rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.integers(1, 3))
 @example(295, 2, 3)  # A classifier below chance does not stop it.
 def test_each_classifier_takes_its_row_space(seed, n_classes, n_iterations):

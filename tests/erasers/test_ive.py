@@ -39,7 +39,6 @@ def test_elimination_by_hand():
     np.testing.assert_array_equal(dropped, [1, 3])
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=9), st.integers(1, 3), st.integers(1, 3))
 def test_constant_importances_are_dropped_in_their_order(worth, n_steps, n_eliminations):
     worth = np.array(worth)
@@ -98,7 +97,7 @@ def test_a_leak_spread_over_all_features_stays(rng):
     assert attack(LogisticRegression(), eraser, data, unseen) > 0.9
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.floats(1e-3, 1e3))
 def test_length_plays_no_part(scale):
     X, y = marked(np.random.default_rng(0), 60, [2])

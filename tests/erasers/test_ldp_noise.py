@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import integrate, stats
@@ -47,7 +47,6 @@ def test_delta_is_the_excess_probability(sigma, epsilon):
 rows = arrays(np.float64, (3, 4), elements=st.floats(-100, 100))
 
 
-@settings(deadline=None)
 @given(rows, st.floats(0.1, 10), st.floats(0.5, 50))
 def test_what_lies_below_the_noise_is_clipped(X, clip, epsilon):
     eraser = LocalDpEraser(epsilon=epsilon, clip=clip, seed=5).fit(np.eye(4))

@@ -36,7 +36,7 @@ def test_by_hand():
     np.testing.assert_allclose(erased, [[0, 1], [0, -1], [0, 1], [0, -1]], atol=1e-12)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.integers(2, 8))
 def test_cross_covariance_vanishes_and_nothing_closer_is_lost(seed, n_classes, d):
     rng = np.random.default_rng(seed)
@@ -52,7 +52,7 @@ def test_cross_covariance_vanishes_and_nothing_closer_is_lost(seed, n_classes, d
     assert np.sum((erased - X) ** 2) <= np.sum((projected - X) ** 2) + 1e-9
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 199), max_size=5), st.booleans())
 def test_partial_fit_equals_fit_for_any_cut(cuts, ordered):
     rng = np.random.default_rng(1)

@@ -24,7 +24,7 @@ def test_by_hand():
     np.testing.assert_allclose(eraser.transform([[5.0, 10.0]]), [[-1.6, 1.2]], atol=1e-12)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 8), st.floats(0, 1e4))
 def test_means_meet_by_an_orthogonal_projection(seed, n_classes, d, offset):
     rng = np.random.default_rng(seed)

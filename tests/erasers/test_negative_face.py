@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sfumato.audit.protocol import audit
@@ -9,7 +9,6 @@ from sfumato.erasers.negative_face import NegativeFaceEraser
 from sfumato.metrics.scores import pair_scores
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(2, 9), st.integers(0, 2**32))
 def test_no_entry_is_the_positive_one(n_features, n_bins, seed):
     X = np.random.default_rng(0).normal(size=(20, n_features))

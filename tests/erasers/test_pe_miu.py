@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
@@ -12,7 +12,6 @@ from sfumato.errors import InputError
 from sfumato.metrics.scores import pair_scores
 
 
-@settings(deadline=None)
 @given(st.integers(6, 12), st.integers(1, 5), st.integers(0, 2**63))
 def test_a_template_keeps_its_blocks_in_another_order(n_features, size, seed):
     X = np.random.default_rng(0).normal(size=(6, n_features))

@@ -126,7 +126,7 @@ def test_keeps_the_projection_of_the_greatest_loss():
     assert loss == pytest.approx(eraser.losses_.max(), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_an_orthogonal_projection_of_the_rank(seed, rank):
     X, y, _ = planted("linear", n_identities=30, seed=seed)

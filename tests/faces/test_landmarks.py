@@ -63,7 +63,7 @@ def test_each_picture_goes_from_its_own_shape():
         np.testing.assert_allclose(warp_faces([image], [shape], SQUARE)[0], found, atol=1e-5)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_there_and_back_is_nearly_the_picture(seed):
     rng = np.random.default_rng(seed)
@@ -79,7 +79,7 @@ def test_there_and_back_is_nearly_the_picture(seed):
     assert np.abs(there[0] - image)[inner].max() > 0.01
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_any_shape_gives_a_whole_picture(seed):
     # Landmarks anywhere, outside the picture and folded too: no hole, no new colour.

@@ -23,7 +23,7 @@ def naive(people, X, probe, metric, k):
     return sorted(best.items(), key=lambda item: -item[1])[:k]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 40), st.integers(1, 6), st.integers(1, 9), st.integers(1, 5), st.integers(0, 99)
 )

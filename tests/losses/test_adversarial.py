@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hypothesis import given, settings  # noqa: E402
+from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch.distributions import Categorical  # noqa: E402
 from torch.nn import functional  # noqa: E402
@@ -31,7 +31,6 @@ def test_by_hand():
     assert cross_entropy(two, torch.tensor([1])).item() == pytest.approx(math.log(4))
 
 
-@settings(deadline=None)
 @given(logits)
 def test_undecided_adversaries_are_the_optimum(rows):
     rows = torch.tensor(rows, dtype=torch.float64)
@@ -43,7 +42,6 @@ def test_undecided_adversaries_are_the_optimum(rows):
     assert cross_entropy_to_uniform(flat).tolist() == pytest.approx([best] * len(rows))
 
 
-@settings(deadline=None)
 @given(logits)
 def test_oracle_of_torch(rows):
     rows = torch.tensor(rows, dtype=torch.float64)
@@ -55,7 +53,6 @@ def test_oracle_of_torch(rows):
     torch.testing.assert_close(entropy(rows), expected)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 5))
 def test_the_gradient_is_reversed_and_scaled(scale):
     x = torch.tensor([1.0, -2.0], requires_grad=True)

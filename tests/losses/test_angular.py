@@ -47,7 +47,7 @@ def test_opposites_by_hand():
     assert found.item() == pytest.approx(math.radians(expected), abs=SLACK)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.floats(0.1, 10))
 def test_a_batch_of_one_class_pulls_at_nothing_but_the_other_centroid(length):
     z = length * at(0, 30)

@@ -23,7 +23,7 @@ def test_features_make_a_gaussian_kernel():
     np.testing.assert_allclose(features @ features.T, expected, atol=0.01)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 999), st.integers(5, 12))
 def test_hsic_is_gretton_s_trace(seed, n):
     # Definition 2 with n^2: tr(K H L H) / n^2, all four matrices written out.

@@ -54,7 +54,7 @@ def test_levels_by_hand():
     torch.testing.assert_close(ce_levels(three), torch.tensor([[0.8, 0.3]]))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds, st.integers(1, 20), st.integers(2, 12))
 def test_losses_are_those_of_the_authors_package(seed, n, n_ranks):
     reference = pytest.importorskip("coral_pytorch")
@@ -76,7 +76,7 @@ def test_losses_are_those_of_the_authors_package(seed, n, n_ranks):
     assert corn_loss(logits, ranks).item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds)
 def test_or_loss_is_the_sum_of_softmax_cross_entropies(seed):
     logits, ranks = draw(seed, 6, 4, 2), draw_ranks(seed, 6, 5)
@@ -95,7 +95,7 @@ def test_losses_survive_sure_answers():
         assert value > 100
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seeds, st.integers(2, 9))
 def test_corn_and_ce_never_contradict_themselves_and_coral_does_not_with_falling_biases(seed, k):
     g, biases = draw(seed, 20, 1), draw(seed + 1, k).sort(descending=True).values

@@ -72,7 +72,7 @@ def test_the_assignment_is_by_distance_not_by_its_square():
     assert score[0] == pytest.approx(1 / 5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 4, 6]))
 def test_shuffling_blocks_changes_nothing(seed, size):
     # Blocks of one feature are left out: on a line many assignments are equally good.

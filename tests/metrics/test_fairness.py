@@ -19,7 +19,7 @@ def decisions(seed, n_groups=3, n=200):
     return y, decision.astype(int), group, rng.integers(0, 60, n)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(SEEDS, st.integers(2, 4))
 def test_values_are_fairlearns(seed, n_groups):
     fairlearn = pytest.importorskip("fairlearn.metrics")
@@ -133,7 +133,7 @@ def test_a_group_without_errors_is_not_certain():
     assert nobody.signed["b"].interval == pytest.approx((0.9, 1))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS, st.integers(2, 4), st.sampled_from([0.0, 0.5, 1.0]))
 def test_intervals_hold_their_value_and_stay_in_range(seed, n_groups, share):
     y, decision, group, identity = decisions(seed, n_groups, 400)

@@ -105,7 +105,7 @@ def test_no_seam(brighten, angle):
     assert steps.max() < 1.5 / 15 * np.sqrt(2) + 1 / 51
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.4, 3.0), st.floats(-3, 3), st.tuples(*[st.floats(130, 170)] * 2))
 def test_a_change_comes_back_where_it_was_cut_out(scale, angle, shift):
     # Crop the changed photo again: it differs from the first crop by the change.

@@ -57,7 +57,8 @@ def same_weights(a, b):
 def trained(tmp_path_factory):
     x, gender, _ = draw(0)
     folder = tmp_path_factory.mktemp("san")
-    san = SanPerturber(**SMALL, pixel_weight=2, pretraining=0.3)
+    # The sides stay by 1.00 on 6 seeds; at a weight of 2 by 0.47 to 1.
+    san = SanPerturber(**SMALL, pixel_weight=6, pretraining=0.3)
     return san.fit(x, {"gender": gender}, recipe=RECIPE, folder=folder), folder
 
 
