@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sfumato.errors import InputError
+
 MAGIC = b"LANC"
 VERSIONS = "_versions"
 #: Numbers of the fields.
@@ -20,6 +22,9 @@ FRAGMENTS, VERSION, INDEX_SECTION, TRANSACTION = 2, 3, 6, 12  # of Manifest
 FRAGMENT_ID, DATA_FILES, DELETION_FILE = 1, 2, 3  # of DataFragment
 DATA_SIZE = 6  # of DataFile
 INDEX_UUID, INDEX_FILES = 1, 10  # of IndexMetadata
+READER_FLAGS, WRITER_FLAGS = 9, 10  # of Manifest
+#: Deleted rows, the second format of files, settings of a table; others may name more files.
+KNOWN_FLAGS = 1 | 4 | 8
 _NEWEST = (1 << 64) - 1  # Names of manifests count down from here, so that the newest is first.
 
 
@@ -92,13 +97,17 @@ def read_manifest(folder: Path, name: str | None = None) -> Manifest:
     ------
     BrokenManifestError
         If there is none that is whole.
+    InputError
+        If it has features that may name files in another way.
     """
     name = newest_name(folder) if name is None else name
     content = (folder / name).read_bytes()
     try:
-        sizes, unfinished, version = _parse(content)
+        sizes, unfinished, version, flags = _parse(content)
     except (ValueError, IndexError, TypeError, AttributeError) as error:
         raise BrokenManifestError(f"{name} is damaged") from error
+    if flags & ~KNOWN_FLAGS:
+        raise InputError(f"{folder / name}: has features of a newer LanceDB; update sfumato.")
     if version != version_of(name):
         raise BrokenManifestError(f"{name} is that of version {version}")
     known = {file: size for file, size in sizes.items() if size}
@@ -121,7 +130,7 @@ def _parse(content):
     if content[-4:] != MAGIC:
         raise ValueError("no end")
     manifest = list(_fields(_message(content, int.from_bytes(content[-16:-8], "little"))))
-    files, unfinished, version = {}, [], 0
+    files, unfinished, version, flags = {}, [], 0, 0
     for number, value in manifest:
         if number == FRAGMENTS:
             fragment = list(_fields(value))
@@ -135,11 +144,13 @@ def _parse(content):
                 files[f"_deletions/{mark}{kind}"] = 0
         elif number == VERSION:
             version = value
+        elif number in (READER_FLAGS, WRITER_FLAGS):
+            flags |= value
         elif number == TRANSACTION:
             files[f"_transactions/{_text(value)}"] = 0
         elif number == INDEX_SECTION:
             files |= _index_files(_message(content, value))
-    return files, unfinished, version
+    return files, unfinished, version, flags
 
 
 def _index_files(section):
