@@ -38,7 +38,7 @@ def test_labels_are_read_and_how_surely(rng):
     np.testing.assert_array_equal(found.probability, again.probability)
 
 
-def test_a_table_without_labels_is_a_population(tables, tmp_path, monkeypatch):
+def test_a_table_without_labels_joins_and_may_be_a_population(tables, tmp_path, monkeypatch):
     labelled, true, bare = tables
     seen, fit = {}, BarycentreEraser._fit
 
@@ -48,8 +48,9 @@ def test_a_table_without_labels_is_a_population(tables, tmp_path, monkeypatch):
 
     monkeypatch.setattr(BarycentreEraser, "_fit", watch)
     model = fit_table(
-        "barycentre", labelled, ["gender"], tmp_path / "m", unlabelled=[bare], parameters=BRIEF
-    )
+        "barycentre", labelled, ["gender"], tmp_path / "m", unlabelled=[bare], parameters=BRIEF,
+        population="table",
+    )  # fmt: skip
     names, codes = seen["population"]
     assert names == ["table 0", "table 1"]
     own, _ = read_rows(FaceTable(true), Selection(half="eraser"), ["gender"])
@@ -63,6 +64,11 @@ def test_a_table_without_labels_is_a_population(tables, tmp_path, monkeypatch):
     assert 0 < said["sure"]["gender"] <= 1
     (hint,) = [each for each in model.fitted_on["hints"] if each.startswith("bare.parquet")]
     assert f"of {len(read):,} rows" in hint
+    pooled = fit_table(
+        "barycentre", labelled, ["gender"], tmp_path / "p", unlabelled=[bare], parameters=BRIEF
+    )
+    assert pooled.fitted_on["n_rows"] == model.fitted_on["n_rows"] == len(codes)
+    assert len(pooled.eraser.steps_["0.maps"]) == 2
 
 
 def test_several_attributes_are_read_and_a_column_may_name_the_population(tables, tmp_path):

@@ -31,8 +31,8 @@ def fit(
     ),
     unlabelled: list[Path] = typer.Option(
         [],
-        help="One more table, without labels: they are read by a classifier of the others "
-        "(barycentre).",
+        help="One more table, without labels: they are read by a classifier of the others. "
+        "People of another kind want --population table too (barycentre).",
     ),
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."

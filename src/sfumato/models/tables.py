@@ -17,7 +17,6 @@ from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.models._populations import (
-    TABLE,
     check_population,
     columns_to_read,
     fit_options,
@@ -68,8 +67,7 @@ def fit_table(
         has, or ``"table"``, by which every table is one.
     unlabelled : list of (str, Path or FaceTable), default=()
         For erasers that use ``population``: more tables, whose labels are read by a classifier of
-        the others, see :mod:`sfumato.models.unlabelled`. Each is a population of its own unless
-        ``population`` names a column.
+        the others, see :mod:`sfumato.models.unlabelled`.
     parameters : dict, optional
         Of the eraser's constructor.
     selection : Selection, optional
@@ -92,7 +90,6 @@ def fit_table(
             table.require(name)
     eraser = make_eraser(method, parameters or {})
     strangers = open_unlabelled(unlabelled, table, selection)
-    population = population or (TABLE if strangers else None)
     for name, used, given in (
         ("context", "context", context),
         ("unlabelled tables", "population", strangers),
