@@ -16,6 +16,7 @@ EXPERIMENTS = {
     "erasers-leaderboard": "sfumato.reproduce.erasers_leaderboard",
     "erasers-leaderboard-crossed": "sfumato.reproduce.erasers_leaderboard_crossed",
     "erasers-pareto": "sfumato.reproduce.erasers_pareto",
+    "erasers-unseen": "sfumato.reproduce.erasers_unseen",
     "ensemble-san": "sfumato.reproduce.ensemble_san",
     "flowsan": "sfumato.reproduce.flowsan",
     "gender-resnet101": "sfumato.reproduce.gender_resnet101",
