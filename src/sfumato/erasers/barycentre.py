@@ -222,9 +222,7 @@ class _Cells:
 
     def __init__(self, codes, classes, population):
         self.n_classes, self._class = len(classes), codes
-        names, self._population = (
-            ([""], np.zeros_like(codes)) if population is None else population
-        )
+        names, self._population = population or ([""], np.zeros_like(codes))
         self.codes = self._population * self.n_classes + codes
         starts = range(0, len(names) * self.n_classes, self.n_classes)
         self.populations = [slice(start, start + self.n_classes) for start in starts]
