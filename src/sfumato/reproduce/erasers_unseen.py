@@ -41,7 +41,7 @@ MAX_TRAIN = 6_000
 # Parameters of the eraser, and whether every table is a population of its own.
 DESIGNS: dict[str, tuple[dict[str, Any], bool]] = {
     "barycentre": ({}, False),
-    "barycentre, by table": ({"budget": 0.06}, True),
+    "barycentre, by table": ({"budget": 0.06, "within": 2.0}, True),
 }
 
 
