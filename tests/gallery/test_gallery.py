@@ -238,3 +238,14 @@ def test_people_may_be_numbers(tmp_path, table, people):
     assert made.delete("8.0") == made.delete("9.0") | {"person": "8"}
     with pytest.raises(InputError, match="'8.5' is not enrolled"):
         made.delete("8.5")
+
+
+def test_a_number_written_as_another_is_found_by_verify_as_by_delete(gallery, people, info):
+    X = people[0]
+    templates = ProtectedTemplates(X[:3], info, ["n0", "n1", "n2"], [7, 7, "8.0"])
+    gallery.enrol(templates)
+    found = gallery.verify(templates, "7.0", threshold=-1)
+    assert [probe["person"] for probe in found["probes"]] == ["7"] * 3
+    found = gallery.verify(replace(templates, people=["7.0", "8.0", "8"]), threshold=-1)
+    assert [probe["person"] for probe in found["probes"]] == ["7", "8.0"]
+    assert gallery.delete("7.0")["person"] == "7"

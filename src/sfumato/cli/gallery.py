@@ -203,6 +203,7 @@ def delete(
     opened = _open(path)
     with wait("delete"):
         done = opened.delete(person)
+    person = done["person"]
     if as_json:
         print_json(done)
     else:

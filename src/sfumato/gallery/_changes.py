@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sfumato.data.names import whole_number
 from sfumato.errors import InputError
 from sfumato.gallery import _index, _states
 from sfumato.gallery._calibration import Calibration
@@ -35,9 +34,7 @@ def delete_person(folder: Folder, person: str) -> dict[str, Any]:
         saying(folder.path, lambda: _states.deleted(folder, person)),
         folder.writing(index=False) as store,
     ):
-        number = whole_number(person)
-        if number and not store.holds(person):
-            person = number
+        person = store.numbers_meant([person]).get(person, person)
         folder.log.append("delete", [person])
         had_index, n_templates = store.has_index, store.delete(person)
         folder.log.append("deleted", [person], n_templates=n_templates)

@@ -163,7 +163,7 @@ class Gallery:
         ----------
         templates : FaceTable, its path, or ProtectedTemplates
         person : str, optional
-            Claimed by all; default: each row's ``identity``.
+            Claimed by all; default: each row's ``identity``. Numbers as in :meth:`delete`.
         fmr : float in (0, 1), optional
             False match rate of the threshold, from the gallery's calibration.
         threshold : float, optional

@@ -60,6 +60,8 @@ class Matcher:
         for batch in templates.batches(PROBES):
             claims = batch.people if person is None else as_text([person] * batch.n_rows).tolist()
             with self._folder.reading() as store:
+                meant = store.numbers_meant(set(claims))
+                claims = [meant.get(claim, claim) for claim in claims]
                 probes, rejects = self._claims(store, batch, claims, limit)
                 accepted = sum(probe["accepted"] for probe in probes)
                 counts = {"n_probes": batch.n_rows, "n_accepted": accepted}

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
 from sfumato.data.columns import embedding_array
+from sfumato.data.names import whole_number
 from sfumato.errors import InputError, StorageError
 from sfumato.files import mark, sync
 from sfumato.gallery._manifest import BrokenManifestError, manifest_names, read_manifest
@@ -138,6 +139,14 @@ class Store:
     def holds(self, person: str) -> bool:
         """Return whether a person has rows."""
         return self._table.count_rows(is_person([person])) > 0
+
+    def numbers_meant(self, people: Any) -> dict[str, str]:
+        """Return the whole number that each text such as ``"7.0"`` names, unless enrolled."""
+        meant = {name: number for name in people if name and (number := whole_number(name))}
+        taken: set = set()
+        for batch in self.scan(["person"], is_person(sorted(meant))) if meant else ():
+            taken.update(batch.column("person").unique().to_pylist())
+        return {name: number for name, number in meant.items() if name not in taken}
 
     @property
     def finished(self) -> bool:
