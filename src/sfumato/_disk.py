@@ -48,6 +48,16 @@ def refuse_link(path: str | Path) -> None:
         )
 
 
+def refuse_special(path: str | Path) -> None:
+    """Refuse a link, folder, pipe, socket or device where a file of sfumato's belongs.
+
+    To open a pipe would wait for its other end.
+    """
+    refuse_link(path)
+    if os.path.lexists(path) and not Path(path).is_file():
+        raise InputError(f"{path}: is no regular file; remove it.")
+
+
 def sync(path: str | Path) -> None:
     """Make a file's bytes, or the names in a folder, survive a power cut."""
     if fcntl is None and Path(path).is_dir():  # Windows opens no folder.
@@ -125,7 +135,7 @@ def locked(path: Path, *, alone: bool) -> Iterator[None]:
 
 def _lock_file(path, alone):
     """Return an open lock file, or None where there is none and none can be made to read."""
-    refuse_link(path)
+    refuse_special(path)
     if not alone:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             return os.open(path, os.O_RDONLY | CLOEXEC | NOFOLLOW)

@@ -1,6 +1,8 @@
 import json
+import os
 import runpy
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +71,44 @@ def test_check_lists_all_damage(gallery, table, capsys):
     }
 
 
-def test_a_gallery_without_checksums_gets_them_with_the_next_change(gallery, table, people, info):
+def make_older(gallery):
+    """Take the list of checksums away, as if an older version had made the gallery."""
     (gallery.path / "checksums.json").unlink()
+    file = gallery.path / "gallery.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"checksums": None}))
+
+
+def test_a_list_of_checksums_that_is_gone_is_damage(gallery, table, capsys):
+    (gallery.path / "checksums.json").unlink()
+    flip(rows_file(gallery), 100)
+    for command in (["list"], ["check"], ["delete", "person-3"], ["info"]):
+        code, out, err = run_cli(capsys, "gallery", command[0], gallery.path, *command[1:])
+        assert (code, out) == (2, "") and "checksums.json: is missing; restore it" in err
+    with pytest.raises(InputError, match=r"checksums\.json: is missing"):
+        gallery.list()
+    flip(rows_file(gallery), 100)
+    (gallery.path / "checksums.json").write_text("{}")
+    assert Gallery(gallery.path).delete("person-3")["n_templates"] == 3
+    assert Gallery(gallery.path).check()["n_files"] >= 5
+
+
+@pytest.mark.parametrize("name", ["lock", "checksums.json", "gallery.json", "key", "audit.jsonl"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_pipes_and_folders_in_a_files_place_are_refused(gallery, capsys, name, make):
+    (gallery.path / name).unlink()
+    make(gallery.path / name)
+    limit = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("waits for a pipe"))
+    signal.alarm(20)
+    try:
+        code, out, err = run_cli(capsys, "gallery", "delete", gallery.path, "person-3")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, limit)
+    assert (code, out, err.count("\n")) == (2, "", 1) and name in err
+
+
+def test_a_gallery_without_checksums_gets_them_with_the_next_change(gallery, table, people, info):
+    make_older(gallery)
     again = Gallery(gallery.path)
     assert len(again.list()) == 12
     found = again.check()
@@ -114,7 +152,7 @@ def test_what_stands_in_the_note_of_a_deletion_does_not_matter(gallery, content)
 def test_a_record_of_an_index_that_is_none_is_refused(gallery, monkeypatch, content):
     monkeypatch.setattr("sfumato.gallery._index.MIN_ROWS", 10)
     gallery.build_index(n_queries=5)
-    (gallery.path / "checksums.json").unlink()
+    (gallery.path / "checksums.json").write_text("{}")
     (gallery.path / "index.json").write_text(content)
     with pytest.raises(InputError, match="index.json"):
         gallery.summary()

@@ -5,6 +5,10 @@ every file that the gallery's state consists of (``gallery.json``, ``key``, ``in
 ``calibration.safetensors`` and, below ``lance/``, what the newest version names), and the CRC-32
 of the files' compact JSON with sorted names. The audit log, to which readers append, is not in it.
 
+``gallery.json`` says that there is a list, so without one the gallery is damaged; those of older
+versions have none until the next change. ``{}`` in its place is the user's word to trust the files
+as they are.
+
 It is written after a change. A file that is replaced is taken out of it before, so what a killed
 writer leaves is unlisted, not wrong; the next writer lists it. A CRC-32 finds accidents, not
 whoever can write a list of their own.
@@ -18,9 +22,14 @@ from typing import Any
 
 from sfumato.data.tensors import parse_json
 from sfumato.errors import InputError
-from sfumato.files import write_text
+from sfumato.files import refuse_special, write_text
 
 FILE = "checksums.json"
+LISTED = "checksums"  # In gallery.json: whether there must be a list.
+TRUST = (
+    "restore it from a backup, or, to trust the files as they are, write {} into it: the next "
+    "change lists them anew"
+)
 FORMAT = 1
 CHUNK = 1 << 22
 
@@ -46,11 +55,14 @@ class Checksums:
         Raises
         ------
         InputError
-            If the list is damaged.
+            If the list is damaged, or missing though there was one.
         """
+        refuse_special(self.path)
         try:
             stat = self.path.stat()
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _was_listed(self._folder / "gallery.json"):
+                raise InputError(f"{self.path}: is missing; {TRUST}.") from error
             self.seen, self._files = (), None
             return None
         seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
@@ -58,6 +70,10 @@ class Checksums:
             self._files = _parse(self.path)
             self.seen = seen
         return self._files
+
+    def begin(self) -> None:
+        """Make an empty list in a folder that is made."""
+        write_text(self.path, "{}")
 
     def drop(self, *names: str) -> None:
         """Take files out of the list that are about to be replaced or removed."""
@@ -144,6 +160,8 @@ def _parse(path):
     try:
         text = path.read_text(encoding="utf-8")
         about: Any = parse_json(text, path)
+        if about == {}:
+            return None
         if about["format"] == FORMAT and about["crc32"] == _crc(about["files"]):
             return {name: (int(size), int(crc)) for name, (size, crc) in about["files"].items()}
     except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -152,10 +170,14 @@ def _parse(path):
 
 
 def _damaged(path):
-    return InputError(
-        f"{path}: the list of checksums is damaged; restore it from a backup, or remove it: the "
-        "next change makes another, which trusts the files as they are."
-    )
+    return InputError(f"{path}: the list of checksums is damaged; {TRUST}.")
+
+
+def _was_listed(path):
+    try:
+        return json.loads(path.read_bytes()).get(LISTED) is True
+    except (OSError, ValueError, AttributeError):
+        return False  # Whoever opens the gallery refuses it.
 
 
 def _crc(files):

@@ -16,8 +16,8 @@ from typing import Any
 from sfumato import __version__
 from sfumato.data.info import TableInfo
 from sfumato.errors import InputError, SfumatoError, StorageError
-from sfumato.files import STAGING, atomic_folder, locked, sweep, write_text
-from sfumato.gallery._checksums import Checksums, part_of
+from sfumato.files import STAGING, atomic_folder, locked, refuse_special, sweep, write_text
+from sfumato.gallery._checksums import LISTED, Checksums, part_of
 from sfumato.gallery._lance import lance_errors
 from sfumato.gallery._log import AuditLog
 from sfumato.gallery._manifest import (
@@ -221,12 +221,13 @@ def make_folder(path: Path, info: Any) -> None:
         raise InputError(f"{path} exists already; give another name.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist.")
-    about = {"format": FORMAT, "version": __version__, "info": asdict(info)}
+    about = {"format": FORMAT, "version": __version__, "info": asdict(info), LISTED: True}
     with atomic_folder(path) as temporary:
         folder = Folder(temporary)
         folder.rows.mkdir()
         Store(folder.rows, info.dimension)
         folder.log.create().append("create")
+        folder.checksums.begin()
         write_text(temporary / FILE, json.dumps(about, indent=2))
         folder.checksums.record(folder.names())
 
@@ -234,6 +235,7 @@ def make_folder(path: Path, info: Any) -> None:
 def read_info(path: Path) -> Any:
     """Return the TableInfo of a gallery, or refuse what is none, or a newer one."""
     file, sums = path / FILE, Checksums(path)
+    refuse_special(file)
     if file.is_file():  # Never written again, so no lock is needed.
         sums.verify({FILE} & (sums.files() or {}).keys())
     try:

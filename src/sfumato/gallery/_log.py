@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sfumato.errors import InputError
-from sfumato.files import CLOEXEC, NOFOLLOW, READ_ONLY, refuse_link
+from sfumato.files import CLOEXEC, NOFOLLOW, READ_ONLY, refuse_special
 
 MAX_PEOPLE = 1000
 READS = ("verify", "identify", "list", "export")
@@ -47,6 +47,7 @@ class AuditLog:
         return self._pseudonyms([person])[0]
 
     def _pseudonyms(self, people):
+        refuse_special(self.key)
         try:
             key = bytes.fromhex(self.key.read_text())
         except (OSError, ValueError) as error:
@@ -70,7 +71,7 @@ class AuditLog:
             line["people"] = self._pseudonyms(people[:MAX_PEOPLE])
             line["n_people"] = len(people)
         try:
-            refuse_link(self.path)
+            refuse_special(self.path)
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | NOFOLLOW | CLOEXEC
             handle = os.open(self.path, flags, 0o600)
         except OSError as error:
@@ -95,6 +96,7 @@ class AuditLog:
 
     def lines(self, operation: str | None = None) -> Any:
         """Return every whole line as a dict, oldest first; or those of one operation."""
+        refuse_special(self.path)
         found = []
         for line in self.path.read_bytes().splitlines() if self.path.exists() else ():
             if operation is not None and operation.encode() not in line:
