@@ -16,8 +16,14 @@ class InputError(SfumatoError, ValueError):
     """The user's input breaks a rule; the message names argument, rule and value."""
 
 
+class DamageError(InputError):
+    """A file of sfumato's own is damaged or missing; the message names it."""
+
+
 class StorageError(SfumatoError):
     """A disk is full or fails; the message names the file and says what is left."""
+
+    state: str = ""  # What is left, alone, where it is known.
 
 
 class MissingExtraError(SfumatoError, ImportError):

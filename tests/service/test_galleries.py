@@ -1,6 +1,7 @@
 """Galleries over HTTP: what the library does, for whoever may, and one line for all else."""
 
 import base64
+import errno
 import io
 import json
 import logging
@@ -26,14 +27,16 @@ from sfumato.data.info import TableInfo  # noqa: E402
 from sfumato.data.simulate import simulate  # noqa: E402
 from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
-from sfumato.errors import InputError  # noqa: E402
+from sfumato.errors import InputError, StorageError  # noqa: E402
 from sfumato.files import locked  # noqa: E402
 from sfumato.gallery import Gallery, ProtectedTemplates  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
+from sfumato.service import galleries, work  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
 from sfumato.service.galleries import made_by, names_of  # noqa: E402
 from sfumato.service.keys import KeyFile  # noqa: E402
 from sfumato.service.limits import Limits  # noqa: E402
+from sfumato.service.work import Models  # noqa: E402
 
 RAW = TableInfo(None, "dlib-resnet", "55533b28a958", 128, "euclidean")
 LIMITS = Limits(a_minute=100_000, json_bytes=2_000_000, work_seconds=120)
@@ -363,3 +366,46 @@ def test_served_names(tmp_path):
         names_of(["a/people.gallery", "people"])
     found = CliRunner().invoke(app, ["serve", "--gallery", str(tmp_path)])
     assert "not a gallery" in str(found.exception)
+
+
+def test_damage_and_faults_of_the_disk_are_told_without_paths(service, gallery, body, X, folder):
+    """A client learns what state is left; the log says where."""
+    rows = next(gallery.path.rglob("_versions/*.manifest"))
+    rows.rename(aside := folder / "aside")
+    try:
+        for answer in (
+            service.get(URL), service.get(f"{URL}/people"), service.get(f"{URL}/export"),
+            service.post(f"{URL}/delete", json={"person": "Ada"}),
+            service.post(f"{URL}/verify", json=body({"p": X[0]}, threshold=0.5)),
+        ):  # fmt: skip
+            error = answer.json()["error"]
+            assert answer.status_code == 503 and str(folder) not in error, answer.text
+            assert error.startswith("gallery people: its files cannot be read or written; ")
+    finally:
+        aside.rename(rows)
+    lock = gallery.path / "lock"
+    lock.rename(aside)
+    lock.mkdir()
+    try:
+        answer = service.get(URL)
+        assert answer.status_code == 422 and str(folder) not in answer.text
+    finally:
+        lock.rmdir()
+        aside.rename(lock)
+    assert service.get(URL).status_code == 200
+
+
+def test_a_full_disk_is_told_with_the_state_that_is_left(gallery, folder, monkeypatch):
+    """Of the log it is raised, as LanceDB writes where no fault can be put without a disk."""
+    models = Models(galleries=(str(folder / "people.gallery"),))
+    monkeypatch.setattr(work, "_loaded", work.Loaded(models, None, None, None), raising=False)
+    place = gallery.path / "audit.jsonl"
+
+    def full(*args, **counts):
+        raise OSError(errno.ENOSPC, "No space left on device", str(place))
+
+    monkeypatch.setattr("sfumato.gallery._log.AuditLog.append", full)
+    with pytest.raises(StorageError) as error:
+        galleries.delete("people", b'{"person": "Nobody"}')
+    assert str(error.value).startswith("gallery people: its files cannot be read or written; ")
+    assert "Nobody" in str(error.value) and str(folder) not in str(error.value)

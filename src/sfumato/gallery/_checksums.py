@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.data.tensors import parse_json
-from sfumato.errors import InputError
+from sfumato.errors import DamageError, InputError
 from sfumato.files import refuse_special, write_text
 
 FILE = "checksums.json"
@@ -62,7 +62,7 @@ class Checksums:
             stat = self.path.stat()
         except FileNotFoundError as error:
             if _was_listed(self._folder / "gallery.json"):
-                raise InputError(f"{self.path}: is missing; {TRUST}.") from error
+                raise DamageError(f"{self.path}: is missing; {TRUST}.") from error
             self.seen, self._files = (), None
             return None
         seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
@@ -105,7 +105,7 @@ class Checksums:
         files = self.files() or {}
         new = [name for name in names if (name, *files[name]) not in self._good]
         for name, fault in self.faults(new):
-            raise InputError(
+            raise DamageError(
                 f"{self._folder / name}: {fault}; {remedy(name)}. sfumato gallery check "
                 f"{self._folder} lists all damage."
             )
@@ -170,7 +170,7 @@ def _parse(path):
 
 
 def _damaged(path):
-    return InputError(f"{path}: the list of checksums is damaged; {TRUST}.")
+    return DamageError(f"{path}: the list of checksums is damaged; {TRUST}.")
 
 
 def _was_listed(path):

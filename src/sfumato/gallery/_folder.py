@@ -15,7 +15,7 @@ from typing import Any
 
 from sfumato import __version__
 from sfumato.data.info import TableInfo
-from sfumato.errors import InputError, SfumatoError, StorageError
+from sfumato.errors import DamageError, InputError, SfumatoError, StorageError
 from sfumato.files import STAGING, atomic_folder, locked, refuse_special, sweep, write_text
 from sfumato.gallery._checksums import LISTED, Checksums, part_of
 from sfumato.gallery._lance import lance_errors
@@ -149,11 +149,11 @@ class Folder:
             if place + newest in known:
                 return list(listed)
             if any(version_of(name) > version_of(newest) for name in known):
-                raise InputError(f"{known.pop()}: is missing; restore the gallery from a backup.")
+                raise DamageError(f"{known.pop()}: is missing; restore the gallery from a backup.")
             files = {place + name for name in read_manifest(table).files}
         except (BrokenManifestError, OSError) as error:
             text = f"{self.rows}: {error}; restore the gallery from a backup."
-            raise InputError(text) from error
+            raise DamageError(text) from error
         return [name for name in listed if name in files or not name.startswith(place)]
 
     def forget_index(self) -> None:
@@ -222,14 +222,17 @@ def make_folder(path: Path, info: Any) -> None:
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist.")
     about = {"format": FORMAT, "version": __version__, "info": asdict(info), LISTED: True}
-    with atomic_folder(path) as temporary:
+    with atomic_folder(path) as temporary, lance_errors(path, verified=True):
         folder = Folder(temporary)
-        folder.rows.mkdir()
-        Store(folder.rows, info.dimension)
-        folder.log.create().append("create")
-        folder.checksums.begin()
-        write_text(temporary / FILE, json.dumps(about, indent=2))
-        folder.checksums.record(folder.names())
+        try:
+            folder.rows.mkdir()
+            Store(folder.rows, info.dimension)
+            folder.log.create().append("create")
+            folder.checksums.begin()
+            write_text(temporary / FILE, json.dumps(about, indent=2))
+            folder.checksums.record(folder.names())
+        except StorageError as error:  # The place of a file under way is not the user's.
+            raise StorageError(str(error).replace(str(temporary), str(path))) from error
 
 
 def read_info(path: Path) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sfumato.errors import InputError, SfumatoError, StorageError
+from sfumato.errors import DamageError, SfumatoError, StorageError
 from sfumato.files import fault_text
 
 _NUMBER = re.compile(r"\(os error (\d+)\)")
@@ -27,7 +27,7 @@ def lance_errors(folder: Path, *, verified: bool = False) -> Iterator[None]:
     ------
     StorageError
         For a disk that is full or fails.
-    InputError
+    DamageError
         For rows that cannot be read.
     """
     try:
@@ -40,7 +40,7 @@ def lance_errors(folder: Path, *, verified: bool = False) -> Iterator[None]:
         said = " ".join(str(error).split())
         if number := _NUMBER.search(said):
             raise StorageError(fault_text(OSError(int(number[1]), ""), folder)) from error
-        raise (StorageError if verified else InputError)(
+        raise (StorageError if verified else DamageError)(
             f"{folder}: its rows cannot be read or written ({said[:150]}); sfumato gallery check "
             f"{folder} says what is damaged."
         ) from error

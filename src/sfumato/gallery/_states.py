@@ -29,7 +29,9 @@ def saying(path: Path, state: Callable[[], str]) -> Iterator[None]:
             left = state()
         except (OSError, SfumatoError):
             left = UNKNOWN
-        raise StorageError(f"{str(error).rstrip('.')}; {left}.") from error
+        said = StorageError(f"{str(error).rstrip('.')}; {left}.")
+        said.state = left
+        raise said from error
 
 
 def enrolled(folder: Any, done: Any, n_rows: int) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from sfumato.data.columns import embedding_array
 from sfumato.data.names import whole_number
-from sfumato.errors import InputError, StorageError
+from sfumato.errors import DamageError, StorageError
 from sfumato.files import mark, sync
 from sfumato.gallery._manifest import BrokenManifestError, manifest_names, read_manifest
 from sfumato.gallery._sweep import remove_strangers
@@ -200,7 +200,7 @@ class Store:
         ------
         StorageError
             If it did; this object must be made anew.
-        InputError
+        DamageError
             If the version before is not whole, either.
         """
         table = self.folder / f"{NAME}.lance"
@@ -209,7 +209,7 @@ class Store:
         if fault is None:
             return
         if len(names) < 2 or _fault_of(table, names[1]) is not None:
-            raise InputError(f"{self.folder}: {fault}; restore the gallery from a backup.")
+            raise DamageError(f"{self.folder}: {fault}; restore the gallery from a backup.")
         (table / names[0]).unlink()
         raise StorageError(f"{table / names[0]}: {fault}; the disk failed to write it")
 
@@ -222,7 +222,7 @@ class Store:
         try:
             return read_manifest(self.folder / f"{NAME}.lance")
         except BrokenManifestError as error:
-            raise InputError(f"{self.folder}: {error}; restore it from a backup.") from error
+            raise DamageError(f"{self.folder}: {error}; restore it from a backup.") from error
 
     def _optimize(self):
         with warnings.catch_warnings(), self._spilling_here():

@@ -7,7 +7,7 @@ import os
 import time
 from concurrent.futures import TimeoutError as TimedOut
 
-from sfumato.errors import InputError, SfumatoError
+from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.service import work
 from sfumato.service._line import Line, Spent
 from sfumato.service.limits import Refused
@@ -73,7 +73,7 @@ class WorkPool:
         Raises
         ------
         Busy, TookTooLong
-        InputError
+        InputError, StorageError
             What the function raised.
         Refused
             429 for a caller who took too much; 413 for work that needs too much memory.
@@ -91,7 +91,7 @@ class WorkPool:
         except MemoryError as error:
             most = f"{self._n_bytes:,} bytes of memory"
             raise Refused(413, f"the work needs more than the limit of {most}.") from error
-        except (InputError, Refused, asyncio.CancelledError):
+        except (InputError, StorageError, Refused, asyncio.CancelledError):
             raise
         except Exception as error:
             raise SfumatoError(f"the work failed ({type(error).__name__}).") from error

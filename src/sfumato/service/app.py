@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from sfumato import __version__
-from sfumato.errors import InputError, SfumatoError
+from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.service._audits import Audits
 from sfumato.service._bodies import schemas
 from sfumato.service._budget import Accounts, Budget
@@ -205,6 +205,7 @@ ERRORS = {
     InputError: lambda request, error: _line(422, error),
     Busy: lambda request, error: _line(503, error, 2),
     TookTooLong: lambda request, error: _line(504, error),
+    StorageError: lambda request, error: _line(503, error),
     SfumatoError: lambda request, error: _line(500, error),
     HTTPException: lambda request, error: _line(
         error.status_code, error.detail, headers=_allow(request, error)

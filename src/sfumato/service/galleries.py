@@ -5,6 +5,8 @@ outlives, and a lock that a process waits for holds up no other request's answer
 """
 
 import io
+import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from sfumato.data.info import TableInfo
-from sfumato.errors import InputError
+from sfumato.errors import DamageError, InputError, StorageError
 from sfumato.gallery import Gallery, ProtectedTemplates
 from sfumato.service import work
 from sfumato.service._bodies import Person, ToEnrol, ToIdentify, ToVerify, photo_bytes, read_as
+
+LOG = logging.getLogger(__name__)
 
 
 def names_of(folders: Iterable[str | Path]) -> Any:
@@ -53,7 +57,7 @@ def made_by(info: Any) -> Any:
 def summary(name: str) -> Any:
     """Return what a gallery holds, and what its templates must have been made by."""
     gallery = _gallery(name)
-    found = gallery.summary()
+    found = _call(name, gallery.summary)
     told = ("n_templates", "n_people", "search", "index", "calibration", "bytes")
     about = {"gallery": name, "made_by": made_by(gallery.info)}
     return about | {"dimension": gallery.info.dimension} | {key: found[key] for key in told}
@@ -61,7 +65,7 @@ def summary(name: str) -> Any:
 
 def people(name: str, first: Any, n_most: Any) -> dict[str, Any]:
     """Return some of the people by name, and how many there are."""
-    found = _gallery(name).list()
+    found = _call(name, _gallery(name).list)
     return {"n_people": len(found), "people": found[first : first + n_most]}
 
 
@@ -104,19 +108,24 @@ def identify(name: str, content: bytes, max_bytes: int) -> Any:
 
 def delete(name: str, content: bytes) -> Any:
     """Delete a body's person; see :meth:`sfumato.gallery.Gallery.delete`."""
-    return _call(name, _gallery(name).delete, read_as(Person, content).person)
+    found = _call(name, _gallery(name).delete, read_as(Person, content).person)
+    # Where exports lie is not the client's.
+    left = [
+        "the folder of an export" if Path(f).is_absolute() else f for f in found["unknown_files"]
+    ]
+    return found | {"unknown_files": left}
 
 
 def export(name: str, max_bytes: Any) -> Any:
     """Return all templates as the bytes of a face table."""
     gallery, content = _gallery(name), io.BytesIO()
-    n_bytes = 4 * gallery.info.dimension * gallery.summary()["n_templates"]
+    n_bytes = 4 * gallery.info.dimension * _call(name, gallery.summary)["n_templates"]
     if n_bytes > max_bytes:
         raise InputError(
             f"{n_bytes:,} bytes of templates are more than the limit of {max_bytes:,}; run "
             "sfumato gallery export where the gallery is."
         )
-    gallery.export(content)
+    _call(name, gallery.export, content)
     return content.getvalue()
 
 
@@ -134,22 +143,30 @@ def _gallery(name):
     loaded = work.loaded()
     if name not in loaded.galleries:
         folder = names_of(loaded.models.galleries)[name]
-        try:
-            loaded.galleries[name] = Gallery(folder)
-        except InputError as error:
-            raise InputError(_without_path(error, folder, name)) from None
+        loaded.galleries[name] = _call(name, Gallery, folder)
     return loaded.galleries[name]
 
 
 def _call(name, function, *args, **options):
+    """Call what a gallery does; where its files lie, and what is wrong with them, is logged."""
     try:
         return function(*args, **options)
+    except (DamageError, StorageError, OSError) as error:
+        LOG.error("%s", error)
+        state = error.state if isinstance(error, StorageError) else ""
+        text = f"gallery {name}: its files cannot be read or written; "
+        text += _without_path(state, name) or "tell whoever runs this service"
+        raise StorageError(f"{text}.") from None
     except InputError as error:
-        raise InputError(_without_path(error, _gallery(name).path, name)) from None
+        raise InputError(_without_path(error, name)) from None
 
 
-def _without_path(error, folder, name):
-    return str(error).replace(str(folder), f"gallery {name}")
+def _without_path(text, name):
+    folder, text = Path(names_of(work.loaded().models.galleries)[name]), str(text)
+    for path in (folder.absolute(), folder):
+        whole = rf"(?<![\w/.-]){re.escape(str(path))}(?![\w-])"
+        text = re.sub(whole, f"gallery {name}", text)
+    return text
 
 
 def _templates(name, gallery, items, maker):
