@@ -386,6 +386,28 @@ def test_a_damaged_manifest_is_one_line(table, model, tmp_path):
         run_job(job, out, part_rows=ROWS, runner=Here())
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("place", ["", "_rejects"])
+def test_pipes_and_folders_in_a_parts_place_are_said(make, place, table, model, tmp_path):
+    job, out = ProtectTemplates(model, table), tmp_path / "out"
+    run_job(job, out, part_rows=ROWS, runner=Here())
+    file = out / place / "part-000001.parquet"
+    file.unlink(missing_ok=True)
+    make(file)
+    (found,) = check_folder(out)["damaged"]
+    assert str(file) in found["file"] + found["problem"]
+    if make is os.mkdir:
+        with pytest.raises(InputError, match=r"part-000001\.parquet: is a folder .* remove it"):
+            run_job(job, out, part_rows=ROWS, runner=Here())
+        file.rmdir()
+    assert run_job(job, out, part_rows=ROWS, runner=Here())["n_rows"] == table.n_rows
+    assert not check_folder(out)["damaged"]
+    (out / MANIFEST).unlink()
+    make(out / MANIFEST)
+    with pytest.raises(InputError, match=r"_manifest\.json: is no regular file"):
+        check_folder(out)
+
+
 def test_a_part_written_twice_is_there_once(tmp_path):
     folder, part = Folder(tmp_path / "out"), Part(0, 3)
     folder.open({"a": 1}, [part])

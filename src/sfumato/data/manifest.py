@@ -108,6 +108,8 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
     InputError
         If it is damaged or cannot be read.
     """
+    if os.path.lexists(path) and not path.is_file():  # A pipe would be waited for.
+        raise InputError(f"{path}: is no regular file; remove it.")
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:

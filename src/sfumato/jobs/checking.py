@@ -111,6 +111,8 @@ def _problem(folder, path, place, record):
         if path.stat().st_size != record.n_bytes or sha256_of(path) != record.sha256:
             return _what_else(path, place)
         rejects = folder / REJECTED / path.name
+        if os.path.lexists(rejects) and not rejects.is_file():
+            return f"its rejects, {rejects}, are no regular file"
         found = None if not rejects.exists() else sha256_of(rejects)
     except OSError as error:
         return f"cannot be read ({error.strerror})"

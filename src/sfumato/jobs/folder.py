@@ -259,7 +259,10 @@ class Folder:
         if damaged:
             mark(self.path / UNFINISHED)
         for damage in damaged:
-            Path(damage.file).unlink()
+            for file in (Path(damage.file), self.path / REJECTED / Path(damage.file).name):
+                if file.is_dir() and not file.is_symlink():
+                    raise InputError(f"{file}: is a folder where a job's file belongs; remove it.")
+                file.unlink(missing_ok=True)
         return [asdict(damage) for damage in damaged]
 
     def _remove_records(self):
