@@ -233,3 +233,13 @@ def test_text_that_cannot_be_read(tmp_path):
     for name, rule in [("latin", "not UTF-8 text"), ("u16", "NUL"), ("no", "cannot be read")]:
         with pytest.raises(InputError, match=rule):
             read_text(tmp_path / name)
+
+
+def test_a_folder_that_may_not_be_written_is_said_of_the_file(tmp_path, monkeypatch):
+    def refuse(self, **options):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
+    with pytest.raises(OSError, match="Read-only") as error, atomic_path(tmp_path / "table"):
+        pass
+    assert error.value.filename == str(tmp_path / "table")

@@ -98,11 +98,19 @@ def fault_text(error: OSError, path: str | Path | None = None) -> str:
 
 @contextlib.contextmanager
 def disk_faults(path: str | Path) -> Iterator[None]:
-    """Raise what a full or broken disk does to a file as a StorageError that names it."""
+    """Raise what a full or broken disk does to a file as a StorageError that names it.
+
+    That the staging place may not be written to is said of the file, too.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in _FAULTS:
+            if (
+                error.errno in READ_ONLY
+                and STAGING in Path(os.fsdecode(error.filename or "")).parts
+            ):
+                raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         raise StorageError(fault_text(error, path)) from error
 

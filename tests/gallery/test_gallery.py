@@ -249,3 +249,12 @@ def test_a_number_written_as_another_is_found_by_verify_as_by_delete(gallery, pe
     found = gallery.verify(replace(templates, people=["7.0", "8.0", "8"]), threshold=-1)
     assert [probe["person"] for probe in found["probes"]] == ["7", "8.0"]
     assert gallery.delete("7.0")["person"] == "7"
+
+
+def test_a_name_of_bytes_that_are_no_utf8_is_refused(gallery, people, info):
+    with pytest.raises(InputError, match=r"the person '.udcff': is no text in UTF-8"):
+        gallery.delete("\udcff")
+    given = ProtectedTemplates(people[0][:1], info, ["n0"], ["\udcff"])
+    with pytest.raises(InputError, match="is no text in UTF-8"):
+        gallery.verify(given, threshold=0.5)
+    assert gallery.enrol(given).rejects[0]["reason"] == "the person's name is no text in UTF-8"

@@ -1,6 +1,9 @@
 """What a person, a template or a probe may be called, wherever they come from."""
 
 import re
+from collections.abc import Iterable
+
+from sfumato.errors import InputError
 
 MAX_LENGTH = 256
 #: Characters that would forge lines of logs and tables.
@@ -22,6 +25,8 @@ def name_fault(name: str) -> str | None:
         return f"has {len(name):,} characters, not 1 to {MAX_LENGTH}"
     if _CONTROL.search(name):
         return "has control characters or ends of lines"
+    if not is_utf8(name):
+        return "is no text in UTF-8"
     if is_foreign_path(name):
         return "is a path from elsewhere, such as /x, ../x or a\\b"
     return None
@@ -31,6 +36,11 @@ def is_foreign_path(name: str) -> bool:
     """Return whether a text is a path that leads out of the folder that it is looked for in."""
     parts = name.replace("\\", "/").split("/")
     return "\\" in name or parts[0] in ("", "~") or "." in parts or ".." in parts
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a text can be written; bytes of another encoding that became text cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def whole_number(name: str) -> str | None:
@@ -43,3 +53,18 @@ def whole_number(name: str) -> str | None:
     """
     match = re.fullmatch(r"(-?\d+)\.0*", name)
     return match[1] if match else None
+
+
+def whole_numbers(people: Iterable[str | None]) -> dict[str, str]:
+    """Return :func:`whole_number` of each name of people that has one.
+
+    Raises
+    ------
+    InputError
+        For a name that is no text in UTF-8.
+    """
+    names = [name for name in people if name]
+    for name in names:
+        if not is_utf8(name):
+            raise InputError(f"the person {name!a}: is no text in UTF-8, so nobody's name.")
+    return {name: number for name in names if (number := whole_number(name))}

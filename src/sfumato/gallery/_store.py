@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
 from sfumato.data.columns import embedding_array
-from sfumato.data.names import whole_number
+from sfumato.data.names import whole_numbers
 from sfumato.errors import DamageError, StorageError
 from sfumato.files import mark, sync
 from sfumato.gallery._manifest import BrokenManifestError, manifest_names, read_manifest
@@ -142,7 +142,7 @@ class Store:
 
     def numbers_meant(self, people: Any) -> dict[str, str]:
         """Return the whole number that each text such as ``"7.0"`` names, unless enrolled."""
-        meant = {name: number for name in people if name and (number := whole_number(name))}
+        meant = whole_numbers(people)
         taken: set = set()
         for batch in self.scan(["person"], is_person(sorted(meant))) if meant else ():
             taken.update(batch.column("person").unique().to_pylist())
