@@ -161,6 +161,19 @@ def test_an_answer_that_is_not_read_ends(seconds_a_read, is_ended, start, connec
     assert (n_read < n_bytes) == is_ended
 
 
+@pytest.mark.parametrize(
+    ("n_chunks", "n_bytes", "status"), [(900, 1, b"200"), (4000, 300, b"200"), (4000, 1, b"400")]
+)
+def test_chunks_that_say_little_are_refused(n_chunks, n_bytes, status, start, connect):
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"%x\r\n%s\r\n" % (n_bytes, b"x" * n_bytes)
+    address = start()
+    (caller,) = connect(address, 1, head + chunk * n_chunks + b"0\r\n\r\n")
+    caller.settimeout(10)
+    assert caller.recv(12) == b"HTTP/1.1 " + status
+    assert httpx2.get(address).status_code == 200
+
+
 def test_an_address_of_ipv6_is_its_network():
     assert network_of("2001:db8:0:1:a::1") == network_of("2001:db8:0:1:b::2")
     assert network_of("2001:db8:0:1::1") != network_of("2001:db8:0:2::1")

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sfumato.service.limits import Limits, network_of
@@ -19,6 +20,8 @@ from sfumato.service.limits import Limits, network_of
 #: Bytes a second that a caller must read of an answer.
 SLOWEST = 1000
 KERNEL_BYTES = 262_144
+#: Chunks of a body, each of which costs as much as a kilobyte: so many, and one for so many bytes.
+FEW_CHUNKS, CHUNK_BYTES = 1_000, 256
 #: What a connection waits for, in the order in which they are closed when room is needed.
 FIRST_REQUEST, NEXT_REQUEST, CALLER, WORK = range(4)
 FULL = json.dumps({"error": "too many connections; try again in a few seconds."}).encode()
@@ -93,6 +96,38 @@ class Door:
             )
 
 
+class Chunks:
+    """Counts the chunks of bodies, which cost time in which nobody else is served.
+
+    Parameters
+    ----------
+    conn : h11.Connection
+        Whose events it gives.
+    """
+
+    def __init__(self, conn: Any) -> None:
+        self._next_event = conn.next_event
+        self._n_chunks = self._n_bytes = 0
+
+    def next_event(self) -> Any:
+        """Return the next event.
+
+        Raises
+        ------
+        h11.RemoteProtocolError
+            If too many chunks say too little.
+        """
+        event = self._next_event()
+        if isinstance(event, h11.Data):
+            self._n_chunks += event.chunk_start
+            self._n_bytes += len(event.data)
+            if self._n_chunks > FEW_CHUNKS + self._n_bytes / CHUNK_BYTES:
+                raise h11.RemoteProtocolError("too many chunks")
+        elif isinstance(event, h11.Request):
+            self._n_chunks = self._n_bytes = 0
+        return event
+
+
 class Connection(H11Protocol):
     """One connection, which tells what it waits for.
 
@@ -106,6 +141,7 @@ class Connection(H11Protocol):
     def __init__(self, door: Door, **options: Any) -> None:
         super().__init__(**options)
         self._door = door
+        self.conn.next_event = Chunks(self.conn).next_event  # type: ignore[method-assign]
         self.network, self.since = "", time.monotonic()
         self._has_begun = False
         self._unread, self._unread_since = 0, self.since
