@@ -96,3 +96,23 @@ def test_damage_changes_no_answer_unsaid(which, table_job, folders, tmp_path):
         shutil.rmtree(folder)
     # A flip in the white space of a JSON file, or of nothing, is no damage.
     assert n_found > 0.8 * (N_DAMAGES // 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # A column's name in the footer that is no UTF-8, and the header of the first page, of
+        # which pyarrow speaks in several lines.
+        (b"image_id", b"\xedmage_id"),
+        (b"PAR1", b"PAR1" + b"\xff" * 12),
+    ],
+)
+def test_what_pyarrow_says_of_damage_becomes_a_line(old, new, folders, tmp_path):
+    path = tmp_path / "t.parquet"
+    content = (folders[0] / "part-000000.parquet").read_bytes()
+    if old == b"PAR1":
+        old = content[: len(new)]
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(InputError, match=r"t\.parquet: ") as caught:
+        FaceTable(path).embeddings()
+    assert "\n" not in str(caught.value)

@@ -24,6 +24,8 @@ from sfumato.validation import need
 #: In a folder of parts: not all are there yet.
 UNFINISHED = "_unfinished"
 READ_BUFFER, CHUNK, FOOTER = 1 << 20, 64 << 20, 64 << 10
+#: What pyarrow raises on a damaged file; a damaged name is no UTF-8.
+DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)
 SCHEMES = ("s3", "gs", "abfs", "abfss", "file", "http", "https")
 
 

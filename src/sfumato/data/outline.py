@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sfumato.data.files import is_url, open_parquet
+from sfumato.data.files import DAMAGED, is_url, open_parquet
 from sfumato.data.manifest import KEY, Place, check_footers, check_places
 from sfumato.errors import InputError
 
@@ -55,8 +55,9 @@ def _outline(path):
     try:
         with open_parquet(path) as file:
             schema, n_rows = file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error}).") from error
+    except DAMAGED as error:
+        said = " ".join(str(error).split())[:200]  # In several lines, of some damages.
+        raise InputError(f"{path}: not a readable Parquet file ({said}).") from error
     metadata = dict(schema.metadata or {})
     place = Place.of(metadata)
     metadata.pop(KEY, None)

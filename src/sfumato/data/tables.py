@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from sfumato.data import _ids
 from sfumato.data.canonical import IMAGE, RESERVED, canonical_batch, canonical_schema, is_label
 from sfumato.data.columns import embedding_array, embedding_matrix
-from sfumato.data.files import content_digest, open_parquet, plain_path, table_files
+from sfumato.data.files import DAMAGED, content_digest, open_parquet, plain_path, table_files
 from sfumato.data.info import TableInfo
 from sfumato.data.outline import read_outline
 from sfumato.errors import InputError
@@ -143,13 +143,14 @@ class FaceTable:
                         yield from file.iter_batches(
                             batch_rows, [number], columns, use_threads=False
                         )
-            except (pa.ArrowInvalid, OSError) as error:
+            except DAMAGED as error:
                 if "Expected all lists to be of size" in str(error):
                     # pyarrow before 26 cannot read it, nor say in which row of the file.
                     raise InputError(
                         f"{path}: some row's embedding is missing; drop the row or embed again."
                     ) from error
-                raise InputError(f"{path}: damaged, make or copy it again ({error}).") from error
+                said = " ".join(str(error).split())[:200]  # In several lines, of some damages.
+                raise InputError(f"{path}: damaged, make or copy it again ({said}).") from error
 
     def require(self, *columns: Any) -> Self:
         """Raise InputError unless the table has these columns, of a known type; return self."""

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfumato.data.files import UNFINISHED
+from sfumato.data.files import DAMAGED, UNFINISHED
 from sfumato.data.manifest import (
     AGAIN,
     FORMAT,
@@ -123,7 +122,7 @@ def _what_else(path, place):
     """Return what a file is that does not have the checksum of its part."""
     try:
         found = Place.of(pq.read_schema(path).metadata)
-    except (pa.ArrowException, OSError):
+    except DAMAGED:
         found = None
     if found is None or found == place:
         return "damaged: it does not have the SHA-256 that was recorded"

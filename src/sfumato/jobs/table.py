@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfumato.data.files import DAMAGED
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import write_table
 from sfumato.errors import InputError
@@ -110,5 +111,5 @@ def _write_rejects(rejects, output, info):
 def _lists_rejects(path):
     try:
         return pq.read_schema(path).names == REJECTS.names
-    except (pa.ArrowInvalid, OSError):
+    except DAMAGED:
         return False
