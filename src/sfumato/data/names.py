@@ -9,6 +9,10 @@ MAX_LENGTH = 256
 #: Characters that would forge lines of logs and tables.
 CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _CONTROL = re.compile(f"[{CONTROL}]")
+#: Halves of characters, which bytes of another encoding become.
+_HALVES = re.compile("[\ud800-\udfff]")
+#: What may be wrong with a name, looked for at once: nearly all names have none of it.
+_SUSPECT = re.compile(f"[{CONTROL}\ud800-\udfff\\\\./~]")
 
 
 def name_fault(name: str) -> str | None:
@@ -23,6 +27,8 @@ def name_fault(name: str) -> str | None:
     """
     if not 1 <= len(name) <= MAX_LENGTH:
         return f"has {len(name):,} characters, not 1 to {MAX_LENGTH}"
+    if not _SUSPECT.search(name):
+        return None
     if _CONTROL.search(name):
         return "has control characters or ends of lines"
     if not is_utf8(name):
@@ -34,13 +40,13 @@ def name_fault(name: str) -> str | None:
 
 def is_foreign_path(name: str) -> bool:
     """Return whether a text is a path that leads out of the folder that it is looked for in."""
-    parts = name.replace("\\", "/").split("/")
+    parts = name.split("/")
     return "\\" in name or parts[0] in ("", "~") or "." in parts or ".." in parts
 
 
 def is_utf8(name: str) -> bool:
     """Return whether a text can be written; bytes of another encoding that became text cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+    return name.isascii() or not _HALVES.search(name)
 
 
 def whole_number(name: str) -> str | None:
