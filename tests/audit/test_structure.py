@@ -193,9 +193,12 @@ class TestOrder:
         X = rng.normal(size=(300, n_features))
         P = X @ rng.normal(size=(n_features, n_out))
         right = compare_order(X, P, "cosine", "cosine", seed=seed)
-        wrong = compare_order(X, P[rng.permutation(300)], "cosine", "cosine", seed=seed)
+        wrong = [
+            compare_order(X, P[rng.permutation(300)], "cosine", "cosine", seed=seed)["related"]
+            for _ in range(4)
+        ]
         assert right["related"] and right["misplaced"] < 0.04
-        assert not wrong["related"]
+        assert sum(wrong) <= 1  # By chance one permutation may look related.
 
 
 def test_people_with_contradictory_labels(rng):

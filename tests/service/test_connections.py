@@ -88,7 +88,8 @@ def is_closed(caller, seconds=10):
 def test_idle_connections_of_the_same_address_make_room(start, connect):
     address = start(connections_an_address=5, head_seconds=600)
     idle = connect(address, 8)
-    assert [is_closed(caller, 0.5) for caller in idle] == [True] * 3 + [False] * 5
+    # In which order those of one moment are taken is the kernel's and the loop's.
+    assert sum(is_closed(caller, 0.5) for caller in idle) == 3
     for _ in range(20):
         assert httpx2.get(f"{address}/").status_code == 200
 
