@@ -1,14 +1,21 @@
 """Memory of a process and all below it, shared by the benchmarks."""
 
 import os
+import re
 import threading
 from pathlib import Path
 
 
 class PeakMemory:
-    """The greatest memory of this process and all below it."""
+    """The greatest memory of a process, by default this one, and all below it.
+
+    ``shared`` counts what several of them share, too, each its part of it (PSS).
+    """
 
     peak = 0
+
+    def __init__(self, pid=None, *, shared=False):
+        self._pid, self._bytes = pid or os.getpid(), _shared_bytes if shared else _own_bytes
 
     def __enter__(self):
         self._done = threading.Event()
@@ -22,7 +29,7 @@ class PeakMemory:
 
     def _watch(self):
         while not self._done.wait(0.1):
-            self.peak = max(self.peak, family_bytes(os.getpid()))
+            self.peak = max(self.peak, sum(map(self._bytes, family(self._pid))))
 
 
 def family_bytes(pid):
@@ -49,3 +56,11 @@ def _own_bytes(pid):
     except OSError:
         return 0
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
+def _shared_bytes(pid):
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return 1024 * int(re.search(r"^Pss: +(\d+)", text, re.MULTILINE)[1])

@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmarks._memory import family
+from benchmarks._memory import PeakMemory
 from sfumato.data.info import TableInfo
 from sfumato.data.simulate import simulate, write_simulated
 from sfumato.erasers.leace import LeaceEraser
@@ -80,13 +80,13 @@ def _flooded(flood, model, photo):
         ask.forget()
         end = time.monotonic() + SECONDS
         flooding = threading.Thread(target=flood, args=(address, end), daemon=True)
-        with _Peak(process.pid) as peak:
+        with PeakMemory(process.pid, shared=True) as peak:
             flooding.start()
             time.sleep(1)
             while time.monotonic() < end:
                 ask.once()
             flooding.join(120)
-        return ask.summary() | {"peak_bytes_of_all_processes": peak.most}
+        return ask.summary() | {"peak_bytes_of_all_processes": peak.peak}
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -145,36 +145,6 @@ class _Ordinary:
                 for name, values in self._seconds.items()
             },
         }
-
-
-class _Peak:
-    """The greatest memory of a process and all below it (PSS)."""
-
-    most = 0
-
-    def __init__(self, pid):
-        self._pid, self._done = pid, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self):
-        while not self._done.wait(0.1):
-            self.most = max(self.most, sum(map(_pss, family(self._pid))))
-
-
-def _pss(pid):
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return 1024 * int(re.search(r"^Pss: +(\d+)", text, re.MULTILINE)[1])
 
 
 def _connect(address):

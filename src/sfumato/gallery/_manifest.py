@@ -8,11 +8,10 @@ Protocol Buffers (``Manifest`` in Lance's ``table.proto``). Only the fields belo
 import os
 import re
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from sfumato.data.protobuf import fields
 from sfumato.errors import InputError
 
 MAGIC = b"LANC"
@@ -129,11 +128,11 @@ def _whole_marks(path):
 def _parse(content):
     if content[-4:] != MAGIC:
         raise ValueError("no end")
-    manifest = list(_fields(_message(content, int.from_bytes(content[-16:-8], "little"))))
+    manifest = list(fields(_message(content, int.from_bytes(content[-16:-8], "little"))))
     files, unfinished, version, flags = {}, [], 0, 0
     for number, value in manifest:
         if number == FRAGMENTS:
-            fragment = list(_fields(value))
+            fragment = list(fields(value))
             for file in _all(fragment, DATA_FILES):
                 files[f"data/{_text(_get(file, 1))}"] = _get(file, DATA_SIZE, 0)
             for deletion in _all(fragment, DELETION_FILE):
@@ -156,8 +155,8 @@ def _parse(content):
 def _index_files(section):
     """Return the files of the indices; a folder, with ``/`` at its end, where none are named."""
     found: dict[str, int] = {}
-    for index in _all(list(_fields(section)), 1):
-        parts = list(_fields(index))
+    for index in _all(list(fields(section)), 1):
+        parts = list(fields(index))
         place = f"_indices/{uuid.UUID(bytes=_get(_first(parts, INDEX_UUID), 1))}/"
         files = _all(parts, INDEX_FILES)
         found |= {place + _text(_get(file, 1)): _get(file, 2, 0) for file in files} or {place: 0}
@@ -173,46 +172,16 @@ def _message(content, start):
     return message
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield the number and value of each field of a message."""
-    place = 0
-    while place < len(message):
-        key, place = _varint(message, place)
-        kind = key & 7
-        if kind == 0:
-            value, place = _varint(message, place)
-        elif kind in (1, 2, 5):
-            size = {1: 8, 5: 4}.get(kind, 0)
-            if kind == 2:
-                size, place = _varint(message, place)
-            value, place = message[place : place + size], place + size
-            if place > len(message):
-                raise ValueError("cut short")
-        else:
-            raise ValueError(f"wire type {kind}")
-        yield key >> 3, value
+def _all(found, number):
+    return [value for key, value in found if key == number]
 
 
-def _varint(message, place):
-    value = shift = 0
-    while True:
-        byte = message[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 128:
-            return value, place
-
-
-def _all(fields, number):
-    return [value for key, value in fields if key == number]
-
-
-def _first(fields, number, default=None):
-    return next(iter(_all(fields, number)), default)
+def _first(found, number, default=None):
+    return next(iter(_all(found, number)), default)
 
 
 def _get(message, number, default=None):
-    return _first(list(_fields(message)), number, default)
+    return _first(list(fields(message)), number, default)
 
 
 def _text(value):

@@ -6,9 +6,9 @@ its own place. No protobuf library is needed to check it.
 
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
+from sfumato.data.protobuf import fields
 from sfumato.errors import InputError
 
 DIGEST, BLANK = "sfumato_sha256", "0" * 64
@@ -92,7 +92,7 @@ def _has_external_data(content: bytes) -> bool:
     try:
         while pending:
             kind, message = pending.pop()
-            for number, value in _fields(message):
+            for number, value in fields(message):
                 if kind == "tensor" and number in _EXTERNAL and value not in (0, b""):
                     return True
                 if number in _MESSAGES[kind] and isinstance(value, memoryview):
@@ -100,35 +100,3 @@ def _has_external_data(content: bytes) -> bool:
     except (IndexError, ValueError):
         pass  # No protobuf: ONNX Runtime will say so.
     return False
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield the number and the value of each field of a protobuf message."""
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        number, wire = tag >> 3, tag & 7
-        if wire == 0:
-            value, place = _varint(message, place)
-            yield number, value
-            continue
-        if wire == 2:
-            size, place = _varint(message, place)
-        else:
-            size = {1: 8, 5: 4}.get(wire, -1)
-        if size < 0 or place + size > len(message):
-            raise ValueError("cut off, or no protobuf")
-        yield number, message[place : place + size]
-        place += size
-
-
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 128:
-            return value, place
-        if shift > 63:
-            raise ValueError("no protobuf")
