@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +18,12 @@ from sfumato.files import (
     atomic_folder,
     atomic_path,
     check_free,
+    make_folder,
     mark,
     read_text,
     scratch_folder,
     sweep,
+    write_text,
 )
 
 KILLED = """
@@ -125,7 +128,8 @@ def test_a_scratch_folder_is_private_and_goes_with_its_process(tmp_path, monkeyp
     with scratch_folder() as folder:
         (folder / "own").touch()
         assert not list(place.rglob("weights"))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [place] and not any(place.iterdir())
+    place.rmdir()
     place.symlink_to(tmp_path)
     with pytest.raises(InputError, match="is a symbolic link"), scratch_folder():
         pass
@@ -193,6 +197,26 @@ def test_writers_side_by_side(tmp_path):
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     assert len(set((tmp_path / "a.txt").read_text())) == 1
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_staging_place_that_goes_the_moment_it_is_found(tmp_path, monkeypatch):
+    # Another writer ends between the call that finds its place and the one that looks at it.
+    made, mkdir = [], Path.mkdir
+
+    def ends(path, *args, **kwargs):
+        made.append(path)
+        if len(made) == 1:
+            raise FileExistsError(17, "File exists", str(path))
+        mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", ends)
+    write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole" and made == [tmp_path / STAGING] * 2
+    made.clear()
+    assert make_folder(tmp_path / "folder").is_dir() and len(made) == 2
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "file")
 
 
 def test_what_may_not_be_written(tmp_path):

@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,7 +181,7 @@ def _stage(place: Path, name: str, new: Callable[[Path], int]) -> tuple[int, Pat
     end = os.fsdecode(os.fsencode(name)[-100:])
     while True:
         refuse_link(place)
-        place.mkdir(exist_ok=True)
+        new_or_found(place)
         for entry in entries(place):
             remove_abandoned(entry)
         temporary = place / f"{secrets.token_hex(8)}-{end}"
@@ -191,6 +192,22 @@ def _stage(place: Path, name: str, new: Callable[[Path], int]) -> tuple[int, Pat
         if fcntl is None or _locked(handle, temporary):
             return handle, temporary
         os.close(handle)
+
+
+def new_or_found(folder: Path) -> bool:
+    """Make a folder unless it is there; return whether it is new.
+
+    Unlike ``mkdir(exist_ok=True)`` it bears that others remove the folder at the same moment.
+    """
+    while True:
+        try:
+            folder.mkdir()
+            return True
+        except FileExistsError:
+            with contextlib.suppress(FileNotFoundError):  # Gone again: make it.
+                if stat.S_ISDIR(os.lstat(folder).st_mode):
+                    return False
+                raise
 
 
 def new_file(path: Path, *, mode: int) -> int:

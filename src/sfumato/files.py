@@ -25,6 +25,7 @@ from sfumato._disk import (
     locked,
     new_file,
     new_folder,
+    new_or_found,
     refuse_link,
     refuse_special,
     remove_abandoned,
@@ -189,10 +190,9 @@ def scratch_folder() -> Iterator[Path]:
     place.mkdir(0o700, exist_ok=True)
     if place.stat().st_uid != user:
         raise InputError(f"{place}: is another user's; set TMPDIR to a folder of yours.")
+    # The place itself stays: other processes may be about to make something in it.
     with staged(place / "scratch", new_folder) as temporary:
         yield temporary
-    with contextlib.suppress(OSError):  # Another process has something in it.
-        place.rmdir()
 
 
 def make_folder(path: str | Path) -> Path:
@@ -200,8 +200,7 @@ def make_folder(path: str | Path) -> Path:
     path = Path(path)
     refuse_link(path)
     with disk_faults(path):
-        if not path.is_dir():
-            path.mkdir(exist_ok=True)
+        if new_or_found(path):
             sync(path.parent)
     return path
 
@@ -283,12 +282,17 @@ def _lock_folder(folder: Path) -> int | None:
             make_folder(folder)
         if fcntl is None:
             return None
-        handle = os.open(folder, os.O_RDONLY | CLOEXEC)
+        try:
+            handle = os.open(folder, os.O_RDONLY | CLOEXEC)
+        except FileNotFoundError:  # Whoever had it has just removed it.
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever had it before may just have finished, and removed the folder.
-            if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+            if os.path.samestat(os.fstat(handle), folder.stat()):
                 return handle
+        except FileNotFoundError:
+            pass
         except BlockingIOError:
             os.close(handle)
             raise InputError(

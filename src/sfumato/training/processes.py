@@ -136,6 +136,10 @@ def _in_process(fabric, work, told, path):
         found = function(fabric, net, *args, progress)
     except InputError as error:
         return str(error)
+    finally:
+        # Else the threads of the process group live on while the interpreter ends: now and
+        # then one of them aborts the process, and all of the training is lost.
+        torch.distributed.destroy_process_group()
     if first:
         save_state(path, {"net": net.state_dict(), "found": found})
     return None
