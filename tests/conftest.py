@@ -31,8 +31,8 @@ hypothesis.settings.register_profile("sfumato", deadline=None)
 hypothesis.settings.load_profile("sfumato")
 
 
-# Imported by what it stands in for, as brighten is.
-collect_ignore = ["stand_ins.py"]
+# Imported by what it stands in for, as brighten is; what is loaded above, and only once.
+collect_ignore = ["stand_ins.py", "seeds.py"]
 DATA = Path(__file__).parents[1] / os.environ.get("SFUMATO_DATA", "../shared")
 
 

@@ -179,8 +179,9 @@ def scores_of(genuine_identity, impostor_identity, n):
         (lambda s: bootstrap_intervals(s, correct=([True], [True])), "correct must hold one"),
         (lambda s: bootstrap_intervals(s._replace(genuine=np.zeros(9))), "must have the shapes"),
         (
-            lambda s: bootstrap_intervals(scores_of([0, 0], [[0, 1], [0, 1]], 2)),
-            "2 identities are too few",
+            # All three people must be in a resample: two of nine are such.
+            lambda s: bootstrap_intervals(scores_of([0], [[1, 2]], 3), ("eer",)),
+            "3 identities are too few",
         ),
         (lambda s: bootstrap_weights(0), "n_identities must be at least 1, got 0"),
         (lambda s: bootstrap_weights(3, 0), "n_resamples must be at least 1, got 0"),

@@ -32,8 +32,9 @@ def test_labels_are_read_and_how_surely(rng):
     right = found.labels == names[1500:]
     assert right.mean() > 0.85
     # Sure readings are right more often.
-    assert right[found.probability >= 0.9].mean() > right[found.probability < 0.9].mean()
-    assert 0 < found.sure < 1
+    sure = found.probability >= 0.9
+    assert right[sure].mean() > 0.92 > right[~sure].mean()  # Over 20 seeds 0.95 and more, 0.80.
+    assert 0.5 < found.sure < 0.95  # 0.66 to 0.86.
     again = read_labels(X[:1500], names[:1500], X[1500:])
     np.testing.assert_array_equal(found.probability, again.probability)
 
@@ -61,7 +62,7 @@ def test_a_table_without_labels_joins_and_may_be_a_population(tables, tmp_path, 
     assert len(set(seen["identity"][codes == 1])) == len(set(own["identity"].tolist()))
     (said,) = model.fitted_on["read"]
     assert (said["table"], said["n_rows"]) == ("bare.parquet", len(read))
-    assert 0 < said["sure"]["gender"] <= 1
+    assert 0 <= said["sure"]["gender"] <= 1
     (hint,) = [each for each in model.fitted_on["hints"] if each.startswith("bare.parquet")]
     assert f"of {len(read):,} rows" in hint
     pooled = fit_table(

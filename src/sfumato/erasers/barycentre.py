@@ -227,7 +227,7 @@ class _Cells:
         starts = range(0, len(names) * self.n_classes, self.n_classes)
         self.populations = [slice(start, start + self.n_classes) for start in starts]
         counts = np.bincount(self.codes, minlength=len(names) * self.n_classes)
-        for cell in np.flatnonzero(counts < 2):
+        for cell in np.flatnonzero(counts < 2) if population else ():
             raise InputError(
                 f"population {names[cell // self.n_classes]!r} has {counts[cell]} rows of class "
                 f"{classes[cell % self.n_classes]!r}, at least 2 are needed; add rows, or join "

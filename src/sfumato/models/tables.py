@@ -178,10 +178,12 @@ def _fit_whole(eraser, tables, strangers, labels, context, population, selection
     for name, column in zip(labels.names, y.T, strict=True):
         class_codes(column, name)
     read: list[Read] = []
+    named = any("identity" in table.columns for table in tables)
+    known = (X, y, identity if named else None)
     parts: list[tuple[Any, ...]] = [(X, y, identity, others)]
     for n, stranger in enumerate(strangers, len(tables)):
         own, _, *rest = labelled_rows(stranger, [], wanted, selection, n)
-        found = Read.of(stranger, labels.names, (X, y), own)
+        found = Read.of(stranger, labels.names, known, own)
         read.append(found)
         parts.append((own, found.labels, *rest))
     X, y, identity, others = (np.concatenate(columns) for columns in zip(*parts, strict=True))

@@ -61,7 +61,7 @@ class Rows:
 
     def join(self, faces: Any, name: str, people: str) -> tuple["Rows", float]:
         """Return these rows and unlabelled ones, and the share of labels that is read right."""
-        read = read_labels(self.X, self.y, faces.X).labels
+        read = read_labels(self.X, self.y, faces.X, identity=self.identity).labels
         context = np.full((len(read), self.context.shape[1]), None, dtype=object)
         context[:, -1] = name
         own = np.array([f"{name} {who}" for who in faces[people].tolist()])
