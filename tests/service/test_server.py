@@ -31,6 +31,8 @@ from sfumato.data.info import TableInfo  # noqa: E402
 from sfumato.data.simulate import simulate  # noqa: E402
 from sfumato.erasers.mean_projection import MeanProjectionEraser  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
+from sfumato.service.app import Settings  # noqa: E402
+from sfumato.service.run import run  # noqa: E402
 
 SERVER = """
 import sys
@@ -222,6 +224,17 @@ def test_a_model_without_a_checksum_is_told_before_it_serves(tmp_path, monkeypat
         assert done.exit_code == 0, done.exception
         assert ("format 1 has no checksum" in " ".join(done.stderr.split())) is told
     assert len(served) == 2
+
+
+def test_a_caller_who_keeps_the_connection_is_answered_without_a_wait(monkeypatch):
+    served = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: served.extend(sockets))
+    run(Settings(), "127.0.0.1", 0, say=str)
+    (listener,) = served
+    with contextlib.closing(listener):
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_generated_requests_find_no_fault(server):
