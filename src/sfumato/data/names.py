@@ -11,8 +11,23 @@ CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _CONTROL = re.compile(f"[{CONTROL}]")
 #: Halves of characters, which bytes of another encoding become.
 _HALVES = re.compile("[\ud800-\udfff]")
-#: What may be wrong with a name, looked for at once: nearly all names have none of it.
-_SUSPECT = re.compile(f"[{CONTROL}\ud800-\udfff\\\\./~]")
+_UNWRITABLE = re.compile(f"[{CONTROL}\ud800-\udfff]")
+
+
+def are_plain(names: Iterable[str]) -> bool:
+    """Return whether :func:`name_fault` finds nothing in any of many names, all looked at at once.
+
+    Examples
+    --------
+    >>> are_plain(["Ada", "photos/ada.jpg"]), are_plain(["Ada", ""]), are_plain(["Ada", "../ada"])
+    (True, False, False)
+    """
+    names = list(names)
+    text = "".join(names)
+    if _UNWRITABLE.search(text) or any(not 1 <= len(name) <= MAX_LENGTH for name in names):
+        return False
+    # Nearly all names have none of these marks.
+    return not (any(mark in text for mark in "\\./~") and any(map(is_foreign_path, names)))
 
 
 def name_fault(name: str) -> str | None:
@@ -27,8 +42,6 @@ def name_fault(name: str) -> str | None:
     """
     if not 1 <= len(name) <= MAX_LENGTH:
         return f"has {len(name):,} characters, not 1 to {MAX_LENGTH}"
-    if not _SUSPECT.search(name):
-        return None
     if _CONTROL.search(name):
         return "has control characters or ends of lines"
     if not is_utf8(name):

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sfumato.data.names import name_fault
+from sfumato.data.names import are_plain, name_fault
 from sfumato.gallery._templates import faults
 
 
@@ -41,6 +41,7 @@ class Enrolment:
 def reasons_of(batch: Any, metric: Any, taken: Any) -> Any:
     """Return for each row why it is not enrolled, or None; ``taken`` are ids in use."""
     reasons, seen = faults(batch.X, metric), set()
+    plain = are_plain(name for name in (*batch.ids, *batch.people) if name)
     for row, (name, person) in enumerate(zip(batch.ids, batch.people, strict=True)):
         if reasons[row] is not None:
             continue
@@ -48,9 +49,9 @@ def reasons_of(batch: Any, metric: Any, taken: Any) -> Any:
             reasons[row] = "no template id"
         elif not person:
             reasons[row] = "no person"
-        elif fault := name_fault(name):
+        elif not plain and (fault := name_fault(name)):
             reasons[row] = f"the template id {fault}"
-        elif fault := name_fault(person):
+        elif not plain and (fault := name_fault(person)):
             reasons[row] = f"the person's name {fault}"
         elif name in taken:
             reasons[row] = "template id is in the gallery already"
