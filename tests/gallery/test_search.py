@@ -170,10 +170,27 @@ def test_recall_is_counted_by_hand(crowd, monkeypatch):
     scores[np.arange(20), rows] = -np.inf
     np.testing.assert_allclose(best, scores.max(axis=1), atol=1e-6)
     # With all cells the index sees everything. The template itself is no find.
-    assert _index._recall(store, "cosine", ids, X, best, 30) == 1
+    misses = _index._misses(store, "cosine", ids, X, best)
+    assert misses(range(20), 30) == []
     nearest = type(store).nearest
     monkeypatch.setattr(type(store), "nearest", lambda *a: nearest(*a[:3], 1, a[4]))
-    assert _index._recall(store, "cosine", ids, X, best, 30) == 0
+    assert misses([3, 7], 30) == [3, 7]
+
+
+@pytest.mark.parametrize("enough", [1, 8, 9, 16, 130, 145, 256, 300, 999, 1000])
+def test_about_as_few_cells_as_needed_are_looked_at(enough):
+    # 197 of 200 queries hit at once, two never: the last one decides, at 2 misses of 200.
+    asked = []
+
+    def misses(rows, n_probes):
+        asked.append(len(rows))
+        need = {197: 1001, 198: 1001, 199: enough}
+        return [row for row in rows if need.get(row, 1) > n_probes]
+
+    n_probes, missed = _index._fewest_probes(misses, 200, 1000)
+    assert missed == [197, 198]
+    assert enough <= n_probes <= max(8, enough * 9 / 8 + 1)
+    assert asked[0] == 200 and set(asked[1:]) <= {3}
 
 
 def test_small_galleries_have_no_index(gallery, table):
