@@ -8,7 +8,7 @@ lancedb = pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.errors import InputError  # noqa: E402
 from sfumato.gallery import _manifest  # noqa: E402
-from sfumato.gallery._manifest import newest_name, read_manifest  # noqa: E402
+from sfumato.gallery._manifest import Manifests, newest_name, read_manifest  # noqa: E402
 
 
 @pytest.fixture
@@ -30,3 +30,20 @@ def test_features_that_are_unknown_are_refused_and_nothing_is_given_up(folder, m
     monkeypatch.setattr(_manifest, "KNOWN_FLAGS", 0)
     with pytest.raises(InputError, match=f"{newest_name(folder)}: has features of a newer"):
         read_manifest(folder)
+
+
+def test_a_manifest_is_read_once_and_a_newer_or_changed_one_anew(folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        _manifest, "read_manifest", lambda *a: [read.append(a[1]), read_manifest(*a)][1]
+    )
+    manifests, first = Manifests(folder), newest_name(folder)
+    assert manifests.read() == manifests.read(first) == read_manifest(folder)
+    assert read == [first]
+    lancedb.connect(folder.parent).open_table("t").delete("a < 20")
+    second = newest_name(folder)
+    assert manifests.read() == read_manifest(folder) and read == [first, second]
+    path = folder / second
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(_manifest.BrokenManifestError):
+        manifests.read()

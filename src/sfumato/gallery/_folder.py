@@ -23,9 +23,9 @@ from sfumato.gallery._log import AuditLog
 from sfumato.gallery._manifest import (
     VERSIONS,
     BrokenManifestError,
+    Manifests,
     manifest_names,
     newest_name,
-    read_manifest,
     version_of,
 )
 from sfumato.gallery._store import NAME as TABLE
@@ -49,6 +49,7 @@ class Folder:
         self._lock = path / "lock"
         self.rows = path / "lance"
         self._table = self.rows / f"{TABLE}.lance"
+        self._manifests = Manifests(self._table)
         self.index = path / "index.json"
         self.calibration = path / "calibration.safetensors"
         self.log = AuditLog(path / "audit.jsonl", path / "key")
@@ -150,7 +151,7 @@ class Folder:
                 return list(listed)
             if any(version_of(name) > version_of(newest) for name in known):
                 raise DamageError(f"{known.pop()}: is missing; restore the gallery from a backup.")
-            files = {place + name for name in read_manifest(table).files}
+            files = {place + name for name in self._manifests.read().files}
         except (BrokenManifestError, OSError) as error:
             text = f"{self.rows}: {error}; restore the gallery from a backup."
             raise DamageError(text) from error

@@ -55,13 +55,36 @@ class Manifest:
         """Return the name of a file that is missing or has another size, or None."""
         for name in sorted(self.files):
             try:
-                size = (folder / name).stat().st_size
+                size = os.stat(os.path.join(folder, name)).st_size
             except FileNotFoundError:
                 return name
             marks = name.startswith("_deletions/") and not _whole_marks(folder / name)
             if size != self.sizes.get(name, size) or marks:
                 return name
         return None
+
+
+class Manifests:
+    """Reads manifests of a table, the last one only once: LanceDB writes to none again.
+
+    Parameters
+    ----------
+    folder : Path
+        The table's, ``NAME.lance``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: tuple[tuple, Manifest] | None = None
+
+    def read(self, name: str | None = None) -> Manifest:
+        """Do the work of :func:`read_manifest`."""
+        name = newest_name(self._folder) if name is None else name
+        stat = (self._folder / name).stat()
+        seen = (name, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if self._last is None or self._last[0] != seen:
+            self._last = seen, read_manifest(self._folder, name)
+        return self._last[1]
 
 
 def manifest_names(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from sfumato.data.columns import embedding_array
 from sfumato.data.names import whole_numbers
 from sfumato.errors import DamageError, StorageError
 from sfumato.files import mark, sync
-from sfumato.gallery._manifest import BrokenManifestError, manifest_names, read_manifest
+from sfumato.gallery._manifest import BrokenManifestError, Manifests, manifest_names
 from sfumato.gallery._sweep import remove_strangers
 from sfumato.validation import need
 
@@ -64,6 +64,7 @@ class Store:
         lancedb = need("lancedb", "gallery")
         self.folder = folder
         self._pending, self._spill = folder / PURGE, folder / "spill"
+        self._manifests = Manifests(folder / f"{NAME}.lance")
         database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
         if dimension is None:
             self._manifest()  # LanceDB's words for none are few.
@@ -205,13 +206,20 @@ class Store:
         """
         table = self.folder / f"{NAME}.lance"
         names = manifest_names(table)
-        fault = _fault_of(table, names[0]) if names else "no version of the rows is there"
+        fault = self._fault_of(table, names[0]) if names else "no version of the rows is there"
         if fault is None:
             return
-        if len(names) < 2 or _fault_of(table, names[1]) is not None:
+        if len(names) < 2 or self._fault_of(table, names[1]) is not None:
             raise DamageError(f"{self.folder}: {fault}; restore the gallery from a backup.")
         (table / names[0]).unlink()
         raise StorageError(f"{table / names[0]}: {fault}; the disk failed to write it")
+
+    def _fault_of(self, table, name):
+        try:
+            short = self._manifests.read(name).cut_short(table)
+        except BrokenManifestError as error:
+            return str(error)
+        return None if short is None else f"{short} is missing or cut short"
 
     @property
     def files(self) -> frozenset[str]:
@@ -220,7 +228,7 @@ class Store:
 
     def _manifest(self):
         try:
-            return read_manifest(self.folder / f"{NAME}.lance")
+            return self._manifests.read()
         except BrokenManifestError as error:
             raise DamageError(f"{self.folder}: {error}; restore it from a backup.") from error
 
@@ -285,14 +293,6 @@ def is_person(people: Any) -> str:
     """Return the SQL condition that a row is of one of some people."""
     quoted = ", ".join("'" + person.replace("'", "''") + "'" for person in people)
     return f"person IN ({quoted})"
-
-
-def _fault_of(table, name):
-    try:
-        short = read_manifest(table, name).cut_short(table)
-    except BrokenManifestError as error:
-        return str(error)
-    return None if short is None else f"{short} is missing or cut short"
 
 
 def _in_fragment(number):

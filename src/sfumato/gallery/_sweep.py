@@ -25,8 +25,18 @@ def strangers(folder: Path, files: frozenset[str]) -> Iterator[Path]:
     InputError
         If one of the files, or a folder of theirs, is a symbolic link.
     """
-    places = {str(place) for file in files for place in Path(file).parents}
-    yield from _strangers(folder, "", files, places)
+    yield from _strangers(folder, "", files, _places(files))
+
+
+def _places(files):
+    """Return the folders that hold one of some files."""
+    found: set[str] = set()
+    for file in files:
+        place = file.rstrip("/").rpartition("/")[0]
+        while place and place not in found:
+            found.add(place)
+            place = place.rpartition("/")[0]
+    return found
 
 
 def _strangers(folder, prefix, files, places):
@@ -45,14 +55,15 @@ def _strangers(folder, prefix, files, places):
 
 
 def remove_strangers(folder: Path, files: frozenset[str], state: str) -> None:
-    """Remove what :func:`strangers` yields, and look again.
+    """Remove what :func:`strangers` yields, and look again if there was something.
 
     Raises
     ------
     StorageError
         If something cannot be removed; ``state`` says what that means.
     """
-    for entry in list(strangers(folder, files)):
+    found = list(strangers(folder, files))
+    for entry in found:
         try:
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -60,6 +71,6 @@ def remove_strangers(folder: Path, files: frozenset[str], state: str) -> None:
                 entry.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"{fault_text(error, entry).rstrip('.')}; {state}") from error
-    left = next(strangers(folder, files), None)
+    left = next(strangers(folder, files), None) if found else None
     if left is not None:
         raise StorageError(f"{left}: is there again after it was removed; {state}")
