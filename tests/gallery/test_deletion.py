@@ -140,6 +140,34 @@ def test_nothing_is_removed_through_a_link_or_without_a_version(tmp_path, galler
     assert gallery.enrol(one).n_enrolled == 1
 
 
+def test_nothing_of_the_users_goes_where_the_rows_lie_elsewhere(tmp_path, gallery, people, info):
+    mine = tmp_path / "disk"
+    (gallery.path / "lance").rename(mine)
+    (gallery.path / "lance").symlink_to(mine)
+    (mine / "thesis.txt").touch()
+    one = ProtectedTemplates(people[0][:1], info, ["late"], ["late"])
+    for act in (lambda: gallery.enrol(one), lambda: gallery.delete("person-3")):
+        with pytest.raises(InputError, match=r"lance: is a symbolic link; a gallery's files must"):
+            act()
+    assert (mine / "thesis.txt").exists() and len(gallery.list()) == 12
+
+
+@pytest.mark.parametrize("name", ["index.json", "calibration.safetensors"])
+def test_a_linked_file_is_refused_before_anything_is_deleted(tmp_path, gallery, name):
+    (tmp_path / name).touch()
+    (gallery.path / name).symlink_to(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: is a symbolic link"):
+        gallery.delete("person-3")
+    assert len(gallery.list()) == 12
+
+
+@pytest.mark.parametrize("folder", ["[" * 100_000, '{"a": 1}', '"a\\u0000b"', '"\\ud800"', "7"])
+def test_a_strange_line_of_the_log_does_not_stop_a_deletion(gallery, folder):
+    with open(gallery.log.path, "a") as file:
+        file.write(f'{{"operation": "export", "folder": {folder}}}\n')
+    assert gallery.delete("person-3")["unknown_files"] == []
+
+
 def test_the_index_goes_too(tmp_path, crowd, info, monkeypatch):
     monkeypatch.setattr(_index, "MIN_ROWS", 500)
     X, names, ids = crowd

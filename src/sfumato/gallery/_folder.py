@@ -30,7 +30,7 @@ from sfumato.gallery._manifest import (
 )
 from sfumato.gallery._store import NAME as TABLE
 from sfumato.gallery._store import Store
-from sfumato.gallery._sweep import strangers
+from sfumato.gallery._sweep import refuse_linked, strangers
 
 FORMAT = 1
 FILE = "gallery.json"
@@ -80,6 +80,8 @@ class Folder:
             one of the next changes must.
         """
         with locked(self._lock, alone=True):
+            for file in (self.rows, self.index, self.calibration):
+                refuse_linked(file)
             self.verify()
             if index:
                 self.verify("index")
@@ -191,10 +193,10 @@ class Folder:
 
     def sweep_exports(self) -> list[str]:
         """Remove what killed exports left beside their outputs; return what cannot be removed."""
-        left = []
-        for folder in {line.get("folder") for line in self.log.lines("export")}:
-            place = Path(folder) / STAGING if isinstance(folder, str) else None
-            if place is not None and os.path.lexists(place):
+        left, noted = [], (line.get("folder") for line in self.log.lines("export"))
+        for folder in {folder for folder in noted if isinstance(folder, str)}:
+            place = Path(folder) / STAGING
+            if os.path.lexists(place):
                 with contextlib.suppress(OSError, InputError):
                     sweep(place.parent)
                 left += [str(place)] if os.path.lexists(place) else []
@@ -245,7 +247,7 @@ def read_info(path: Path) -> Any:
     try:
         about = json.loads(file.read_text())
         number, info = about["format"], about["info"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         what = "no such folder" if not path.exists() else "not a gallery"
         raise InputError(f"{path}: {what}; sfumato gallery create makes one.") from error
     if number != FORMAT:

@@ -103,7 +103,7 @@ class AuditLog:
                 continue  # A log may have a million lines of searches.
             try:
                 content = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(content, dict) and operation in (None, content.get("operation")):
                 found.append(content)

@@ -42,16 +42,22 @@ def _places(files):
 def _strangers(folder, prefix, files, places):
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name = prefix + entry.name
-        if entry.is_symlink() and (name in files or name in places):
-            raise InputError(
-                f"{entry.path}: is a symbolic link; a gallery's files must lie in it."
-            )
+        if name in files or name in places:
+            refuse_linked(entry)
         if name in files or f"{name}/" in files:
             continue
         if name in places and entry.is_dir(follow_symlinks=False):
             yield from _strangers(entry.path, f"{name}/", files, places)
         else:
             yield Path(entry.path)
+
+
+def refuse_linked(file: Path | os.DirEntry) -> None:
+    """Refuse a file or folder of a gallery's that lies elsewhere, beside files of others."""
+    if file.is_symlink():
+        raise InputError(
+            f"{os.fspath(file)}: is a symbolic link; a gallery's files must lie in it."
+        )
 
 
 def remove_strangers(folder: Path, files: frozenset[str], state: str) -> None:
