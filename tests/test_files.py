@@ -155,6 +155,19 @@ def test_nothing_is_written_or_swept_through_a_link(tmp_path):
     assert (mine / "letter").read_text() == "" and not (out / "a").is_symlink()
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_mark_in_whose_place_something_else_is_is_refused(tmp_path, make):
+    make(tmp_path / "_unfinished")
+    limit = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("waits for a pipe"))
+    signal.alarm(10)
+    try:
+        with pytest.raises(InputError, match="_unfinished: is no regular file; remove it"):
+            mark(tmp_path / "_unfinished")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, limit)
+
+
 def test_bytes_reach_the_disk_before_the_name_and_then_the_name(tmp_path, monkeypatch):
     seen = []
     sync, replace = os.fsync, os.replace

@@ -207,7 +207,7 @@ def make_folder(path: str | Path) -> Path:
 
 def mark(path: str | Path) -> None:
     """Make an empty file whose name survives a power cut, unless it is there."""
-    refuse_link(path)
+    refuse_special(path)
     with disk_faults(path):
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | NOFOLLOW | CLOEXEC, 0o666))
         sync(Path(path).parent)
