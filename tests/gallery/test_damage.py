@@ -92,10 +92,28 @@ def test_a_list_of_checksums_that_is_gone_is_damage(gallery, table, capsys):
     assert Gallery(gallery.path).check()["n_files"] >= 5
 
 
-@pytest.mark.parametrize("name", ["lock", "checksums.json", "gallery.json", "key", "audit.jsonl"])
+def test_a_list_of_a_later_version_is_not_called_damaged(gallery, capsys):
+    file = gallery.path / "checksums.json"
+    file.write_text(json.dumps({"format": 2, "sums": {}}))
+    code, out, err = run_cli(capsys, "gallery", "list", gallery.path)
+    assert (code, out) == (2, "")
+    assert "checksums.json: format 2, this version reads 1; update sfumato." in err
+
+
+def test_a_gallerys_file_of_endless_brackets_is_one_line(gallery):
+    make_older(gallery)
+    (gallery.path / "gallery.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="not a gallery"):
+        Gallery(gallery.path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lock", "checksums.json", "gallery.json", "key", "audit.jsonl", "lance/purge.json"],
+)
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_pipes_and_folders_in_a_files_place_are_refused(gallery, capsys, name, make):
-    (gallery.path / name).unlink()
+    (gallery.path / name).unlink(missing_ok=True)
     make(gallery.path / name)
     limit = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("waits for a pipe"))
     signal.alarm(20)

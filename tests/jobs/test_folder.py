@@ -386,6 +386,32 @@ def test_a_damaged_manifest_is_one_line(table, model, tmp_path):
         run_job(job, out, part_rows=ROWS, runner=Here())
 
 
+def test_a_manifest_of_a_later_version_is_not_called_old(table, model, tmp_path):
+    job, out = ProtectTemplates(model, table), tmp_path / "out"
+    run_job(job, out, part_rows=ROWS, runner=Here())
+    (out / MANIFEST).write_text('{"format": 3, "pieces": []}')
+    for act in (
+        lambda: run_job(job, out, part_rows=ROWS, runner=Here()),
+        lambda: check_folder(out),
+        lambda: FaceTable(out),
+    ):
+        with pytest.raises(InputError, match=r"format 3, this version reads up to 2; update"):
+            act()
+
+
+def test_a_manifest_that_goes_while_its_job_runs_is_said(table, model, tmp_path):
+    out = tmp_path / "out"
+
+    def remove(n_done, *_):
+        if n_done == table.n_rows:
+            (out / MANIFEST).unlink()
+
+    with pytest.raises(SfumatoError, match=r"its _manifest\.json was removed while the job ran"):
+        run_job(
+            ProtectTemplates(model, table), out, part_rows=ROWS, runner=Here(), progress=remove
+        )
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 @pytest.mark.parametrize("place", ["", "_rejects"])
 def test_pipes_and_folders_in_a_parts_place_are_said(make, place, table, model, tmp_path):

@@ -240,6 +240,13 @@ def test_a_file_without_a_checksum_is_read_and_written_with_one(keys):
     assert json.loads(keys.path.read_text())["version"] == 2
 
 
+def test_a_file_of_a_later_version_is_not_called_damaged(filled):
+    filled.path.write_text(json.dumps({"format": "sfumato keys", "version": 3, "all": {}}))
+    for act in (filled.read, lambda: filled.create("b", ["photos"])):
+        with pytest.raises(InputError, match="version 3, this sfumato reads up to 2; update"):
+            act()
+
+
 def test_a_new_key_of_an_old_name_has_another_id(keys):
     secrets, ids = [], []
     for _ in range(3):

@@ -119,7 +119,11 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         found = None
     values = found if isinstance(found, dict) else {SEAL: "none"}
-    seal = values.pop(SEAL, None)
+    seal, version = values.pop(SEAL, None), values.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise InputError(
+            f"{path}: format {version}, this version reads up to {FORMAT}; update sfumato."
+        )
     if seal is None and values.get("format") is None and "settings" in values:
         return values  # Of the first format.
     if seal != _digest(values):

@@ -14,6 +14,7 @@ writer leaves is unlisted, not wrong; the next writer lists it. A CRC-32 finds a
 whoever can write a list of their own.
 """
 
+import contextlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
@@ -157,15 +158,16 @@ def checksum(path: Path) -> tuple[int, int]:
 
 
 def _parse(path):
-    try:
-        text = path.read_text(encoding="utf-8")
-        about: Any = parse_json(text, path)
+    number = 0
+    with contextlib.suppress(InputError, ValueError, KeyError, TypeError, AttributeError):
+        about: Any = parse_json(path.read_text(encoding="utf-8"), path)
         if about == {}:
             return None
-        if about["format"] == FORMAT and about["crc32"] == _crc(about["files"]):
+        number = about["format"]
+        if number == FORMAT and about["crc32"] == _crc(about["files"]):
             return {name: (int(size), int(crc)) for name, (size, crc) in about["files"].items()}
-    except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path) from error
+    if type(number) is int and number > FORMAT:
+        raise InputError(f"{path}: format {number}, this version reads {FORMAT}; update sfumato.")
     raise _damaged(path)
 
 
@@ -176,7 +178,7 @@ def _damaged(path):
 def _was_listed(path):
     try:
         return json.loads(path.read_bytes()).get(LISTED) is True
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False  # Whoever opens the gallery refuses it.
 
 

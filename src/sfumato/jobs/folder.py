@@ -162,7 +162,11 @@ class Folder:
             ``n_rows_in``, ``n_rows``, ``n_rejects``, ``n_parts`` and ``reasons``, counts by
             reason, and the sums of ``counts``.
         """
-        known = read_manifest(self.path) or {}
+        known = read_manifest(self.path)
+        if known is None:
+            raise SfumatoError(
+                f"{self.path}: its {MANIFEST} was removed while the job ran; name another folder."
+            )
         records = read_records(self.path, known)
         self._check_records(parts, records)
         rejects = self.rejects(parts)

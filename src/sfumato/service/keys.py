@@ -31,9 +31,13 @@ SCOPES = (
 )
 PREFIX = "sfumato_"
 #: Files of version 1 are a list of keys without a checksum; they are read, not written.
-HEADER = {"format": "sfumato keys", "version": 2}
+HEADER: dict[str, Any] = {"format": "sfumato keys", "version": 2}
 MOST_BYTES = 16_000_000
 DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class _NewerError(ValueError):
+    """A later version of sfumato wrote the file."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class KeyFile:
             ) from None
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror}).") from error
+        except _NewerError as error:
+            raise InputError(f"{self.path}: {error}; update sfumato.") from error
         except (ValueError, RecursionError) as error:
             why = " ".join(str(error).split())
             raise InputError(
@@ -177,6 +183,9 @@ def _parse(content: bytes) -> tuple[Key, ...]:
     found = json.loads(content.decode(), object_pairs_hook=_no_field_twice)
     if isinstance(found, dict):
         given = found.pop("sha256", None)
+        version = found.get("version")
+        if type(version) is int and version > HEADER["version"]:
+            raise _NewerError(f"version {version}, this sfumato reads up to {HEADER['version']}")
         if {name: found.get(name) for name in HEADER} != HEADER:
             raise ValueError("of another format or version")
         if given != _checksum(found):
