@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -78,3 +80,42 @@ def test_missing_identity_names_the_row(tmp_path):
     write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=1))
     with pytest.raises(InputError, match="t.parquet: identity of row 'b' is missing"):
         read_rows(FaceTable(tmp_path / "t.parquet"), Selection(half="eraser"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [("age>=14", [14, 90]), ("age>14", [90]), ("age<=14", [3, 14]), ("age<14.5", [3, 14])],
+)
+def test_numbers_are_compared_and_a_missing_one_never_fulfils(tmp_path, rule, kept):
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "image_id": ["a", "b", "c", "d"],
+            "age": pa.array([3, 14, None, 90]),
+            "embedding": pa.FixedSizeListArray.from_arrays(pa.array(np.ones(8, "f4")), 2),
+        }
+    )
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo(dimension=2))
+    columns, _ = read_rows(FaceTable(tmp_path / "t.parquet"), Selection(where=rule), ["age"])
+    assert columns["age"].tolist() == kept
+
+
+def test_all_rules_hold_and_text_is_not_compared(table):
+    columns, _ = read_rows(table, Selection(where=("partition=train", "partition=!test")))
+    assert len(columns["image_id"]) == 200
+    with pytest.raises(InputError, match="'partition>3' compares numbers, but partition holds"):
+        Selection(where="partition>3").check(table)
+
+
+def test_a_rule_may_name_its_table(table, tmp_path):
+    other = FaceTable(shutil.copy(table.path, tmp_path / "other.parquet"))
+    rules = ("t:partition=train", f"{other.path}:partition=test", "partition=!none")
+    assert [each.rules for each in Selection(where=rules).each([table, other])] == [
+        ("partition=train", "partition=!none"),
+        ("partition=test", "partition=!none"),
+    ]
+    with pytest.raises(InputError, match="no table is called 'tt'; they are t, other"):
+        Selection(where="tt:partition=train").each([table, other])
+    (tmp_path / "b").mkdir()
+    twin = FaceTable(shutil.copy(table.path, tmp_path / "b" / "t.parquet"))
+    with pytest.raises(InputError, match=r"2 tables are called 't'; give the path"):
+        Selection(where="t:partition=train").each([table, twin])

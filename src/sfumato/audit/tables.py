@@ -8,6 +8,7 @@ from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
 from sfumato.data.selection import Selection, check_people, matching_rows, read_rows
+from sfumato.data.selection_rules import exclusive
 from sfumato.data.table_labels import check_attributes
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
@@ -174,15 +175,15 @@ class _Side:
         if fitted.get("half") == "eraser":
             return True
         # Fitted on column=value, audited on another value of that column.
-        mine, theirs = self.selection.where or "", fitted.get("where") or ""
-        column, _, value = mine.partition("=")
-        other_column, _, other = theirs.partition("=")
-        if not mine or column != other_column:
-            return False
-        return (
-            value == f"!{other}"
-            or other == f"!{value}"
-            or (value != other and "!" not in value + other)
+        sources = [fitted.get("source"), *fitted.get("also", ())]
+        where = fitted.get("where") or ()
+        if isinstance(where, str):  # One rule for all tables.
+            theirs: Any = [(where,)] * len(sources)
+        else:
+            theirs = where
+        return any(
+            source == self.table.info.source and exclusive(self.selection.rules, rules)
+            for source, rules in zip(sources, theirs, strict=False)
         )
 
     def describe(self) -> dict[str, Any]:

@@ -22,7 +22,10 @@ def fit(
     output: Path = typer.Option(..., "--output", "-o", help="Model file to write."),
     also: list[Path] = typer.Option([], help="One more table with the same labels."),
     context: list[str] = typer.Option(
-        [], "--context", help="Another label that may go with the attribute (barycentre)."
+        [],
+        "--context",
+        help="Another label that may go with the attribute, or `all`: every label column of the "
+        "tables but the attribute (barycentre).",
     ),
     population: str = typer.Option(
         None,
@@ -37,7 +40,12 @@ def fit(
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."
     ),
-    where: str = typer.Option(None, help="Only rows with column=value (!value: all others)."),
+    where: list[str] = typer.Option(
+        [],
+        help="Only rows with column=value (!value: all others), column>=number, >, <= or <; "
+        "TABLE:column=value is for that table alone, by its name. All rules hold; the tables are "
+        "used whole but for them.",
+    ),
     parameter: list[str] = typer.Option([], "--set", help="Parameter of the method, name=value."),
     config: Path = typer.Option(None, help="TOML file with the method's parameters."),
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of the split into halves."),
@@ -53,7 +61,7 @@ def fit(
     inputs = [table, *also, *unlabelled, *([] if config is None else [config])]
     check_free(output, overwrite=force, inputs=inputs)
     # Rows picked by a column are already apart from the others.
-    half = "eraser" if rows == "half" and where is None else None
+    half = "eraser" if rows == "half" and not where else None
     with track(f"fit {method}") as progress:
         model = fit_table(
             method,
@@ -65,7 +73,7 @@ def fit(
             population=population,
             unlabelled=unlabelled,
             parameters=read_parameters(parameter, config),
-            selection=Selection(where=where, half=half, seed=seed),
+            selection=Selection(where=_rules(where), half=half, seed=seed),
             progress=progress,
         )
     summary = {"model": str(output), **model.step}
@@ -76,8 +84,15 @@ def fit(
             f"{output}: {method} takes {', '.join(attribute)} out, fitted on "
             f"{model.fitted_on['n_rows']:,} rows ({model.fitted_on['rows']})."
         )
+        if used := model.fitted_on.get("context"):
+            columns = "column" if len(used) == 1 else "columns"
+            say(f"Context, {len(used)} {columns}: {', '.join(used)}.")
         warn(*(f"{name}: {how}." for name, how in model.fitted_on.get("treated", {}).items()))
         warn_some(model.fitted_on.get("hints", []), "hints")
+
+
+def _rules(where):
+    return where[0] if len(where) == 1 else tuple(where) or None
 
 
 def read_parameters(pairs: Any, config: Any) -> Any:

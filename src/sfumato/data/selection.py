@@ -1,8 +1,7 @@
 """Which rows of a face table take part: by a column's value, by person, by number."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sfumato.data.canonical import text_column
 from sfumato.data.columns import embedding_matrix
 from sfumato.data.labels import as_text, is_missing
+from sfumato.data.selection_rules import check_rule, fulfils, parse_rule, rules_of
 from sfumato.data.splits import ERASER_SHARE, split_identities
 from sfumato.errors import InputError
 
@@ -23,9 +22,11 @@ class Selection:
 
     Parameters
     ----------
-    where : str, optional
+    where : str or tuple of str, optional
         ``"column=value"``; a leading ``!`` before the value picks all other rows. Numbers and
-        booleans are compared by value: ``race=0`` also picks 0.0, ``smiling=True`` true.
+        booleans are compared by value: ``race=0`` also picks 0.0, ``smiling=True`` true. Of a
+        column of numbers also ``"column>=value"``, ``>``, ``<=`` and ``<``, which a missing
+        value never fulfils. Several rules must all hold.
     half : {"eraser", "attacker"}, optional
         One side of :func:`~sfumato.data.splits.split_identities` over all people; tables
         without identities are split by image.
@@ -35,35 +36,37 @@ class Selection:
         Of the split.
     """
 
-    where: str | None = None
+    where: str | tuple[str, ...] | None = None
     half: str | None = None
     share: float | None = None
     seed: int = 0
 
     @property
-    def column(self) -> Any:
-        """The column that ``where`` looks at, or None."""
-        return None if self.where is None else _parse(self.where)[0]
+    def rules(self) -> tuple[str, ...]:
+        """What ``where`` says, one rule an entry."""
+        return (self.where,) if isinstance(self.where, str) else tuple(self.where or ())
+
+    @property
+    def rule_columns(self) -> list[str]:
+        """The columns that ``where`` looks at, each once."""
+        return list(dict.fromkeys(parse_rule(rule)[0] for rule in self.rules))
 
     def columns(self, table: Any) -> Any:
         """Return the columns that the rule needs of a table."""
         names = ["identity" if "identity" in table.columns else "image_id"]
-        return names if self.column is None else [*names, self.column]
+        return [*names, *self.rule_columns]
 
     def check(self, table: Any) -> Self:
-        """Refuse a table without the rule's column; return self."""
-        if self.column is not None:
-            table.require(self.column)
+        """Refuse a table without a rule's column; return self."""
+        for rule in self.rules:
+            check_rule(rule, table)
         return self
 
     def mask(self, batch: Any) -> Any:
         """Return which rows of a record batch are picked, bool of shape (n_rows,)."""
         picked = np.ones(batch.num_rows, dtype=bool)
-        if self.where is not None:
-            column, value, wanted = _parse(self.where)
-            values = batch.column(column)
-            equal = pc.equal(text_column(values), _as_written(value, values.type))
-            picked &= pc.fill_null(equal, False).to_numpy(zero_copy_only=False) == wanted
+        for rule in self.rules:
+            picked &= fulfils(batch, rule)
         if self.half is not None:
             first, second = _people_masks(batch, ERASER_SHARE, self.seed)
             picked &= first if self.half == "eraser" else second
@@ -72,31 +75,18 @@ class Selection:
             picked &= _people_masks(batch, self.share, f"sample {self.seed}")[0]
         return picked
 
+    def each(self, tables: Sequence[Any]) -> list["Selection"]:
+        """Return the selection of each table; a rule may name its table.
+
+        See :func:`~sfumato.data.selection_rules.rules_of`.
+        """
+        return [replace(self, where=rules) for rules in rules_of(self.rules, tables)]
+
     def describe(self) -> Any:
         """Return the rule in words, for a model's or a report's provenance."""
-        parts = [self.where] if self.where else []
+        parts = list(self.rules)
         parts += [f"{self.half} half of the people, seed {self.seed}"] if self.half else []
         return ", ".join(parts) or "all rows"
-
-
-def _parse(where):
-    column, found, value = where.partition("=")
-    if not found or not column or not value:
-        raise InputError(f"where must read column=value, got {where!r}.")
-    return column, value.removeprefix("!"), not value.startswith("!")
-
-
-def _as_written(value, kind):
-    """Return the text that :func:`text_column` gives of a value that the user typed."""
-    if pa.types.is_boolean(kind):
-        return value.strip().lower()
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        # Integers first: a float has no room for all of 64 bits.
-        kinds: tuple[Any, ...] = (int, np.float32 if kind == pa.float32() else float)
-        for number in kinds:
-            with contextlib.suppress(ValueError, OverflowError):
-                return as_text([number(value)])[0]
-    return value
 
 
 def _people_masks(batch, share, seed):

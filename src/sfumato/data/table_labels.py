@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sfumato.data.canonical import RESERVED
 from sfumato.data.label_hints import say_doubts, say_numbers
@@ -50,7 +51,7 @@ class Labels:
     def __init__(self, tables: list[Any], names: list[str]) -> None:
         check_attributes(names)
         self.names = list(names)
-        distinct = {name: _distinct(tables, name) for name in names}
+        distinct = {name: distinct_values(tables, name) for name in names}
         self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
         for name in (name for name in names if self.continuous[name]):
             numbers = np.asarray(distinct[name], dtype=np.float64)
@@ -93,7 +94,7 @@ class Labels:
         }
 
 
-def _distinct(tables, name):
+def distinct_values(tables: Sequence[Any], name: str) -> NDArray[np.object_]:
     """Return the distinct values of a column of several tables, without the missing ones."""
     parts = [
         pc.unique(batch.column(0)).to_numpy(zero_copy_only=False).astype(object)

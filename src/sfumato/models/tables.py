@@ -16,6 +16,7 @@ from sfumato.data.selection import Selection, selected_batches
 from sfumato.data.table_labels import Labels
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
+from sfumato.models._context import context_columns, said_rules
 from sfumato.models._populations import (
     check_population,
     columns_to_read,
@@ -61,7 +62,8 @@ def fit_table(
         More tables with embeddings of the same encoder and the same labels.
     context : list of str, default=()
         Columns of other labels, for erasers that use ``context``; a table may lack
-        some of them. With several tables the table itself is one more.
+        some of them. With several tables the table itself is one more. ``["all"]``: see
+        :mod:`sfumato.models._context`.
     population : str, optional
         For erasers that use ``population``: the column that names each row's, which every table
         has, or ``"table"``, by which every table is one.
@@ -71,8 +73,9 @@ def fit_table(
     parameters : dict, optional
         Of the eraser's constructor.
     selection : Selection, optional
-        Which rows; default the eraser's half of the people, so that an audit of the same table
-        has people whom the eraser never saw.
+        Which rows; a rule may name a table, see
+        :func:`~sfumato.data.selection_rules.rules_of`. Default the eraser's half of the people,
+        so that an audit of the same table has people whom the eraser never saw.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
 
@@ -83,13 +86,16 @@ def fit_table(
     tables = [t if isinstance(t, FaceTable) else FaceTable(t) for t in (table, *also)]
     table, selection = tables[0], selection or Selection(half="eraser")
     for each in tables:
-        selection.check(each.require("embedding", *attributes).check_ids())
         check_same_space(each.info, table.info, table=each.path, model=table.path.name)
-    for name in context:
-        if not any(name in each.columns for each in tables):
-            table.require(name)
+        each.require("embedding", *attributes).check_ids()
     eraser = make_eraser(method, parameters or {})
-    strangers = open_unlabelled(unlabelled, table, selection)
+    strangers = open_unlabelled(unlabelled, table)
+    selections = selection.each([*tables, *strangers])
+    for each, rules in zip((*tables, *strangers), selections, strict=True):
+        rules.check(each)
+    context, left_out = context_columns(
+        context, [*tables, *strangers], {*attributes, population}, selections
+    )
     for name, used, given in (
         ("context", "context", context),
         ("unlabelled tables", "population", strangers),
@@ -102,10 +108,10 @@ def fit_table(
     fitter, read = eraser.fitter(labels.continuous), []
     try:
         if fitter is not None:
-            n_rows = _fit_streaming(fitter, tables, labels, selection, progress)
+            n_rows = _fit_streaming(fitter, tables, labels, selections, progress)
         else:
             n_rows, read = _fit_whole(
-                eraser, tables, strangers, labels, context, population, selection, progress
+                eraser, tables, strangers, labels, context, population, selections, progress
             )
     except InputError as error:
         # Numbers that stand as text are so many classes that few erasers can be fitted.
@@ -114,16 +120,17 @@ def fit_table(
         "source": table.info.source,
         "also": [each.info.source for each in tables[1:]],
         "rows": selection.describe(),
-        "where": selection.where,
+        "where": said_rules(selection, selections),
         "half": selection.half,
         "seed": selection.seed,
         "n_rows": n_rows,
     }
     fitted_on |= {"population": population} if population else {}
+    fitted_on |= {"context": context} if context else {}
     treated = labels.treated(eraser)
     fitted_on |= {"treated": treated} if treated else {}
     fitted_on |= {"read": [reading.to_dict() for reading in read]} if read else {}
-    hints = [*labels.hints, *(str(reading) for reading in read)]
+    hints = [*labels.hints, *left_out, *(str(reading) for reading in read)]
     hints += [*(f"{note}." for note in unknown_origin(table.info, table.path.name))]
     fitted_on |= {"hints": hints} if hints else {}
     model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
@@ -143,10 +150,11 @@ def make_eraser(method: Any, parameters: Any) -> Any:
     return eraser.set_params(**parameters)
 
 
-def _fit_streaming(fitter, tables, labels, selection, progress):
+def _fit_streaming(fitter, tables, labels, selections, progress):
     n_rows = 0
     names = labels.names
-    for batch, X in (part for t in tables for part in selected_batches(t, selection, names)):
+    picked = zip(tables, selections, strict=False)
+    for batch, X in (part for t, rules in picked for part in selected_batches(t, rules, names)):
         y = np.stack([_objects(batch.column(name)) for name in names], axis=1)
         known = ~is_missing(y).any(axis=1)
         if known.any():
@@ -164,11 +172,12 @@ def _objects(column):
     return column.to_numpy(zero_copy_only=False).astype(object)
 
 
-def _fit_whole(eraser, tables, strangers, labels, context, population, selection, progress):
+def _fit_whole(eraser, tables, strangers, labels, context, population, selections, progress):
     """Fit on all rows at once; return how many there were, and what was read of which table."""
     wanted = columns_to_read(context, population)
     rows = [
-        labelled_rows(table, labels.names, wanted, selection, n) for n, table in enumerate(tables)
+        labelled_rows(table, labels.names, wanted, selections[n], n)
+        for n, table in enumerate(tables)
     ]
     X, y, identity, others = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     if not len(X):
@@ -182,7 +191,7 @@ def _fit_whole(eraser, tables, strangers, labels, context, population, selection
     known = (X, y, identity if named else None)
     parts: list[tuple[Any, ...]] = [(X, y, identity, others)]
     for n, stranger in enumerate(strangers, len(tables)):
-        own, _, *rest = labelled_rows(stranger, [], wanted, selection, n)
+        own, _, *rest = labelled_rows(stranger, [], wanted, selections[n], n)
         found = Read.of(stranger, labels.names, known, own)
         read.append(found)
         parts.append((own, found.labels, *rest))

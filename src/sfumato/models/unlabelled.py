@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 
 from sfumato.data.info import check_same_space
 from sfumato.data.rows import unit_rows
-from sfumato.data.selection import Selection
 from sfumato.data.splits import split_identities
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
@@ -162,12 +161,10 @@ class Read:
         return f"{self.table}: a classifier of the labelled rows read {', '.join(parts)}."
 
 
-def open_unlabelled(
-    tables: Sequence[Any], first: FaceTable, selection: Selection
-) -> list[FaceTable]:
+def open_unlabelled(tables: Sequence[Any], first: FaceTable) -> list[FaceTable]:
     """Return the tables, each checked to have embeddings of the space of ``first``."""
     opened = [t if isinstance(t, FaceTable) else FaceTable(Path(t)) for t in tables]
     for each in opened:
-        selection.check(each.require("embedding").check_ids())
+        each.require("embedding").check_ids()
         check_same_space(each.info, first.info, table=each.path, model=first.path.name)
     return opened
