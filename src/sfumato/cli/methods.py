@@ -37,6 +37,11 @@ def fit(
         help="One more table, without labels: they are read by a classifier of the others. "
         "People of another kind want --population table too (barycentre).",
     ),
+    labels_from: str = typer.Option(
+        None,
+        help="Read the attribute off the embeddings by this reader: `reader` (the bundled one of "
+        "the encoder), or a saved one; unsure rows are left out.",
+    ),
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."
     ),
@@ -72,6 +77,7 @@ def fit(
             context=context,
             population=population,
             unlabelled=unlabelled,
+            labels_from=labels_from,
             parameters=read_parameters(parameter, config),
             selection=Selection(where=_rules(where), half=half, seed=seed),
             progress=progress,
@@ -132,6 +138,11 @@ def protect(
         help="Photo (.png, .webp, .jpg) or folder of photos to write. With TABLE: the face table, "
         "name.parquet, or a folder of its parts.",
     ),
+    eraser: str | None = typer.Option(
+        None,
+        help="Tables: a bundled eraser by what it takes out, gender, in place of a model; "
+        "for templates of the default encoder.",
+    ),
     hide: str | None = typer.Option(
         None, help="Photos: what to hide, gender,age; age=old names the class to show."
     ),
@@ -178,6 +189,8 @@ def protect(
 
     Tables: sfumato protect MODEL TABLE -o TABLE.parquet, or a folder of its parts
 
+    Without a model of your own: sfumato protect TABLE --eraser gender -o TABLE.parquet
+
     Photos: sfumato protect PHOTO|FOLDER --hide gender,age -o PHOTO|FOLDER
 
     Every face that is found is changed; pixels away from faces stay as they are (exactly, in a
@@ -188,8 +201,10 @@ def protect(
     more: audit before you rely on it.
     """
     from sfumato.cli.pictures import protect_pictures
-    from sfumato.cli.protecting import protect_rows
+    from sfumato.cli.protecting import bundled_eraser, protect_rows
 
+    if eraser is not None:
+        source, table = bundled_eraser(eraser, source, table)
     photo_options = {
         "hide": hide,
         "keep": keep,

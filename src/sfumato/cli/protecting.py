@@ -43,6 +43,18 @@ def protect_rows(
     run(job, output, part_rows=part_rows, runner=runner, force=force, json=as_json)
 
 
+def bundled_eraser(name: str, source: str, table: str | None) -> tuple[str, str]:
+    """Return the model's file and the table of ``sfumato protect TABLE --eraser NAME``."""
+    from sfumato.models.files import bundled
+    from sfumato.validation import check_choice
+
+    if table is not None:
+        raise InputError(f"--eraser {name} stands in place of the model {source}; leave one out.")
+    known = bundled("eraser")
+    check_choice(name, tuple(known), "--eraser")
+    return str(known[name]), source
+
+
 def _protect_templates(model, table, output, part_rows, runner, workers, force, as_json):
     from sfumato.jobs.protect_templates import protect_table
 

@@ -120,7 +120,7 @@ def check_same_space(
     """
     if info.space == expected.space:
         return
-    remedy = "embed the photos with that encoder or fit a new model"
+    remedy = "embed the photos with that encoder, or fit a model of these: sfumato fit"
     if info.encoder is None:
         remedy = (
             f"if they are of it, say so: sfumato data origin {table} -o OUTPUT "

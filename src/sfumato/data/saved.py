@@ -9,7 +9,8 @@
     about                   of a reader or a perturber: the model card
 
 Files of format 1, one for each kind and without checksum, are read too. Networks of readers and
-perturbers are kept in half precision, which halves the file and changes no figure that counts.
+perturbers are kept in half precision, which halves the file and changes no figure that counts;
+erasers are where that is asked for, and compute in double precision all the same.
 """
 
 import contextlib
@@ -80,8 +81,15 @@ class Saved:
     sha256: str | None = None
 
 
-def write_saved(saved: Saved, path: str | Path) -> None:
+def write_saved(saved: Saved, path: str | Path, *, half: bool = False) -> None:
     """Write a model's file, atomically.
+
+    Parameters
+    ----------
+    saved : Saved
+    path : str or Path
+    half : bool, default=False
+        Keep an eraser's arrays in half precision, as those of the other kinds always are.
 
     Raises
     ------
@@ -89,8 +97,9 @@ def write_saved(saved: Saved, path: str | Path) -> None:
         For an array or a number that is not finite, or what JSON does not hold.
     """
     arrays = {name: np.ascontiguousarray(value) for name, value in saved.arrays.items()}
-    if saved.kind != "eraser":
-        arrays = {name: _recast(value, np.float32, np.float16) for name, value in arrays.items()}
+    wide = (np.float32, np.float64) if half else (np.float32,)
+    if half or saved.kind != "eraser":
+        arrays = {name: _recast(value, wide, np.float16) for name, value in arrays.items()}
     _check_finite(arrays, path)
     description: dict[str, Any] = {
         "format": FORMAT,
@@ -145,9 +154,9 @@ def read_saved(path: str | Path) -> Saved:
             f"{path}: damaged or edited: its content does not have the SHA-256 of its header; "
             "fetch or fit it again."
         )
-    kind, arrays = content["kind"], found.tensors
-    if kind != "eraser":
-        arrays = {name: _recast(value, np.float16, np.float32) for name, value in arrays.items()}
+    kind = content["kind"]
+    whole = np.float64 if kind == "eraser" else np.float32
+    arrays = {name: _recast(a, (np.float16,), whole) for name, a in found.tensors.items()}
     return Saved(
         **{name: content[name] for name in _COMMON},
         arrays=arrays,
@@ -214,9 +223,9 @@ def _check_finite(arrays: Mapping[str, NDArray[Any]], path: str | Path) -> None:
             raise InputError(f"{path}: array {name!r} has a NaN or infinite value.")
 
 
-def _recast(array: NDArray[Any], old: Any, new: Any) -> NDArray[Any]:
+def _recast(array: NDArray[Any], old: tuple[Any, ...], new: Any) -> NDArray[Any]:
     with np.errstate(over="ignore"):  # What becomes infinite is refused.
-        return array.astype(new) if array.dtype == old else array
+        return array.astype(new) if array.dtype in old else array
 
 
 def _short(value: Any) -> str:

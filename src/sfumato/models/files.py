@@ -54,7 +54,7 @@ def load(source: str | Path, kind: str | None = None) -> Any:
     ----------
     source : str or Path
         A file, exported ones by their ending ``.onnx``; where there is none of this name, the
-        name of a model that comes with sfumato, such as ``"privacynet"`` or ``"dlib"``.
+        name of a model that comes with sfumato, such as ``"privacynet"``, ``"dlib"`` or ``"gender"``.
     kind : {"eraser", "reader", "perturber"}, optional
         What it must be; default: anything.
 
@@ -83,7 +83,13 @@ def load(source: str | Path, kind: str | None = None) -> Any:
     return make[saved.kind](saved, path)
 
 
-def save(model: Any, path: str | Path, *, about: Mapping[str, Any] | None = None) -> None:
+def save(
+    model: Any,
+    path: str | Path,
+    *,
+    about: Mapping[str, Any] | None = None,
+    half: bool = False,
+) -> None:
     """Write a model, atomically.
 
     Parameters
@@ -94,13 +100,17 @@ def save(model: Any, path: str | Path, *, about: Mapping[str, Any] | None = None
     about : dict, optional
         Of a reader or a perturber: what it was trained on and what was measured, its model
         card; default: the one that it has.
+    half : bool, default=False
+        Keep an eraser's numbers in half precision, in a quarter of the file; it computes in
+        double precision after :func:`load`, but has another fingerprint than before. Readers and
+        perturbers always are.
 
     Raises
     ------
     InputError
         If it is not fitted, of no registered method, or has a value that is not finite.
     """
-    write_saved(_saved(model, about), path)
+    write_saved(_saved(model, about), path, half=half)
 
 
 #: Names of :func:`load` and :func:`save` from when there was a module for each kind.

@@ -24,6 +24,7 @@ from sfumato.models._populations import (
 )
 from sfumato.models.files import save
 from sfumato.models.labelled import labelled_rows
+from sfumato.models.read_table import ReadTable, open_reader
 from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
 from sfumato.models.unlabelled import Read, open_unlabelled
@@ -43,6 +44,7 @@ def fit_table(
     context: Sequence[str] = (),
     population: str | None = None,
     unlabelled: Sequence[Any] = (),
+    labels_from: Any = None,
     parameters: dict[str, Any] | None = None,
     selection: Selection | None = None,
     progress: Progress | None = None,
@@ -70,6 +72,9 @@ def fit_table(
     unlabelled : list of (str, Path or FaceTable), default=()
         For erasers that use ``population``: more tables, whose labels are read by a classifier of
         the others, see :mod:`sfumato.models.unlabelled`.
+    labels_from : str, Path or TemplateReader, optional
+        Reads the attributes off the embeddings, whatever columns there are: ``"reader"`` (the
+        bundled one of the encoder) or a reader, see :mod:`sfumato.models.read_table`.
     parameters : dict, optional
         Of the eraser's constructor.
     selection : Selection, optional
@@ -84,6 +89,9 @@ def fit_table(
     SavedModel
     """
     tables = [t if isinstance(t, FaceTable) else FaceTable(t) for t in (table, *also)]
+    if labels_from is not None:
+        reader = open_reader(labels_from, tables[0])
+        tables = [ReadTable(each.path, reader, attributes) for each in tables]
     table, selection = tables[0], selection or Selection(half="eraser")
     for each in tables:
         check_same_space(each.info, table.info, table=each.path, model=table.path.name)
@@ -129,6 +137,7 @@ def fit_table(
     fitted_on |= {"context": context} if context else {}
     treated = labels.treated(eraser)
     fitted_on |= {"treated": treated} if treated else {}
+    read = [*(each for each in tables if isinstance(each, ReadTable)), *read]
     fitted_on |= {"read": [reading.to_dict() for reading in read]} if read else {}
     hints = [*labels.hints, *left_out, *(str(reading) for reading in read)]
     hints += [*(f"{note}." for note in unknown_origin(table.info, table.path.name))]
