@@ -84,3 +84,46 @@ def test_options_reach_the_library(call, tmp_path):
     assert set(ids) >= {"ada/0.webp#0", "ada/1.webp#0"}
     with pytest.raises(InputError, match="pad must be"):
         call("--force", "--pad", "3")
+
+
+def test_describe_writes_what_the_bundled_reader_of_the_templates_reads(call, tmp_path):
+    from sfumato.readers.files import shipped_reader
+
+    pytest.importorskip("dlib", reason="needs the extra faces")
+    models = ("--detector", "dlib", "--encoder", "dlib")
+    done = call("--describe", "--keep-images", *models)
+    assert done.exit_code == 0 and "Do not sort people" in done.stderr
+    table = FaceTable(tmp_path / "out.parquet").check()
+    X = table.embeddings()
+    assert X.shape == (2, 128)
+    found = shipped_reader("dlib").read(X)
+    for name in ("gender", "ethnicity", "smiling", "attractive"):
+        assert table.column(f"{name}_read").tolist() == found[name].label.tolist()
+        surely = table.column(f"{name}_read_probability")
+        np.testing.assert_allclose(surely, found[name].confidence, atol=1e-6)
+    assert table.column("age_years_read").tolist() == found["age_years"].label.tolist()
+    # A second reading would hide the first.
+    again = ["embed", str(tmp_path / "out.parquet"), "-o", str(tmp_path / "b.parquet")]
+    done = CliRunner().invoke(app, [*again, "--describe", *models])
+    assert isinstance(done.exception, InputError) and "gender_read" in str(done.exception)
+
+
+def test_describe_reads_pixels_where_no_reader_reads_the_templates(call, tmp_path, shared):
+    pytest.importorskip("torch", reason="needs the extra deep")
+    from sfumato.jobs.describe import describe
+    from sfumato.readers.files import shipped_reader
+
+    plain = call()
+    assert plain.exit_code == 0
+    X = FaceTable(tmp_path / "out.parquet").embeddings()
+    call("--force", "--describe")
+    table = FaceTable(tmp_path / "out.parquet").check()
+    np.testing.assert_array_equal(table.embeddings(), X)
+    detector = f"yunet:{shared('models/yunet_n_640_640.onnx')}"
+    twin = describe(tmp_path / "photos", workers=1, reader=shipped_reader("pixels"),
+                    detector=detector, largest=True)  # fmt: skip
+    for row, face in enumerate(twin.faces):
+        assert table.column("gender_read")[row] == face["gender"]["label"]
+        assert table.column("age_years_read")[row] == face["age_years"]["years"]
+        surely = table.column("expression_read_probability")[row]
+        assert surely == pytest.approx(face["expression"]["probability"], abs=1e-3)

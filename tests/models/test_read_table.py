@@ -4,14 +4,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from sfumato.data.info import TableInfo
 from sfumato.data.selection import Selection, read_rows
 from sfumato.data.simulate import write_simulated
-from sfumato.data.tables import FaceTable
+from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.models.read_table import ReadTable
 from sfumato.models.tables import fit_table
 from sfumato.models.unlabelled import SURE
+from sfumato.readers.files import shipped_reader
 from sfumato.readers.tasks import AgeTask, ClassTask
 from sfumato.readers.templates import TemplateReader
 
@@ -91,6 +93,23 @@ def test_fit_leaves_unsure_rows_out_and_says_how_sure_it_was(bare, tmp_path):
     assert model.fitted_on["n_rows"] == sure.sum()
     (hint,) = [each for each in model.fitted_on["hints"] if "a reader read" in each]
     assert f"{np.sum(~sure):,} unsure rows are left out" in hint
+
+
+def test_the_bundled_reader_of_the_encoder_is_found(tmp_path, rng):
+    reader = shipped_reader("dlib")
+    name, version, _ = reader.about["encoder"].split(" / ")
+    X = reader.network_["shift"] + rng.normal(size=(300, 128)) * reader.network_["scale"]
+    batch = table_batch({"image_id": np.arange(300).astype(str), "embedding": X.astype("f4")})
+    info = TableInfo(encoder=name, encoder_version=version, dimension=128)
+    write_table(tmp_path / "t.parquet", [batch], batch.schema, info)
+    model = fit_table(
+        "leace", tmp_path / "t.parquet", ["gender"], tmp_path / "m", labels_from="reader",
+        selection=Selection(),
+    )  # fmt: skip
+    surely = reader.read(X.astype(np.float32))["gender"].confidence
+    (said,) = model.fitted_on["read"]
+    assert said["n_unsure"] == np.sum(surely < SURE) > 0
+    assert said["reader_sha256"] == reader.sha256 is not None
 
 
 def test_what_cannot_be_read_is_refused_in_one_line(bare, tmp_path):

@@ -89,3 +89,24 @@ def test_a_failed_write_leaves_the_old_model(eraser, tmp_path, monkeypatch):
         save(eraser, tmp_path / "m")
     assert (tmp_path / "m").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_half_precision_is_a_quarter_of_the_file_and_computes_in_double(rng, tmp_path):
+    X = rng.normal(size=(400, 64))
+    eraser = LeaceEraser().fit(X, np.arange(400) % 2)
+    save(eraser, tmp_path / "whole")
+    save(SavedModel(eraser, ("gender",), INFO), tmp_path / "half", half=True)
+    assert (tmp_path / "half").stat().st_size < 0.5 * (tmp_path / "whole").stat().st_size
+    found = load(tmp_path / "half")
+    assert found.eraser.mean_.dtype == np.float64 and found.attributes == ("gender",)
+    np.testing.assert_allclose(found.eraser.transform(X), eraser.transform(X), atol=5e-3)
+    # What was read is what is kept: another reading, or another saving, has its fingerprint.
+    save(found, tmp_path / "again", half=True)
+    assert load(tmp_path / "again").fingerprint == found.fingerprint
+    assert found.fingerprint != SavedModel(eraser).fingerprint
+
+
+def test_a_number_too_large_for_half_precision_is_refused(rng, tmp_path):
+    eraser = LeaceEraser().fit(1e6 * rng.normal(size=(20, 3)) + 1e7, np.arange(20) % 2)
+    with pytest.raises(InputError, match="'mean_' has a NaN or infinite value"):
+        save(eraser, tmp_path / "m", half=True)

@@ -33,6 +33,12 @@ def embed(
     encoder: Encoder = "dlib",
     all_faces: AllFaces = False,
     keep_images: bool = typer.Option(False, help="Keep the photos in the table."),
+    describe: bool = typer.Option(
+        False,
+        "--describe",
+        help="Write what a bundled reader reads as columns gender_read, age_years_read, ...: off "
+        "dlib's templates, else off the pixels.",
+    ),
     identity_from_folder: FolderNames = False,
     pad: float = typer.Option(
         0.15, help="Black border for detection, a share of the longer side."
@@ -60,6 +66,10 @@ def embed(
 
     found, coder = make_detector(detector, pad=pad), make_encoder(encoder)
     (warn if json else say)(say_models(found, coder))
+    if describe:
+        from sfumato.readers.describe import LAWFUL
+
+        warn(LAWFUL)
     with track("embed") as progress:
         summary = run(
             source,
@@ -68,6 +78,7 @@ def embed(
             encoder=coder,
             all_faces=all_faces,
             keep_images=keep_images,
+            describe=describe,
             identity="folder" if identity_from_folder else None,
             workers=workers,
             max_pixels=max_pixels,

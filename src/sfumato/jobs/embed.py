@@ -46,7 +46,7 @@ class Embed(PhotoJob):
     ----------
     source : FileSource or TableSource
     detector, encoder
-    all_faces, max_pixels, keep_images
+    all_faces, max_pixels, keep_images, describe
         As for :func:`embed`.
     """
 
@@ -59,14 +59,25 @@ class Embed(PhotoJob):
         all_faces: bool = False,
         max_pixels: Any = MAX_PIXELS,
         keep_images: bool = False,
+        describe: bool = False,
     ) -> None:
         options = {"all_faces": all_faces, "max_pixels": max_pixels}
-        super().__init__(source, FaceEmbedder(detector, encoder, **options))
+        self._read: Any = None
+        made = encoder
+        if describe:
+            from sfumato.readers.read_columns import ReadColumns  # It takes scikit-learn.
+
+            self._read = ReadColumns(encoder)
+            self._read.check(source)
+            made = self._read.encoder
+        super().__init__(source, FaceEmbedder(detector, made, **options))
         self._all_faces, self._keep_images = all_faces, keep_images
         self._dimension = encoder.dimension
         fields = [pa.field("image_id", pa.string()), *source.schema]
         if keep_images:
             fields.append(pa.field("image", IMAGE))
+        if self._read is not None:
+            fields += self._read.fields
         fields.append(pa.field("embedding", pa.list_(pa.float32(), encoder.dimension)))
         self.schema = pa.schema(fields)
         self.info = TableInfo(
@@ -83,6 +94,8 @@ class Embed(PhotoJob):
             "columns": self.schema.names,
             **options,
         }
+        if self._read is not None:
+            self.settings["reader_sha256"] = self._read.reader.sha256
 
     def batch(self, task: Any, outcomes: Any) -> Any:
         """Return the templates of some photos."""
@@ -93,8 +106,12 @@ class Embed(PhotoJob):
         if self._keep_images:
             images = [{"bytes": _content(task.photos[i]), "path": task.paths[i]} for i in at]
             arrays.append(pa.array(images, IMAGE))
-        X = [np.empty((0, self._dimension), np.float32)] + [outcomes[i] for i in good]
-        arrays.append(embedding_array(np.concatenate(X)))
+        rows = [outcomes[i] for i in good]
+        X = np.concatenate(rows) if rows else np.empty((0, self._dimension), np.float32)
+        if self._read is not None:
+            X, read = self._read.split(X)
+            arrays += read
+        arrays.append(embedding_array(X))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _names(self, name, n_faces):
@@ -112,6 +129,7 @@ def embed(
     pad: float = PAD,
     identity: str | None = None,
     keep_images: bool = False,
+    describe: bool = False,
     workers: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -149,6 +167,10 @@ def embed(
         Take a file's parent folder as the person.
     keep_images : bool, default=False
         Keep each photo's bytes in the column ``image``.
+    describe : bool, default=False
+        Write what a bundled reader reads of each face as columns ``gender_read``,
+        ``gender_read_probability``, ``age_years_read``, ..., see
+        :class:`~sfumato.readers.read_columns.ReadColumns`.
     workers : int, optional
         Processes, by default one a core; 1 works in this process. A photo that crashes a
         worker process is rejected; in this process nothing protects against a crash.
@@ -180,6 +202,7 @@ def embed(
         all_faces=all_faces,
         max_pixels=max_pixels,
         keep_images=keep_images,
+        describe=describe,
     )
     summary = run_job(
         job,

@@ -54,7 +54,7 @@ def load(source: str | Path, kind: str | None = None) -> Any:
     ----------
     source : str or Path
         A file, exported ones by their ending ``.onnx``; where there is none of this name, the
-        name of a model that comes with sfumato, such as ``"privacynet"``, ``"dlib"`` or ``"gender"``.
+        name of a model that comes with sfumato, such as ``"privacynet"`` or ``"gender"``.
     kind : {"eraser", "reader", "perturber"}, optional
         What it must be; default: anything.
 

@@ -12,7 +12,7 @@ from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
 from sfumato.models.files import load
 from sfumato.models.unlabelled import SURE
-from sfumato.readers.files import shipped_reader, shipped_readers
+from sfumato.readers.files import reader_of_templates
 from sfumato.readers.tasks import ClassTask
 from sfumato.readers.templates import TemplateReader
 
@@ -40,7 +40,9 @@ class ReadTable(FaceTable):
         Rows with a class that counts as missing.
     """
 
-    def __init__(self, path: str | Path, reader: TemplateReader, attributes: Sequence[str]) -> None:
+    def __init__(
+        self, path: str | Path, reader: TemplateReader, attributes: Sequence[str]
+    ) -> None:
         super().__init__(path)
         check_reader(reader, self.require("embedding").info, attributes, self.path)
         self._reader_sha256 = reader.sha256
@@ -147,10 +149,11 @@ def open_reader(source: str | Path | TemplateReader, table: FaceTable) -> Any:
         return source
     if str(source) != BUNDLED or Path(source).is_file():
         return load(source, "reader")
-    encoder = table.require("embedding").info.encoder
-    if encoder not in shipped_readers():
+    space = table.require("embedding").info.space
+    reader = reader_of_templates(space)
+    if reader is None:
         raise InputError(
-            f"{table.path}: no reader is bundled for embeddings of {encoder}; embed the photos "
+            f"{table.path}: no reader is bundled for embeddings of [{space}]; embed the photos "
             "with --describe and fit on the columns that it writes, such as gender_read."
         )
-    return shipped_reader(encoder)
+    return reader

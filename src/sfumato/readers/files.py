@@ -45,6 +45,16 @@ def shipped_reader(name: str = "dlib") -> Any:
     return reader_of(read_saved(path), path)
 
 
+def reader_of_templates(space: str) -> TemplateReader | None:
+    """Return the shipped reader of the templates of an embedding space, None without one."""
+    for name in shipped_readers():
+        path = WEIGHTS / f"{name}.safetensors"
+        saved = read_saved(path)
+        if saved.method == TemplateReader.method and saved.more["about"].get("encoder") == space:
+            return reader_of(saved, path)
+    return None
+
+
 def shipped_readers() -> list[str]:
     """Return the names that :func:`shipped_reader` knows."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
