@@ -174,11 +174,21 @@ class Each:
         return right and all(self.constraint.accepts(each) for each in value)
 
 
+def at_least(low: int) -> Interval:
+    """Return the rule of an integer that has no upper end."""
+    return Interval(Integral, low, math.inf, closed="left")
+
+
 #: Rules of many parameters.
-POSITIVE_INT = Interval(Integral, 1, math.inf, closed="left")
+POSITIVE_INT = at_least(1)
+NOT_NEGATIVE_INT = at_least(0)
 POSITIVE = Interval(Real, 0, math.inf, closed="neither")
 NOT_NEGATIVE = Interval(Real, 0, math.inf, closed="left")
 SHARE = Interval(Real, 0, 1, closed="both")
+#: A share that leaves something on both sides.
+INNER_SHARE = Interval(Real, 0, 1, closed="neither")
+#: Any number but NaN and the infinite ones.
+FINITE = Interval(Real, -math.inf, math.inf, closed="neither")
 #: What torch, NumPy and scikit-learn all take.
 SEED = Interval(Integral, 0, 2**32 - 1, closed="both")
 
@@ -203,19 +213,36 @@ def check_parameters(estimator: Any) -> None:
     check_values(type(estimator), estimator.get_params(deep=False))
 
 
-def _is_long(value: Any) -> bool:
-    return isinstance(value, int) and abs(value) >= 2**63
-
-
 def check_values(cls: type, values: Mapping[str, Any]) -> None:
     """Raise InputError for the first value that breaks the rule of a class for its name."""
     constraints = declared_constraints(cls)
     for name, value in values.items():
-        if name not in constraints:
-            continue
-        # A rule without an upper end accepts integers that no library has room for.
-        if _is_long(value) and constraints[name].accepts(2 * value):
-            raise InputError(f"{cls.__name__}: {name} must be below 2**63 in size, got {value}.")
-        if not constraints[name].accepts(value):
-            rule = constraints[name].describe()
-            raise InputError(f"{cls.__name__}: {name} must be {rule}, got {value!r}.")
+        if name in constraints:
+            check_argument(value, constraints[name], f"{cls.__name__}: {name}")
+
+
+def check_argument(value: Any, rule: Constraint, name: str) -> Any:
+    """Return an argument that keeps a rule, else raise InputError.
+
+    Parameters
+    ----------
+    value : object
+    rule : Constraint
+    name : str
+        The argument's, for the message.
+
+    Examples
+    --------
+    >>> check_argument(15, POSITIVE_INT, "n_bins")
+    15
+    """
+    # A rule without an upper end accepts integers that no library has room for.
+    if _is_long(value) and rule.accepts(2 * value):
+        raise InputError(f"{name} must be below 2**63 in size, got {value}.")
+    if not rule.accepts(value):
+        raise InputError(f"{name} must be {rule.describe()}, got {value!r}.")
+    return value
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) >= 2**63

@@ -1,11 +1,13 @@
 """Checks of user input that several modules share."""
 
 import importlib
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import INNER_SHARE, SEED, check_argument
 from sfumato.errors import InputError, MissingExtraError
 
 
@@ -26,11 +28,9 @@ def check_scores(scores: ArrayLike, name: str) -> NDArray[Any]:
     Raises
     ------
     InputError
-        If empty, not one-dimensional, or with a NaN or infinite value.
+        If no numbers, empty, not one-dimensional, or with a NaN or infinite value.
     """
-    scores = np.asarray(scores)
-    if scores.dtype != np.float32:
-        scores = scores.astype(np.float64)
+    scores = _as_floats(scores, name)
     if scores.ndim != 1 or scores.size == 0:
         raise InputError(f"{name} must be a non-empty 1-d array, got shape {scores.shape}.")
     if not np.isfinite(scores).all():
@@ -47,11 +47,10 @@ def check_embeddings(X: ArrayLike, name: str = "X") -> Any:
     Raises
     ------
     InputError
-        If not two-dimensional, without rows or columns, or with a NaN or infinite value.
+        If no numbers, not two-dimensional, without rows or columns, or with a NaN or infinite
+        value.
     """
-    X = np.asarray(X)
-    if X.dtype != np.float32:
-        X = X.astype(np.float64)
+    X = _as_floats(X, name)
     if X.ndim != 2 or 0 in X.shape:
         raise InputError(f"{name} must have shape (n_samples, n_features), got {X.shape}.")
     finite = np.isfinite(X).all(axis=1)
@@ -59,6 +58,18 @@ def check_embeddings(X: ArrayLike, name: str = "X") -> Any:
         row = int(np.flatnonzero(~finite)[0])
         raise InputError(f"{name} must be finite, row {row} has a NaN or infinite value.")
     return X
+
+
+def _as_floats(values, name):
+    """Return an array of float32 if it was, else of float64."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind == "c":
+            raise TypeError("complex numbers")
+        return array if array.dtype == np.float32 else array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"{name} must be an array of numbers ({text}).") from error
 
 
 def check_images(images: ArrayLike, name: str = "images") -> NDArray[np.float32]:
@@ -98,22 +109,17 @@ def check_images(images: ArrayLike, name: str = "images") -> NDArray[np.float32]
 
 def check_fraction(value: Any, name: str) -> float:
     """Return ``value`` if it lies strictly between 0 and 1, else raise InputError."""
-    if not 0 < value < 1:
-        raise InputError(f"{name} must lie strictly between 0 and 1, got {value}.")
-    return float(value)
+    return float(check_argument(value, INNER_SHARE, name))
 
 
 def check_seed(value: Any) -> int:
     """Return ``value`` if torch, NumPy and scikit-learn all take it, else raise InputError."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not 0 <= value < 2**32:
-        raise InputError(f"seed must be an integer in [0, 2**32), got {value!r}.")
-    return int(value)
+    return int(check_argument(value, SEED, "seed"))
 
 
 def check_choice(value: Any, choices: Any, name: str) -> Any:
     """Return ``value`` if it is among ``choices``, else raise InputError listing them."""
-    if value not in choices:
+    if not isinstance(value, Hashable) or value not in choices:
         listed = ", ".join(str(choice) for choice in choices)
         raise InputError(f"{name} must be one of {listed}, got {value!r}.")
     return value

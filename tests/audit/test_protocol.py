@@ -225,7 +225,10 @@ class TestAlarms:
         (lambda d: d.update(y=d["y"][:-1]), "y must have one entry a row, 500, got 499"),
         (lambda d: d.update(protected=d["X"][:9]), "protected must have one entry a row, 500"),
         (lambda d: d.update(X=np.full((500, 2), np.nan)), "row 0 has a NaN or infinite value"),
-        (lambda d: d.update(attackers=["oracle"]), "attacker must be one of logistic regression"),
+        (
+            lambda d: d.update(attackers=["oracle"]),
+            "attackers must be a list, each one of .*, got .*oracle",
+        ),
         (
             lambda d: d.update(y=np.arange(500) < 5),
             "class 'true' has . (development|test) people, at least 6 are needed",

@@ -146,7 +146,7 @@ def test_a_constant_classifier_is_at_chance():
     [
         ({"removed": [0, 1]}, r"removed must hold shares in \[0, 1\), got \[0, 1\]"),
         ({"removed": []}, "removed must hold shares"),
-        ({"n_repeats": 1}, "n_repeats must be at least 2 for a deviation, got 1"),
+        ({"n_repeats": 1}, "n_repeats must be an integer >= 2, got 1"),
         ({"y": [0, 1]}, "y must have one entry a row, 300, got 2"),
         ({"identity": [0]}, "identity must have one entry a row, 300, got 1"),
         ({"protected": [[1.0]]}, "protected must have one entry a row, 300, got 1"),

@@ -141,8 +141,8 @@ def test_the_split_says_which_side_is_short():
         ({"protected": [0, 1]}, "protected must have one entry a row, 4, got 2"),
         ({"privileged": "x"}, "privileged must be one of 0, 1, got 'x'"),
         ({"positive": "x"}, "positive must be one of 0, 1, got 'x'"),
-        ({"share": 1}, "share must lie strictly between 0 and 1, got 1"),
-        ({"n_rows": 0}, "n_rows must be at least 1, got 0"),
+        ({"share": 1}, r"share must be a number in \(0, 1\), got 1"),
+        ({"n_rows": 0}, "n_rows must be an integer >= 1, got 0"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(change, message):

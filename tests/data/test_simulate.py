@@ -173,9 +173,9 @@ def test_written_table_opens_checks_and_says_where_it_comes_from(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_identities": 0}, "n_identities must be an integer of at least 1, got 0"),
+        ({"n_identities": 0}, r"n_identities must be an integer in \[1, .*got 0"),
         ({"n_identities": 2, "images_per_identity": 1.5}, "images_per_identity must be"),
-        ({"n_identities": 2, "seed": -1}, "seed must be an integer of at least 0"),
+        ({"n_identities": 2, "seed": -1}, "seed must be an integer in"),
         ({"n_identities": 2, "races": "all"}, "races must be one of balanced, estimated"),
     ],
 )

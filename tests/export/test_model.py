@@ -120,5 +120,5 @@ def test_other_files_are_refused(pairs, tmp_path):
     onnx.save(ours, path)
     with pytest.raises(InputError, match="an ONNX file, but not one that sfumato exported"):
         OnnxModel(path)
-    with pytest.raises(InputError, match="n_threads must be at least 0, got -1"):
+    with pytest.raises(InputError, match="n_threads must be an integer >= 0, got -1"):
         OnnxModel(pairs[0][1].path, n_threads=-1)

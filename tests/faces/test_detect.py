@@ -177,7 +177,7 @@ def test_bad_files_and_parameters(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"not a network")
     with pytest.raises(InputError, match="not a YuNet ONNX file"):
         make_detector(f"yunet:{tmp_path / 'bad.onnx'}")
-    with pytest.raises(InputError, match="pad must be a share"):
+    with pytest.raises(InputError, match=r"pad must be a number in \[0, 1\]"):
         MtcnnDetector(pad=1.5)
-    with pytest.raises(InputError, match="max_side must be at least 64"):
+    with pytest.raises(InputError, match="max_side must be an integer >= 64"):
         MtcnnDetector(max_side=10)

@@ -79,7 +79,7 @@ def test_scale_of_127_5(arcface, shared):
     chip = np.full((112, 112, 3), 200, np.uint8)
     assert np.abs(other.encode_chip(chip) - arcface.encode_chip(chip)).max() > 1e-4
     assert pickle.loads(pickle.dumps(other)).parameters["scale"] == 127.5
-    with pytest.raises(InputError, match="scale must be positive"):
+    with pytest.raises(InputError, match="scale must be a number > 0"):
         ArcFaceOnnxEncoder(shared("models/mobilefacenet.onnx"), scale=0)
 
 

@@ -196,5 +196,5 @@ def test_about_as_few_cells_as_needed_are_looked_at(enough):
 def test_small_galleries_have_no_index(gallery, table):
     with pytest.raises(InputError, match="36 templates; below 10,000 search stays exact"):
         gallery.build_index()
-    with pytest.raises(InputError, match="k must be at least 1"):
+    with pytest.raises(InputError, match="k must be an integer >= 1"):
         gallery.identify(table(), k=0, threshold=0)

@@ -199,7 +199,7 @@ def test_other_settings_and_foreign_folders_are_refused(table, model, tmp_path):
         run_job(job, other, part_rows=ROWS, overwrite=True)
     with pytest.raises(InputError, match="is a file"):
         run_job(job, f"{table.path}/", part_rows=ROWS)
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="an integer >= 1"):
         run_job(job, tmp_path / "new", part_rows=0)
     for bad, message in (
         ({"workers": 0}, "at least 1"),

@@ -85,7 +85,7 @@ def test_random_folds_are_even_and_seeded():
         (lambda: kfold_accuracy([1.0, 2], [0, 1.0], [0, 0], [0, 0]), "at least 2 folds"),
         (lambda: kfold_accuracy([1.0, 2], [0, 1.0], [0], [0, 1]), "genuine_fold must have shape"),
         (lambda: random_folds(5, 50), "10 folds need as many"),
-        (lambda: random_folds(5, 50, 1), "n_folds must be in 2..127, got 1"),
+        (lambda: random_folds(5, 50, 1), r"n_folds must be an integer in \[2, 127\], got 1"),
     ],
 )
 def test_refuses_what_it_cannot_compute(call, message):

@@ -104,7 +104,10 @@ def test_pair_scores_by_hand():
         (lambda: all_pairs(["a", "b"]), "identity needs at least two people"),
         (lambda: all_pairs(["a", "a"]), "identity needs at least two people"),
         (lambda: all_pairs(np.array(["a", None, "a"])), "identity of row 1 is missing"),
-        (lambda: all_pairs(["a", "a", "b"], max_impostor=0), "max_impostor must be at least 1"),
+        (
+            lambda: all_pairs(["a", "a", "b"], max_impostor=0),
+            "max_impostor must be an integer >= 1",
+        ),
         (lambda: all_vs_all([[1.0]], ["a", "a", "b"]), "must have the same rows"),
     ],
 )

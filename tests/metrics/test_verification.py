@@ -190,7 +190,7 @@ def test_input_stays_as_it_was(kind):
         (lambda: eer([], [0.1]), "genuine must be a non-empty"),
         (lambda: eer([0.1], [np.nan]), "impostor must be finite, got nan at position 0"),
         (lambda: d_prime([1, 1], [0, 0]), "d_prime needs scores that vary"),
-        (lambda: roc_curve([1], [0], 3), "n_points must be at least 4, got 3"),
+        (lambda: roc_curve([1], [0], 3), "n_points must be an integer >= 4, got 3"),
         (lambda: RankedScores([1], [0]).weighted([0], [1]), "genuine_weight must be >= 0"),
         (lambda: RankedScores([1], [0]).weighted([1], [1, 2]), r"impostor_weight must have shape"),
     ],

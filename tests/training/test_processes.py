@@ -142,7 +142,7 @@ def test_arrays_on_disk_are_opened_and_not_sent(tmp_path):
 
 
 def test_devices_are_counted_from_one():
-    with pytest.raises(InputError, match="devices must be at least 1, got 0"):
+    with pytest.raises(InputError, match="devices must be an integer >= 1, got 0"):
         make_fabric("cpu", devices=0)
     assert "devices" not in ReaderRecipe(1, 1, 0.1).settings()
     assert ReaderRecipe(1, 1, 0.1, devices=2).settings()["devices"] == 2

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato._constraints import NOT_NEGATIVE_INT, check_argument
 from sfumato.data.info import check_metric
 from sfumato.data.pairs import JoinedPairs
 from sfumato.errors import InputError
@@ -13,7 +14,7 @@ from sfumato.metrics.accuracy import FoldAccuracy, best_accuracy, kfold_accuracy
 from sfumato.metrics.intervals import bootstrap_intervals
 from sfumato.metrics.scores import MAX_IMPOSTOR, Scores, all_pairs, all_vs_all, pair_scores
 from sfumato.metrics.verification import RankedScores, d_prime
-from sfumato.validation import check_embeddings, check_fraction
+from sfumato.validation import check_embeddings, check_fraction, check_seed
 
 OO, PP = "original-original", "protected-protected"
 OP, PO = "original-protected", "protected-original"
@@ -151,9 +152,8 @@ def match_pairs(
 def _settings(metric, protected_metric, fmr, n_resamples, seed):
     protected_metric = check_metric(protected_metric or check_metric(metric))
     check_fraction(fmr, "fmr")
-    if n_resamples < 0:
-        raise InputError(f"n_resamples must be at least 0, got {n_resamples}.")
-    return _Settings(metric, protected_metric, float(fmr), int(n_resamples), int(seed))
+    check_argument(n_resamples, NOT_NEGATIVE_INT, "n_resamples")
+    return _Settings(metric, protected_metric, float(fmr), int(n_resamples), check_seed(seed))
 
 
 def _matchings(X, protected, n_rows, settings):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato._constraints import POSITIVE_INT, Each, Instance, Optional, StrOptions, check_argument
 from sfumato.audit import _alarms, _structure
 from sfumato.audit._duplicates import is_constant
 from sfumato.audit.attackers import NAMES, train_attacker
@@ -39,6 +40,7 @@ from sfumato.validation import check_embeddings, check_seed
 # Impostor scores of the test people; more are sampled.
 MAX_IMPOSTOR = 2_000_000
 MATCHING_RESAMPLES = 500
+_SIDES = Each(StrOptions(("X", "y", "identity", "protected")))
 
 
 def audit(
@@ -104,6 +106,9 @@ def audit(
         For fewer than two classes, or too few people to train and test on.
     """
     seed = check_seed(seed)
+    check_argument(n_resamples, POSITIVE_INT, "n_resamples")
+    check_argument(attribute, Instance(str), "attribute")
+    check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
     name = "y" if attribute == "attribute" else attribute
     train = _Rows.checked(X, y, identity, protected, name=name)
     if test is None:
@@ -111,7 +116,9 @@ def audit(
         held_out, kept = split_identities(train.identity, test_share, seed=f"test {seed}")
         train, tested = train.take(kept), train.take(held_out)
     else:
-        tested = _Rows.checked(**test, name=name)
+        check_argument(test, Instance(dict), "test")
+        check_argument(list(test), _SIDES, "test: keys")
+        tested = _Rows.checked(**{"X": None, "y": None} | test, name=name)
         if (tested.protected is None) != (train.protected is None):
             raise InputError("protected must be given for both data sets or for neither.")
     classes = check_classes(train, tested, name=name)
@@ -174,8 +181,8 @@ class _Rows:
         *,
         name: str = "y",
     ) -> Any:
-        X, y = check_embeddings(X), as_classes(y, name)
-        identity = as_text(np.arange(len(X)) if identity is None else identity)
+        X, y = check_embeddings(X), np.atleast_1d(as_classes(y, name))
+        identity = np.atleast_1d(as_text(np.arange(len(X)) if identity is None else identity))
         arrays = {"y": y, "identity": identity}
         if protected is not None:
             arrays["protected"] = protected = check_embeddings(protected, "protected")

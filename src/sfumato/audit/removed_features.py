@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from sfumato._constraints import at_least, check_argument
 from sfumato.audit.protocol import check_classes
 from sfumato.data.labels import as_classes, as_names
 from sfumato.data.splits import balanced_rows, split_identities
@@ -148,8 +149,8 @@ def accuracy_without_features(
     a gender that the RBF SVM still reads.
     """
     removed = _check_shares(removed)
-    if n_repeats < 2:
-        raise InputError(f"n_repeats must be at least 2 for a deviation, got {n_repeats}.")
+    # Of one there is no deviation.
+    check_argument(n_repeats, at_least(2), "n_repeats")
     sides = {"raw": check_embeddings(X)}
     if protected is not None:
         sides["protected"] = check_embeddings(protected, "protected")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
@@ -64,9 +65,8 @@ def audit_tables(
     were, and if they came from this table the other half is audited. If all of it was used, the
     audit goes on with an alarm.
     """
-    if not attributes:
-        raise InputError("attributes must name at least one label column.")
     check_attributes(attributes)
+    check_argument(max_rows, POSITIVE_INT, "max_rows")
     train = _Side.open(table, protected, where, max_rows, seed)
     tested = None
     if test_table is not None or test_where is not None:

@@ -123,10 +123,10 @@ def _embeddings(table, metric):
     if isinstance(table, str | Path):
         table = FaceTable(table)
     if isinstance(table, FaceTable):
-        X, metric = table.check_ids().embeddings(), metric or table.info.metric
+        X, metric = table.check_ids().embeddings(), table.info.metric if metric is None else metric
         check_lengths(X, metric, table.path)
         return table, X, metric
-    return None, table, metric or "cosine"
+    return None, table, "cosine" if metric is None else metric
 
 
 def _joined(pairs, table, identity, view):

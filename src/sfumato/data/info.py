@@ -1,6 +1,7 @@
 """What a face table says about itself: its encoder and every transformation applied."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,8 +16,7 @@ NORMALISATIONS = ("none", "l2")
 
 def check_metric(metric: Any) -> Any:
     """Return the name of a metric, or raise InputError listing the known ones."""
-    size = metric.removeprefix(BLOCKS) if isinstance(metric, str) else metric
-    if size != metric and size.isdecimal() and size == str(int(size)) and int(size) > 0:
+    if isinstance(metric, str) and re.fullmatch(BLOCKS + "[1-9][0-9]{0,8}", metric):
         return metric
     return check_choice(metric, (*METRICS, f"{BLOCKS}N with the blocks' size N"), "metric")
 

@@ -1,12 +1,13 @@
 """Small data sets with a leak planted on purpose, to see which attacker finds which leak."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfumato.errors import InputError
-from sfumato.validation import check_choice
+from sfumato._constraints import Interval, check_argument
+from sfumato.validation import check_choice, check_seed
 
 KINDS = ("none", "linear", "variance", "xor", "clusters", "subgroup")
 IDENTITY_SHARE = 0.7  # of a feature's variance lies between people, the rest between photos
@@ -69,9 +70,8 @@ def planted(
         (images_per_identity, "images_per_identity", 1),
         (n_features, "n_features", 4),
     ):
-        if value < least:
-            raise InputError(f"{name} must be at least {least}, got {value}.")
-    rng = np.random.default_rng(seed)
+        check_argument(value, Interval(Integral, least, 2**31 - 1, closed="both"), name)
+    rng = np.random.default_rng(check_seed(seed))
     identity = np.repeat(np.arange(n_identities), images_per_identity)
     labels = rng.permutation(np.arange(n_identities) % 2)
     people = rng.standard_normal((n_identities, n_features)) * np.sqrt(IDENTITY_SHARE)

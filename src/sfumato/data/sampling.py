@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.data.labels import as_names, as_text, class_codes, is_missing
 from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
-from sfumato.validation import check_choice, check_fraction
+from sfumato.validation import check_choice, check_fraction, check_seed
 
 
 def biased_rows(
@@ -75,8 +76,8 @@ def biased_rows(
     (10, 7)
     """
     check_fraction(share, "share")
-    if n_rows < 1:
-        raise InputError(f"n_rows must be at least 1, got {n_rows}.")
+    check_argument(n_rows, POSITIVE_INT, "n_rows")
+    check_seed(seed)
     rows, cells, names, ideal = _cells(y, protected, privileged, positive, share, balance)
     counts = np.bincount(cells, minlength=len(ideal))
     wanted = _apportion(n_rows, ideal)

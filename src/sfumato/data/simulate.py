@@ -6,6 +6,7 @@ else. For leaks that are planted on purpose see :mod:`sfumato.data.planted`.
 """
 
 from collections.abc import Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sfumato._constraints import Interval, check_argument
 from sfumato.data.gaussian import load_gaussian_model
 from sfumato.data.info import TableInfo
 from sfumato.data.planted import planted
 from sfumato.data.tables import ROW_GROUP, table_batch, write_table
-from sfumato.errors import InputError
 from sfumato.outcomes import Progress
+from sfumato.validation import check_seed
 
 __all__ = ["planted", "simulate", "simulate_batches", "simulated_info", "write_simulated"]
 
@@ -115,9 +117,7 @@ def simulate_batches(
     )
     n_rows = total if n_rows is None else min(_check_count(n_rows, "n_rows"), total)
     _check_count(batch_rows, "batch_rows")
-    if not (isinstance(seed, int | np.integer) and seed >= 0):
-        raise InputError(f"seed must be an integer of at least 0, got {seed!r}.")
-    people = _People(model or load_gaussian_model(), int(seed), races)
+    people = _People(model or load_gaussian_model(), check_seed(seed), races)
     return _batches(people, images_per_identity, n_rows, batch_rows)
 
 
@@ -285,7 +285,9 @@ def _count(batches, n_total, progress):
             progress(n_done, n_total, "rows")
 
 
+#: The product of two of them has room in 64 bits.
+_COUNT = Interval(Integral, 1, 2**31 - 1, closed="both")
+
+
 def _check_count(value, name):
-    if not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"{name} must be an integer of at least 1, got {value!r}.")
-    return int(value)
+    return int(check_argument(value, _COUNT, name))

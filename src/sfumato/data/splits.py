@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import NOT_NEGATIVE_INT, at_least, check_argument
 from sfumato.data.labels import as_names
-from sfumato.validation import check_fraction
+from sfumato.validation import check_fraction, check_seed
 
 ERASER_SHARE = 0.5
 
@@ -44,8 +45,10 @@ def split_identities(
     (True, True)
     """
     check_fraction(share, "share")
-    if isinstance(identity, int | np.integer):
-        identity = np.arange(identity)
+    if not isinstance(seed, str):
+        check_seed(seed)
+    if np.ndim(identity) == 0:
+        identity = np.arange(check_argument(identity, NOT_NEGATIVE_INT, "identity"))
     people, codes = np.unique(as_names(identity), return_inverse=True)
     chosen = np.array([_uniform(name, seed) < share for name in people.tolist()], dtype=bool)
     first = chosen[codes] if len(people) else np.empty(0, dtype=bool)
@@ -64,13 +67,14 @@ def balanced_rows(y: ArrayLike, *, seed: int = 0, max_rows: int | None = None) -
     ----------
     y : array-like of shape (n_samples,)
     max_rows : int, optional
-        Upper bound of the number of rows returned.
+        Upper bound of the number of rows returned; at least the number of classes.
     """
     y = np.asarray(y)
     classes, counts = np.unique(y, return_counts=True)
     size = int(counts.min())
     if max_rows is not None:
+        check_argument(max_rows, at_least(len(classes)), "max_rows")
         size = min(size, max_rows // len(classes))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     picked = [rng.choice(np.flatnonzero(y == name), size, replace=False) for name in classes]
     return np.sort(np.concatenate(picked))

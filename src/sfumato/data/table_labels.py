@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sfumato._constraints import Each, Instance, check_argument
 from sfumato.data.canonical import RESERVED
 from sfumato.data.label_hints import say_doubts, say_numbers
 from sfumato.data.labels import (
@@ -20,7 +21,8 @@ from sfumato.errors import InputError
 
 
 def check_attributes(names: Sequence[str]) -> None:
-    """Raise InputError for an attribute that is given twice, or a column that is no label."""
+    """Raise InputError for no attribute, one that is given twice, or a column that is no label."""
+    check_argument(names, Each(Instance(str)), "attributes")
     for place, name in enumerate(names):
         if name in RESERVED:
             raise InputError(f"{name} is no label; an attribute is one, such as gender.")

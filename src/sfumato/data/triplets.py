@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT, check_argument
 from sfumato.data.labels import as_names
 from sfumato.errors import InputError
+from sfumato.validation import check_seed
 
 BLOCK = 256
 N_CANDIDATES = 2048
@@ -45,7 +47,9 @@ def hard_triplets(
     InputError
         If there are fewer than two people, or no hard triplet was found.
     """
-    rng = np.random.default_rng(seed)
+    check_argument(alpha, POSITIVE, "alpha")
+    check_argument(n_triplets, POSITIVE_INT, "n_triplets")
+    rng = np.random.default_rng(check_seed(seed))
     people, codes = np.unique(as_names(identity), return_inverse=True)
     if len(people) < 2:
         raise InputError(f"identity needs at least 2 people for triplets, got {len(people)}.")

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT, SEED
 from sfumato._fitted import COUNT, TEXT, Arrays
 from sfumato.data.labels import class_codes
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._attributes import cross
-from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE, SEED
 from sfumato.erasers.base import Eraser
 from sfumato.losses.adversarial import cross_entropy, embedding_distance
 from sfumato.nets.dense import dense_forward
@@ -43,10 +43,10 @@ class AdversarialEraser(Eraser):
     """
 
     constraints = {
-        "n_hidden": ONE_OR_MORE,
+        "n_hidden": POSITIVE_INT,
         "learning_rate": POSITIVE,
-        "n_epochs": ONE_OR_MORE,
-        "batch_size": ONE_OR_MORE,
+        "n_epochs": POSITIVE_INT,
+        "batch_size": POSITIVE_INT,
         "seed": SEED,
     }
     uses: ClassVar[tuple[str, ...]] = ("identity", "primary")

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
+from sfumato._constraints import NOT_NEGATIVE, POSITIVE
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers._rules import NOT_NEGATIVE, POSITIVE
 from sfumato.training.update import update
 
 

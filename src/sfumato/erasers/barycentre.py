@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from sfumato._constraints import Interval, Optional
+from sfumato._constraints import NOT_NEGATIVE, POSITIVE, POSITIVE_INT, SEED, Interval, Optional
 from sfumato._fitted import COUNT, Array, Arrays, Value
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._attributes import cross
@@ -35,7 +35,6 @@ from sfumato.erasers._gaussian_transport import (
     transport_map,
 )
 from sfumato.erasers._person_scatter import person_scatter
-from sfumato.erasers._rules import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE, SEED
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 from sfumato.nets.dense import dense_forward
@@ -108,12 +107,12 @@ class BarycentreEraser(Eraser):
     """
 
     constraints = {
-        "n_steps": ONE_OR_MORE,
+        "n_steps": POSITIVE_INT,
         "budget": Interval(Real, 0, 1, closed="left"),
         "within": Optional(POSITIVE),
         "prior": NOT_NEGATIVE,
         "population_prior": NOT_NEGATIVE,
-        "n_units": ONE_OR_MORE,
+        "n_units": POSITIVE_INT,
         "seed": SEED,
     }
     uses = ("identity", "context", "population")

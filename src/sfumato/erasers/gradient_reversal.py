@@ -9,8 +9,8 @@ of which the encoder G_f and the task's head G_y seek the minimum, the adversary
 
 from typing import Any
 
+from sfumato._constraints import NOT_NEGATIVE_INT, POSITIVE
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers._rules import NONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy, reverse_gradient
 from sfumato.training.update import update
 
@@ -64,7 +64,7 @@ class GradientReversalEraser(AdversarialEraser):
        learning approach", DSAA 2018, arXiv:1807.00392.
     """
 
-    constraints = {"reversal": POSITIVE, "head_epochs": NONE_OR_MORE}
+    constraints = {"reversal": POSITIVE, "head_epochs": NOT_NEGATIVE_INT}
     strength = ("reversal", (3.0, 10.0, 30.0))
     one_adversary_each = True
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
 from sfumato.losses.dependence import fourier_features, hsic
 from sfumato.training.update import update
 
@@ -77,7 +77,7 @@ class HsicEraser(AdversarialEraser):
     constraints = {
         "dependence_weight": POSITIVE,
         "bandwidth": POSITIVE,
-        "n_frequencies": ONE_OR_MORE,
+        "n_frequencies": POSITIVE_INT,
     }
     uses = ()
     strength = ("dependence_weight", (100.0, 300.0, 1000.0))

@@ -12,11 +12,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from sfumato._constraints import Interval
+from sfumato._constraints import POSITIVE, POSITIVE_INT, Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
 from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
-from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
 from sfumato.erasers.base import Eraser
 
 
@@ -60,7 +59,7 @@ class InlpEraser(Eraser):
     """
 
     constraints = {
-        "n_iterations": ONE_OR_MORE,
+        "n_iterations": POSITIVE_INT,
         # Half of the accuracy is what two classes have above chance at most.
         "margin": Interval(Real, 0, 0.5, closed="left"),
         "regularisation": POSITIVE,

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+from sfumato._constraints import POSITIVE_INT, SEED
 from sfumato._fitted import COUNT, Array
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._attributes import cross
-from sfumato.erasers._rules import ONE_OR_MORE, SEED
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 from sfumato.outcomes import Progress
@@ -76,9 +76,9 @@ class IveEraser(Eraser):
     """
 
     constraints = {
-        "n_steps": ONE_OR_MORE,
-        "n_eliminations": ONE_OR_MORE,
-        "n_trees": ONE_OR_MORE,
+        "n_steps": POSITIVE_INT,
+        "n_eliminations": POSITIVE_INT,
+        "n_trees": POSITIVE_INT,
         "seed": SEED,
     }
     strength = ("n_steps", (5, 10, 15, 20))

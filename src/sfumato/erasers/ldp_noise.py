@@ -17,13 +17,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from sfumato._constraints import Interval
+from sfumato._constraints import POSITIVE, Interval, check_argument
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import normal, row_keys
 from sfumato.erasers._graph import no_graph
 from sfumato.erasers._rules import KEY
 from sfumato.erasers.base import Eraser
-from sfumato.errors import InputError
 from sfumato.validation import check_fraction
 
 CHUNK = 4096
@@ -148,9 +147,9 @@ def gaussian_sigma(epsilon: float, delta: float, sensitivity: float) -> float:
     InputError
         For a value out of range.
     """
-    _positive(epsilon, "epsilon")
+    check_argument(epsilon, POSITIVE, "epsilon")
     check_fraction(delta, "delta")
-    _positive(sensitivity, "sensitivity")
+    check_argument(sensitivity, POSITIVE, "sensitivity")
 
     def excess(log_sigma):
         return np.log(gaussian_delta(np.exp(log_sigma), epsilon, 1.0)) - np.log(delta)
@@ -182,9 +181,3 @@ def gaussian_delta(sigma: float, epsilon: float, sensitivity: float) -> float:
     second = epsilon + norm.logcdf(-half - shift)
     tiny = np.finfo(float).tiny
     return float(max(np.exp(first) * -np.expm1(min(second - first, 0.0)), tiny))
-
-
-def _positive(value, name):
-    if not 0 < value < np.inf:
-        raise InputError(f"{name} must be a positive number, got {value}.")
-    return value

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sfumato._constraints import check_parameters
+from sfumato._constraints import INNER_SHARE, check_parameters
 from sfumato._fitted import COUNT, Array
 from sfumato.data.labels import as_text, is_missing
 from sfumato.erasers._attributes import check_length, check_numbers
@@ -23,7 +23,6 @@ from sfumato.erasers._effect import Sample, check_effect
 from sfumato.erasers._leace_sums import LeaceSums
 from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
 from sfumato.erasers._rows import check_variation
-from sfumato.erasers._rules import SHARE
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
@@ -73,7 +72,7 @@ class LeaceEraser(Eraser):
     True
     """
 
-    constraints = {"rtol": SHARE}
+    constraints = {"rtol": INNER_SHARE}
     continuous = True
     fit_dtypes = (np.float64, np.float32)
 

@@ -10,8 +10,8 @@ the embedding and the bias ([1]_, Sect. 3; [2]_, Eq. 5). Gradient reversal plays
 
 from typing import Any
 
+from sfumato._constraints import NOT_NEGATIVE, NOT_NEGATIVE_INT, POSITIVE
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers._rules import NONE_OR_MORE, NOT_NEGATIVE, POSITIVE
 from sfumato.losses.adversarial import (
     cross_entropy,
     entropy,
@@ -76,7 +76,7 @@ class LearningNotToLearnEraser(AdversarialEraser):
     constraints = {
         "entropy_weight": POSITIVE,
         "reversal": NOT_NEGATIVE,
-        "head_epochs": NONE_OR_MORE,
+        "head_epochs": NOT_NEGATIVE_INT,
     }
     strength = ("entropy_weight", (0.3, 1.0, 3.0))
     one_adversary_each = True

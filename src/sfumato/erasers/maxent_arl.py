@@ -12,9 +12,8 @@ reversing its gradient asks for and which a new attacker turns round ([1]_, Sect
 from numbers import Real
 from typing import Any
 
-from sfumato._constraints import Interval
+from sfumato._constraints import NOT_NEGATIVE_INT, POSITIVE_INT, Interval
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers._rules import NONE_OR_MORE, ONE_OR_MORE
 from sfumato.losses.adversarial import cross_entropy, entropy
 from sfumato.training.update import update
 
@@ -68,8 +67,8 @@ class MaxEntArlEraser(AdversarialEraser):
 
     constraints = {
         "alpha": Interval(Real, 0, 1, closed="right"),
-        "n_adversary_steps": ONE_OR_MORE,
-        "head_epochs": NONE_OR_MORE,
+        "n_adversary_steps": POSITIVE_INT,
+        "head_epochs": NOT_NEGATIVE_INT,
     }
     strength = ("alpha", (0.5, 0.8, 0.9))
 

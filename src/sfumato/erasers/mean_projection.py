@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato._constraints import INNER_SHARE
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
 from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
-from sfumato.erasers._rules import SHARE
 from sfumato.erasers.base import Eraser
 
 
@@ -65,7 +65,7 @@ class MeanProjectionEraser(Eraser):
            [0., 3.]])
     """
 
-    constraints = {"rtol": SHARE}
+    constraints = {"rtol": INNER_SHARE}
 
     fitted = {"n_features_in_": COUNT, "basis_": Array("k", "d")}
 

@@ -17,10 +17,9 @@ import numpy as np
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 
-from sfumato._constraints import StrOptions
+from sfumato._constraints import NOT_NEGATIVE_INT, POSITIVE_INT, SEED, StrOptions
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
-from sfumato.erasers._rules import NONE_OR_MORE, ONE_OR_MORE, SEED
 from sfumato.erasers.base import Eraser
 from sfumato.erasers.ive import (
     add_standardised,
@@ -89,10 +88,10 @@ class MultiIveEraser(Eraser):
     constraints = {
         "domain": StrOptions(DOMAINS),
         "scheme": StrOptions(SCHEMES),
-        "n_steps": ONE_OR_MORE,
-        "n_eliminations": ONE_OR_MORE,
-        "n_blocked": NONE_OR_MORE,
-        "n_trees": ONE_OR_MORE,
+        "n_steps": POSITIVE_INT,
+        "n_eliminations": POSITIVE_INT,
+        "n_blocked": NOT_NEGATIVE_INT,
+        "n_trees": POSITIVE_INT,
         "seed": SEED,
     }
     strength = ("n_steps", (5, 10, 20, 30))

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sfumato._constraints import Interval
+from sfumato._constraints import POSITIVE_INT, Interval
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import row_keys, uniform
 from sfumato.data.rows import unit_rows
 from sfumato.erasers._graph import no_graph
-from sfumato.erasers._rules import KEY, ONE_OR_MORE
+from sfumato.erasers._rules import KEY
 from sfumato.erasers.base import Eraser
 
 CHUNK = 4096
@@ -85,7 +85,7 @@ class NegativeFaceEraser(Eraser):
     """
 
     constraints = {
-        "n_units": ONE_OR_MORE,
+        "n_units": POSITIVE_INT,
         "n_bins": Interval(Integral, 2, 256, closed="both"),
         "seed": KEY,
     }

@@ -10,8 +10,8 @@ encoder did before, so that it cannot go back to it.
 
 from typing import Any
 
+from sfumato._constraints import POSITIVE, POSITIVE_INT
 from sfumato.erasers._adversarial import AdversarialEraser, primary_loss
-from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy, cross_entropy_to_uniform
 from sfumato.nets.dense import dense_forward
 from sfumato.training.update import update
@@ -70,9 +70,9 @@ class PassEraser(AdversarialEraser):
 
     constraints = {
         "uniform_weight": POSITIVE,
-        "n_adversaries": ONE_OR_MORE,
-        "n_units": ONE_OR_MORE,
-        "restart_epochs": ONE_OR_MORE,
+        "n_adversaries": POSITIVE_INT,
+        "n_units": POSITIVE_INT,
+        "restart_epochs": POSITIVE_INT,
     }
     strength = ("uniform_weight", (3.0, 10.0, 30.0))
 

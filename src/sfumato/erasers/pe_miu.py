@@ -7,10 +7,11 @@ blocks of one to those of the other (:mod:`sfumato.metrics.comparators`, ``"bloc
 
 import numpy as np
 
+from sfumato._constraints import POSITIVE_INT
 from sfumato._fitted import COUNT, Array
 from sfumato.data.keyed_noise import permutations, row_keys
 from sfumato.erasers._graph import no_graph
-from sfumato.erasers._rules import KEY, ONE_OR_MORE
+from sfumato.erasers._rules import KEY
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
@@ -67,7 +68,7 @@ class PeMiuEraser(Eraser):
     array([[0., 1., 4., 5., 2., 3.]])
     """
 
-    constraints = {"block_size": ONE_OR_MORE, "seed": KEY}
+    constraints = {"block_size": POSITIVE_INT, "seed": KEY}
     reads_labels = False
     fit_dtypes = (np.float64, np.float32)
     strength = ("block_size", (64, 43, 32))

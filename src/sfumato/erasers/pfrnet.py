@@ -11,8 +11,8 @@ away, and since x must come back from both, z has to hold whatever a does not.
 
 from typing import Any
 
+from sfumato._constraints import NOT_NEGATIVE, POSITIVE, POSITIVE_INT
 from sfumato.erasers._adversarial import AdversarialEraser
-from sfumato.erasers._rules import NOT_NEGATIVE, ONE_OR_MORE, POSITIVE
 from sfumato.losses.adversarial import cross_entropy
 from sfumato.losses.dependence import moment_gap
 from sfumato.training.update import update
@@ -67,7 +67,7 @@ class PfrNetEraser(AdversarialEraser):
     constraints = {
         "moment_weight": POSITIVE,
         "attribute_weight": NOT_NEGATIVE,
-        "n_units": ONE_OR_MORE,
+        "n_units": POSITIVE_INT,
     }
     uses = ()
     strength = ("moment_weight", (10.0, 100.0, 1000.0))

@@ -18,11 +18,10 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from sfumato._constraints import Interval, Optional
+from sfumato._constraints import POSITIVE, POSITIVE_INT, SEED, Interval, Optional
 from sfumato._fitted import COUNT, Array
 from sfumato.erasers._attributes import cross
 from sfumato.erasers._low_rank import add_affine_map, apply_low_rank
-from sfumato.erasers._rules import ONE_OR_MORE, POSITIVE, SEED
 from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
@@ -83,13 +82,13 @@ class RlaceEraser(Eraser):
     """
 
     constraints = {
-        "rank": Optional(ONE_OR_MORE),
-        "n_iterations": ONE_OR_MORE,
-        "batch_size": ONE_OR_MORE,
+        "rank": Optional(POSITIVE_INT),
+        "n_iterations": POSITIVE_INT,
+        "batch_size": POSITIVE_INT,
         "learning_rate": POSITIVE,
         "weight_decay": Interval(Real, 0, 1, closed="left"),
         "margin": Interval(Real, 0, 1, closed="left"),
-        "patience": ONE_OR_MORE,
+        "patience": POSITIVE_INT,
         "seed": SEED,
     }
     strength = ("rank", (1, 2, 4, 8, 16))

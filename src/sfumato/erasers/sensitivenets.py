@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from sfumato._constraints import Instance, Interval, Optional
+from sfumato._constraints import POSITIVE_INT, SEED, Instance, Interval, Optional
 from sfumato._fitted import COUNT, Array
 from sfumato.data.rows import unit_rows
 from sfumato.data.triplets import hard_triplets
 from sfumato.erasers._attributes import Attribute
-from sfumato.erasers._rules import ONE_OR_MORE, SEED
 from sfumato.erasers.base import Eraser, Primary
 from sfumato.errors import InputError
 from sfumato.validation import check_choice, need
@@ -75,13 +74,13 @@ class SensitiveNetsEraser(Eraser):
     """
 
     constraints = {
-        "n_layers": ONE_OR_MORE,
-        "n_units": ONE_OR_MORE,
+        "n_layers": POSITIVE_INT,
+        "n_units": POSITIVE_INT,
         # Two unit vectors are at most 2 apart.
         "alpha": Interval(Real, 0, 4, closed="right"),
-        "n_triplets": ONE_OR_MORE,
-        "n_epochs": ONE_OR_MORE,
-        "detector_epochs": ONE_OR_MORE,
+        "n_triplets": POSITIVE_INT,
+        "n_epochs": POSITIVE_INT,
+        "detector_epochs": POSITIVE_INT,
         "fixed_class": Optional(Instance(str, list)),
         "seed": SEED,
     }

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import NOT_NEGATIVE, POSITIVE_INT, check_argument
 from sfumato.errors import InputError
 from sfumato.validation import need
 
@@ -254,8 +255,8 @@ def crop_box(
     left, top, right, bottom = (float(value) for value in box)
     if not (right > left and bottom > top):
         raise InputError(f"box must have left < right and top < bottom, got {tuple(box)}.")
-    if margin < 0:
-        raise InputError(f"margin must be at least 0, got {margin}.")
+    check_argument(margin, NOT_NEGATIVE, "margin")
+    check_argument(size, POSITIVE_INT, "size")
     side = max(right - left, bottom - top) * (1 + 2 * margin)
     scale = size / side
     corner = np.array([left + right - side, top + bottom - side]) / 2

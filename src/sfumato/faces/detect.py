@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato._constraints import SHARE, at_least, check_argument
 from sfumato.errors import InputError
 from sfumato.faces.align import HOG, landmarks_of_five, load_predictor, predictor_path
 from sfumato.faces.model_files import existing_file, file_version
@@ -75,10 +76,8 @@ class _PaddedDetector:
     """
 
     def __init__(self, *, max_side: Any, pad: Any, **own: Any) -> None:
-        if max_side < 64:
-            raise InputError(f"max_side must be at least 64 pixels, got {max_side}.")
-        if not 0 <= pad <= 1:
-            raise InputError(f"pad must be a share in [0, 1] of the longer side, got {pad}.")
+        check_argument(max_side, at_least(64), "max_side")
+        check_argument(pad, SHARE, "pad")
         self.parameters = {"max_side": max_side, "pad": pad, **own}
 
     def __reduce__(self):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.faces.photos import read_photo
 from sfumato.outcomes import Reject, reject_of
 
@@ -14,6 +15,7 @@ class FaceEmbedder:
     """Decode, detect, align and encode one photo; picklable if detector and encoder are."""
 
     def __init__(self, detector: Any, encoder: Any, *, all_faces: Any, max_pixels: Any) -> None:
+        check_argument(max_pixels, POSITIVE_INT, "max_pixels")
         self.detector, self.encoder = detector, encoder
         self.all_faces, self.max_pixels = all_faces, max_pixels
 

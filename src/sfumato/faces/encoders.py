@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sfumato._constraints import POSITIVE, check_argument
 from sfumato.errors import InputError
 from sfumato.faces.align import align_arcface, align_dlib, load_predictor, predictor_path
 from sfumato.faces.detect import Face
@@ -82,8 +83,7 @@ class ArcFaceOnnxEncoder:
 
     def __init__(self, path: str | Path, *, scale: float = 128.0) -> None:
         path = existing_file(path, "an ArcFace-style ONNX file")
-        if not scale > 0:
-            raise InputError(f"scale must be positive, got {scale}.")
+        check_argument(scale, POSITIVE, "scale")
         self.parameters: dict[str, Any] = {"path": str(path), "scale": scale}
         self.name = f"arcface-onnx:{path.stem}"
         self.version, self.files = file_version(path), (path.name,)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from math import ceil, isfinite
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as tensor_bytes
 
+from sfumato._constraints import FINITE, check_argument
 from sfumato.data.tensors import read_tensors
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
@@ -158,8 +159,7 @@ def threshold_of(path: Path, fmr: Any = None, score: Any = None) -> Any:
     if (fmr is None) == (score is None):
         raise InputError("give either fmr or threshold, one of them.")
     if fmr is None:
-        if not isfinite(score):
-            raise InputError(f"threshold must be a finite score, got {score}.")
+        check_argument(score, FINITE, "threshold")
         return Threshold(float(score))
     if not path.exists():
         raise InputError(

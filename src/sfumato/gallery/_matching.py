@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.data.labels import as_text
-from sfumato.errors import InputError
 from sfumato.gallery import _search
 from sfumato.gallery._index import read_record
 from sfumato.gallery._store import is_person
@@ -74,8 +74,7 @@ class Matcher:
 
     def identify(self, templates: Any, k: Any, limit: Any, exact: Any) -> Any:
         """Do the work of :meth:`sfumato.gallery._gallery.Gallery.identify`."""
-        if k < 1:
-            raise InputError(f"k must be at least 1, got {k}.")
+        check_argument(k, POSITIVE_INT, "k")
         found: dict = {"search": "exact", "recall_at_1": None, "threshold": limit.to_dict()}
         found |= {"n_templates": 0, "probes": [], "rejects": []}
         for batch in templates.batches(PROBES):

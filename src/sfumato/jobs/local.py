@@ -10,7 +10,8 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from sfumato.errors import InputError, SfumatoError
+from sfumato._constraints import POSITIVE_INT, Optional, check_argument
+from sfumato.errors import SfumatoError
 
 
 class Died(SfumatoError):
@@ -48,8 +49,7 @@ def check_workers(workers: int | None) -> Any:
     InputError
         If it is below 1.
     """
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}.")
+    check_argument(workers, Optional(POSITIVE_INT), "workers")
     return n_cores() if workers is None else int(workers)
 
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.data.files import is_url
 from sfumato.data.manifest import REJECTED
 from sfumato.errors import InputError
@@ -78,8 +79,7 @@ def run_job(
         If a part fails, after all others were done, or workers die again and again.
     """
     part_rows = job.part_rows if part_rows is None else part_rows
-    if part_rows < 1:
-        raise InputError(f"part_rows must be at least 1, got {part_rows}.")
+    check_argument(part_rows, POSITIVE_INT, "part_rows")
     started = time.perf_counter()
     in_parts = is_folder(output)
     fill = fill_folder if in_parts else fill_table

@@ -1,13 +1,19 @@
 """Verification accuracy with the threshold chosen on other pairs, as LFW prescribes."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import NOT_NEGATIVE_INT, Interval, check_argument
 from sfumato.errors import InputError
 from sfumato.metrics.verification import RankedScores, check_pair
+from sfumato.validation import check_seed
+
+#: Fold numbers are int8.
+N_FOLDS = Interval(Integral, 2, 127, closed="both")
 
 
 @dataclass(frozen=True)
@@ -193,13 +199,14 @@ def random_folds(n_genuine: Any, n_impostor: Any, n_folds: int = 10, seed: int =
         If there are fewer genuine or impostor pairs than folds, or ``n_folds`` is not in
         2..127.
     """
-    if not 2 <= n_folds <= 127:
-        raise InputError(f"n_folds must be in 2..127, got {n_folds}.")
+    check_argument(n_folds, N_FOLDS, "n_folds")
+    check_argument(n_genuine, NOT_NEGATIVE_INT, "n_genuine")
+    check_argument(n_impostor, NOT_NEGATIVE_INT, "n_impostor")
     if min(n_genuine, n_impostor) < n_folds:
         raise InputError(
             f"{n_folds} folds need as many genuine and impostor pairs each, got {n_genuine} "
             f"and {n_impostor}."
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     sizes = (n_genuine, n_impostor)
     return tuple(rng.permutation((np.arange(n) % n_folds).astype(np.int8)) for n in sizes)

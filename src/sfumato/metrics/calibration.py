@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.errors import InputError
 
 LOG_SOFTMAX = partial(log_softmax, axis=1)
@@ -27,7 +28,7 @@ def expected_calibration_error(
     probabilities : array-like of shape (n_samples, n_classes)
     codes : array-like of int of shape (n_samples,)
         True classes.
-    n_bins : int, default=15
+    n_bins : int >= 1, default=15
 
     Returns
     -------
@@ -49,6 +50,7 @@ def expected_calibration_error(
     p, codes = np.asarray(probabilities, dtype=float), np.asarray(codes)
     if p.ndim != 2 or len(p) != len(codes) or not len(p):
         raise InputError(f"probabilities must be one row an answer, got {p.shape}, {len(codes)}.")
+    check_argument(n_bins, POSITIVE_INT, "n_bins")
     sure, right = p.max(axis=1), p.argmax(axis=1) == codes
     bins = np.minimum((sure * n_bins).astype(int), n_bins - 1)
     gaps = np.bincount(bins, right, n_bins) - np.bincount(bins, sure, n_bins)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import (
@@ -13,6 +14,7 @@ from sfumato.metrics.intervals import (
     percentile_interval,
     rule_of_three,
 )
+from sfumato.validation import check_seed
 
 EVERYBODY = "all"
 
@@ -65,6 +67,8 @@ def shares_by_group(
         raise InputError(
             f"right and groups must have one entry a row, got {right.shape} and {groups.shape}."
         )
+    check_argument(min_rows, POSITIVE_INT, "min_rows")
+    check_seed(seed)
     people = np.arange(len(right)) if identity is None else as_names(identity)
     names = [name for name in np.unique(groups) if (groups == name).sum() >= min_rows]
     found = [_share(EVERYBODY, right, people, seed)]

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato._constraints import POSITIVE_INT, Each, StrOptions, at_least, check_argument
 from sfumato.errors import InputError
 from sfumato.metrics.scores import Scores
 from sfumato.metrics.verification import RankedScores
-from sfumato.validation import check_choice, check_fraction
+from sfumato.validation import check_fraction, check_seed
 
 STATISTICS = ("eer", "tmr_at_fmr", "fnmr_at_fmr", "d_prime", "accuracy")
 MAX_IMPOSTOR = 500_000
@@ -44,10 +45,9 @@ def bootstrap_weights(
     int64 ndarray of shape (n_resamples, n_identities)
         Multinomial counts; each row sums to ``n_identities``.
     """
-    for name, value in (("n_identities", n_identities), ("n_resamples", n_resamples)):
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}.")
-    rng = np.random.default_rng(seed)
+    check_argument(n_identities, POSITIVE_INT, "n_identities")
+    check_argument(n_resamples, POSITIVE_INT, "n_resamples")
+    rng = np.random.default_rng(check_seed(seed))
     weights = np.empty((n_resamples, n_identities), dtype=np.int64)
     for row in weights:
         row[:] = np.bincount(rng.integers(n_identities, size=n_identities), minlength=row.size)
@@ -66,8 +66,7 @@ def rule_of_three(n: Any) -> Any:
 
     ``min(1, 3 / n)``, as ``(1 - 3 / n) ** n`` is about 0.05 (ISO/IEC 19795-1).
     """
-    if n < 1:
-        raise InputError(f"n must be at least 1, got {n}.")
+    check_argument(n, POSITIVE_INT, "n")
     return min(1.0, 3 / n)
 
 
@@ -126,8 +125,9 @@ def bootstrap_intervals(
     .. [1] Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007,
        arXiv:0712.1111.
     """
-    for name in statistics:
-        check_choice(name, STATISTICS, "statistics")
+    check_argument(statistics, Each(StrOptions(STATISTICS)), "statistics")
+    check_fraction(fmr, "fmr")
+    check_fraction(level, "level")
     if "accuracy" in statistics and correct is None:
         raise InputError("the interval of accuracy needs correct; pass FoldAccuracy's.")
     sample = _Sample.draw(scores, correct, max_impostor, seed)
@@ -229,9 +229,8 @@ def _check_lengths(scores: Scores, correct):
 
 def _thin(impostor, max_impostor, seed):
     """Return which scores to keep, in ascending order, and how many each stands for."""
+    check_argument(max_impostor, at_least(2), "max_impostor")
     n, n_best = impostor.size, max_impostor // 2
-    if max_impostor < 2:
-        raise InputError(f"max_impostor must be at least 2, got {max_impostor}.")
     if n <= max_impostor:
         return np.argsort(impostor, kind="stable"), None
     order = np.argpartition(impostor, n - n_best)

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import SHARE, check_argument
 from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import bootstrap_weights, percentile_interval
+from sfumato.validation import check_fraction, check_scores
 
 
 def attack_advantage(accuracy: Any, chance: Any) -> Any:
@@ -46,6 +48,12 @@ def relative_reduction(
     >>> round(relative_reduction(0.977, 0.588, 0.5), 3)
     0.816
     """
+    check_fraction(chance, "chance")
+    for value, name in ((before, "before"), (after, "after")):
+        if np.ndim(value) == 0:
+            check_argument(value, SHARE, name)
+        else:
+            check_scores(value, name)
     if np.ndim(before) == 0 and before <= chance:
         raise InputError(
             f"before must be above chance {chance:.3f} for a reduction, got {before:.3f}."

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import NOT_NEGATIVE, Each, check_argument
 from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.intervals import Interval, bootstrap_weights, percentile_interval
+from sfumato.validation import check_fraction
 
 #: Ages between which groups are reported, first included, last not.
 AGE_BANDS = (0, 13, 20, 30, 40, 50, 60, 70, 200)
@@ -68,6 +70,7 @@ def age_errors(
         )
     if not (np.isfinite(truth).all() and np.isfinite(said).all()):
         raise InputError("ages must be finite; leave rows without an age out.")
+    check_argument(within, Each(NOT_NEGATIVE), "within")
     off = said - truth
     people = np.arange(len(off)) if identity is None else as_names(identity)
     _, person = np.unique(people, return_inverse=True)
@@ -165,6 +168,7 @@ def rank_interval(
     -------
     low, high : int64 ndarray of shape (n_samples,)
     """
+    check_fraction(share, "share")
     levels = np.minimum.accumulate(np.asarray(levels, dtype=float), axis=1)
     tail = (1 - share) / 2
     return (levels > 1 - tail).sum(axis=1), (levels > tail).sum(axis=1)

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.data.labels import as_names
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import check_lengths, comparator
-from sfumato.validation import check_embeddings
+from sfumato.validation import check_embeddings, check_seed
 
 MAX_IMPOSTOR = 10_000_000
 BLOCK_CELLS = 8_000_000
@@ -157,6 +158,8 @@ def all_pairs(identity: ArrayLike, *, max_impostor: int = MAX_IMPOSTOR, seed: in
     InputError
         If no identity has two rows, there is only one identity, or one is missing.
     """
+    check_argument(max_impostor, POSITIVE_INT, "max_impostor")
+    check_seed(seed)
     code, n_identities = identity_codes(identity)
     n, sizes = code.size, np.bincount(code, minlength=n_identities)
     n_impostor = n * (n - 1) // 2 - int((sizes * (sizes - 1) // 2).sum())
@@ -165,8 +168,6 @@ def all_pairs(identity: ArrayLike, *, max_impostor: int = MAX_IMPOSTOR, seed: in
             "identity needs at least two people, one of them with two rows; got "
             f"{n_identities} identities in {n} rows."
         )
-    if max_impostor < 1:
-        raise InputError(f"max_impostor must be at least 1, got {max_impostor}.")
     if n_impostor <= max_impostor:
         impostor = _every_impostor(code)
     else:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import at_least, check_argument
 from sfumato.errors import InputError
-from sfumato.validation import check_scores
+from sfumato.validation import check_fraction, check_scores
 
 
 class EqualErrorRate(NamedTuple):
@@ -140,7 +141,7 @@ def check_pair(genuine: Any, impostor: Any) -> tuple[Any, ...]:
 
 
 def _check_fmr(fmr, n):
-    if not 1 / n <= fmr < 1:
+    if check_fraction(fmr, "fmr") < 1 / n:
         raise InputError(f"fmr must be in [1/n_impostor, 1) = [1/{n}, 1), got {fmr}.")
 
 
@@ -261,9 +262,8 @@ def det_curve(genuine: Any, impostor: Any, n_points: Any = None) -> Curve:
     ranked = RankedScores(genuine, impostor)
     if n_points is None:
         chosen = [ranked.genuine, ranked.impostor]
-    elif n_points < 4:
-        raise InputError(f"n_points must be at least 4, got {n_points}.")
     else:
+        check_argument(n_points, at_least(4), "n_points")
         half = (n_points - 2) // 2
         chosen = [
             ranked.genuine[_log_ranks(ranked.genuine.size, half)],

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfumato._constraints import NOT_NEGATIVE_INT, check_argument
 from sfumato.data.info import TableInfo, check_same_space
 from sfumato.data.tensors import parse_json
 from sfumato.errors import InputError
@@ -242,8 +243,7 @@ def _content(path):
 
 
 def _session(content, path, n_threads):
-    if n_threads < 0:
-        raise InputError(f"n_threads must be at least 0, got {n_threads}.")
+    check_argument(n_threads, NOT_NEGATIVE_INT, "n_threads")
     check_whole(content, path)
     runtime = need("onnxruntime", "export")
     options = runtime.SessionOptions()

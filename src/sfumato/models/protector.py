@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.faces.embedder import NO_IMAGE
 from sfumato.faces.photos import MAX_PIXELS, Photo, load_photo, read_photo
 from sfumato.faces.saving import Extras, encode_photo, read_extras
@@ -132,6 +133,7 @@ class ContentProtector:
     ) -> None:
         self.detector, self.perturber, self.wish = detector, perturber, wish
         self.check, self.options = check, dict(options or {})
+        check_argument(self.options.get("max_pixels", MAX_PIXELS), POSITIVE_INT, "max_pixels")
 
     def __call__(self, photo: Any) -> Any:
         """Return what :meth:`protect` does, or a Reject."""

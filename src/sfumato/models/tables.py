@@ -13,7 +13,7 @@ from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import class_codes, is_missing
 from sfumato.data.rows import unit_rows
 from sfumato.data.selection import Selection, selected_batches
-from sfumato.data.table_labels import Labels
+from sfumato.data.table_labels import Labels, check_attributes
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.models._context import context_columns, said_rules
@@ -88,6 +88,7 @@ def fit_table(
     -------
     SavedModel
     """
+    check_attributes(attributes)
     tables = [t if isinstance(t, FaceTable) else FaceTable(t) for t in (table, *also)]
     if labels_from is not None:
         reader = open_reader(labels_from, tables[0])

@@ -2,13 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfumato._constraints import Constraint, Instance, Interval, Optional, check_parameters
+from sfumato._constraints import (
+    INNER_SHARE,
+    Constraint,
+    Instance,
+    Interval,
+    Optional,
+    check_parameters,
+)
 from sfumato.errors import InputError
 from sfumato.outcomes import Progress
 from sfumato.perturbers.choice import class_numbers, known_labels
@@ -22,7 +29,7 @@ SIZE = Interval(Integral, 4, math.inf, closed="left")
 #: Rules for the parameters of methods that train several SANs.
 SEVERAL: dict[str, Constraint] = {
     "size": SIZE,
-    "share": Interval(Real, 0, 1, closed="neither"),
+    "share": INNER_SHARE,
     "n_copies": Interval(Integral, 2, math.inf, closed="left"),
     "san": Optional(Instance(dict)),
 }

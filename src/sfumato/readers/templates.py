@@ -1,7 +1,6 @@
 """A reader of several attributes on templates: kilobytes, and NumPy alone to run."""
 
-import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato._constraints import (
+    NOT_NEGATIVE_INT,
     POSITIVE,
     POSITIVE_INT,
     SEED,
@@ -74,7 +74,7 @@ class TemplateReader(BaseEstimator):
 
     constraints: ClassVar = {
         "n_units": POSITIVE_INT,
-        "n_layers": Interval(Integral, 0, math.inf, closed="left"),
+        "n_layers": NOT_NEGATIVE_INT,
         "age_model": StrOptions({"coral", "ce", "or", "corn"}),
         "n_epochs": POSITIVE_INT,
         "batch_size": POSITIVE_INT,

@@ -11,10 +11,8 @@ References
 """
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,10 +22,10 @@ from torch import Tensor, nn
 
 from sfumato._constraints import (
     NOT_NEGATIVE,
+    NOT_NEGATIVE_INT,
     POSITIVE,
     POSITIVE_INT,
     SEED,
-    Interval,
     check_values,
 )
 from sfumato.data.labels import as_names, class_codes
@@ -76,7 +74,7 @@ class UnlearningRecipe:
         "reversal": NOT_NEGATIVE,
         "learning_rate": POSITIVE,
         "batch_size": POSITIVE_INT,
-        "head_epochs": Interval(Integral, 0, math.inf, closed="left"),
+        "head_epochs": NOT_NEGATIVE_INT,
         "n_epochs": POSITIVE_INT,
         "seed": SEED,
     }

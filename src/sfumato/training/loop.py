@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.errors import InputError
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.validation import need
 
 
@@ -21,8 +21,7 @@ def make_fabric(accelerator: str = "auto", *, precision: str = "32-true", device
     fabric = need(name, "deep").Fabric
     if precision == "auto":
         precision = fast_precision(fabric(accelerator=accelerator, devices=1).device)
-    if not isinstance(devices, int) or devices < 1:
-        raise InputError(f"devices must be at least 1, got {devices}.")
+    check_argument(devices, POSITIVE_INT, "devices")
     options = {} if devices == 1 else {"strategy": "ddp_spawn"}
     return fabric(accelerator=accelerator, devices=devices, precision=precision, **options)
 
