@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sfumato.data.labels import N_DISTINCT, as_text
+from sfumato.data.names import whole_number
 
 
 def say_doubts(name: str, values: Any) -> list[str]:
@@ -18,7 +19,26 @@ def say_doubts(name: str, values: Any) -> list[str]:
     """
     texts = [value for value in values if isinstance(value, str)]
     known = [text for text in as_text(texts).tolist() if text is not None]
-    return say_alike(name, known) + say_numbers(name, known)
+    return say_alike(name, known) + say_spellings(name, known) + say_numbers(name, known)
+
+
+def say_spellings(name: str, classes: Sequence[str]) -> list[str]:
+    """Return a sentence for each whole number that stands as text in several spellings.
+
+    Examples
+    --------
+    >>> say_spellings("race", ["1", "2", "2.0"])
+    ["race: '2', '2.0' are one number as text; write them alike if they are one."]
+    """
+    groups: dict[str, list[str]] = {}
+    for text in sorted(set(classes)):
+        groups.setdefault(whole_number(text) or text, []).append(text)
+    return [
+        f"{name}: {', '.join(map(repr, found))} are one number as text; write them alike if they "
+        "are one."
+        for found in groups.values()
+        if len(found) > 1
+    ]
 
 
 def say_numbers(name: str, classes: Sequence[str]) -> list[str]:
