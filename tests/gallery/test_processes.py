@@ -1,9 +1,11 @@
 import contextlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,10 @@ import pytest
 pytest.importorskip("lancedb", reason="needs the extra gallery")
 
 from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
 from sfumato.files import locked
 from sfumato.gallery import Gallery, ProtectedTemplates
+from sfumato.gallery._store import Store
 
 WRITER = Path(__file__).parent / "writer.py"
 
@@ -41,6 +45,65 @@ def loose(writer):
 @pytest.fixture
 def empty(tmp_path, info):
     return Gallery.create(tmp_path / "g", ProtectedTemplates(np.ones((1, 8)), info, ["like"]))
+
+
+def test_an_interrupt_waits_until_lancedb_has_done_the_change(gallery, people, info, monkeypatch):
+    # LanceDB's threads would go on after the lock is free.
+    real = Store.add
+
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        return real(*given)
+
+    monkeypatch.setattr(Store, "add", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        gallery.enrol(ProtectedTemplates(people[0][:1], info, ["late"], ["late"]))
+    assert "late" in {person["person"] for person in gallery.list()}
+    assert gallery.check()["unlisted"] == [] and signal.getsignal(signal.SIGINT) is before
+
+
+def test_another_gallery_in_the_place_of_an_open_one(tmp_path, gallery, table, people, info):
+    probe = ProtectedTemplates(people[0][:1], info, ["probe"])
+
+    def named():
+        return gallery.identify(probe, threshold=0.9)["probes"][0]["person"]
+
+    others = {
+        "same": info,
+        "other": replace(info, transformations=(info.transformations[0] | {"fingerprint": "x"},)),
+    }
+    for name, made_by in others.items():
+        rows = ProtectedTemplates(
+            people[0], made_by, people[2], [f"{name} {p}" for p in people[1]]
+        )
+        Gallery.create(tmp_path / name, rows).enrol(rows)
+    assert named() == "person-0"
+    gallery.path.rename(tmp_path / "away")
+    with pytest.raises(InputError, match="the gallery is gone"):
+        gallery.list()
+    assert not gallery.path.exists()
+    (tmp_path / "same").rename(gallery.path)
+    assert named() == "same person-0" and not gallery.replaced
+    gallery.path.rename(tmp_path / "same")
+    (tmp_path / "other").rename(gallery.path)
+    for act in (named, lambda: gallery.enrol(table()), gallery.list, gallery.check):
+        with pytest.raises(InputError, match="of other templates is in the place of the one"):
+            act()
+    assert gallery.replaced and len(Gallery(gallery.path).list()) == 12
+
+
+def test_a_backup_that_is_put_back_below_an_open_gallery(tmp_path, gallery, people, info):
+    shutil.copytree(gallery.path, tmp_path / "backup")
+    for name in ("ann", "bob"):  # The same number of versions each time.
+        shutil.copytree(tmp_path / "backup", gallery.path, dirs_exist_ok=True)
+        for left in gallery.path.glob("lance/templates.lance/_versions/*"):
+            if not (tmp_path / "backup" / left.relative_to(gallery.path)).exists():
+                left.unlink()
+        late = ProtectedTemplates(-people[0][:1], info, ["late"], [name])
+        Gallery(gallery.path).enrol(late)
+        assert gallery.identify(late, threshold=0.9)["probes"][0]["person"] == name
+        assert {person["person"] for person in gallery.list()} & {"ann", "bob"} == {name}
 
 
 def test_two_writers_lose_nothing_and_double_nothing(tmp_path, empty, start):

@@ -18,7 +18,8 @@ from sfumato.data.info import TableInfo
 from sfumato.errors import DamageError, InputError, SfumatoError, StorageError
 from sfumato.files import STAGING, atomic_folder, locked, refuse_special, sweep, write_text
 from sfumato.gallery._checksums import LISTED, Checksums, part_of
-from sfumato.gallery._lance import lance_errors
+from sfumato.gallery._identity import Identity
+from sfumato.gallery._lance import lance_errors, uninterrupted
 from sfumato.gallery._log import AuditLog
 from sfumato.gallery._manifest import (
     VERSIONS,
@@ -57,11 +58,22 @@ class Folder:
         self._verified: dict[str, tuple] = {}
         self.finished = False  # Whether the last change began with the rest of a deletion.
         self._store: Store | None = None
+        self.identity = Identity(path / FILE, self._table)
+
+    @contextlib.contextmanager
+    def _held(self, *, alone):
+        """Hold the lock, of the gallery that was opened."""
+        exchanged = self.identity.look()
+        with locked(self._lock, alone=alone):
+            if self.identity.look() or exchanged:
+                self._store, self._verified = None, {}
+                self.checksums = Checksums(self.path)
+            yield
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Store]:
         """Give the rows, verified; keep writers out while the context lasts."""
-        with locked(self._lock, alone=False), lance_errors(self.path):
+        with self._held(alone=False), lance_errors(self.path):
             self.verify()
             yield self._opened()
 
@@ -79,7 +91,7 @@ class Folder:
             Whether to list the checksums of what has changed, which costs two syncs of the disk;
             one of the next changes must.
         """
-        with locked(self._lock, alone=True):
+        with self._held(alone=True), uninterrupted():
             for file in (self.rows, self.index, self.calibration):
                 refuse_linked(file)
             self.verify()
@@ -171,7 +183,7 @@ class Folder:
 
     def check(self) -> dict[str, Any]:
         """Read all files; return how many there are, and which are damaged or not listed."""
-        with locked(self._lock, alone=False), lance_errors(self.path):
+        with self._held(alone=False), lance_errors(self.path):
             listed = self.checksums.files()
             names = [] if listed is None else self._current(listed)
             damaged = [{"file": n, "fault": f} for n, f in self.checksums.faults(names)]

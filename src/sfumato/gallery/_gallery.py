@@ -58,6 +58,11 @@ class Gallery:
         self.log = self._folder.log
         self._matcher = Matcher(self.info, self._folder)
 
+    @property
+    def replaced(self) -> bool:
+        """Whether a gallery of other templates is in its place by now; then it refuses all."""
+        return self._folder.identity.replaced
+
     @classmethod
     def create(cls, path: Path, like: Any) -> Any:
         """Make an empty gallery for templates like those of a protected face table.
@@ -234,7 +239,9 @@ class Gallery:
         Files that held a row of theirs are rewritten, older versions and the index removed:
         search is exact until :meth:`build_index` is called. What a call that was killed left to
         do is done by the next one that writes. What killed exports left beside their outputs goes
-        too; whole exports stay. In the audit log a keyed hash of the name stays.
+        too; whole exports stay. In the audit log a keyed hash of the name stays. Not promised:
+        that the medium's free blocks, snapshots, backups, exports, or the memory of another
+        process hold nothing more.
 
         Parameters
         ----------
@@ -252,11 +259,6 @@ class Gallery:
         ------
         InputError
             If nobody of that name is enrolled.
-
-        Notes
-        -----
-        Not promised: that the medium's free blocks, snapshots, backups, exports, or the memory
-        of another process hold nothing more.
         """
         name = as_text([person])[0] or str(person)
         found = changes.delete_person(self._folder, name)
@@ -275,17 +277,12 @@ class Gallery:
         return self._folder.check()
 
     def export(self, output: Any) -> dict[str, Any]:
-        """Write all templates as a face table that other commands read.
+        """Write all templates as a face table; return ``output`` and ``n_rows``.
 
         Parameters
         ----------
         output : str, Path or binary file
             Must not exist; appears only when complete. ``enrolled`` is a label column.
-
-        Returns
-        -------
-        dict
-            ``output``, ``n_rows``.
         """
         if isinstance(output, str | Path):
             check_replaceable(output)

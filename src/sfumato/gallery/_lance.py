@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,27 @@ def lance_errors(folder: Path, *, verified: bool = False) -> Iterator[None]:
             f"{folder}: its rows cannot be read or written ({said[:150]}); sfumato gallery check "
             f"{folder} says what is damaged."
         ) from error
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the context ends.
+
+    LanceDB works in threads of its own, which an interrupt does not end: they would go on to
+    write, and to commit, after the lock is free.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *given: came.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
 
 
 def _is_lances(error):

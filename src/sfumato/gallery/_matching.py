@@ -42,7 +42,7 @@ class Matcher:
 
     def _parts(self, store, where=None):
         """Return the rows as parts, from memory where they fit."""
-        version, metric = store.version, self._info.metric
+        version, metric = self._folder.identity.newest, self._info.metric
         if self._cache is not None and self._cache[0] != version:
             self._cache = None
         if self._cache is not None:

@@ -73,11 +73,6 @@ class Store:
             self._table = database.create_table(NAME, schema=schema(dimension))
 
     @property
-    def version(self) -> Any:
-        """Number of the newest version; another one after every change."""
-        return self._table.version
-
-    @property
     def n_rows(self) -> Any:
         """Number of templates."""
         return self._table.count_rows()

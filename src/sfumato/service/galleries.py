@@ -141,7 +141,7 @@ def _given(body, max_bytes):
 def _gallery(name):
     """Return a gallery, which this process keeps open."""
     loaded = work.loaded()
-    if name not in loaded.galleries:
+    if name not in loaded.galleries or loaded.galleries[name].replaced:
         folder = names_of(loaded.models.galleries)[name]
         loaded.galleries[name] = _call(name, Gallery, folder)
     return loaded.galleries[name]
