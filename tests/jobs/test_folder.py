@@ -312,6 +312,35 @@ def test_an_input_that_changed_behind_its_size_and_time_is_refused(table, model,
         run_job(ProtectTemplates(model, FaceTable(source)), out, part_rows=ROWS, runner=Here())
 
 
+@pytest.mark.parametrize("name", ["out", "out.parquet"])
+def test_an_input_that_changes_while_its_job_runs_is_refused(name, table, model, tmp_path):
+    source, out = tmp_path / "source.parquet", tmp_path / name
+    shutil.copy(table.path, source)
+    here = {"part_rows": ROWS, "runner": Here()}
+
+    def replace_input(n_done, *_):
+        if n_done == 2 * ROWS:
+            shutil.copy(other, tmp_path / "new.parquet")
+            os.replace(tmp_path / "new.parquet", source)
+
+    # The same ids with other embeddings.
+    other, first = tmp_path / "other.parquet", pq.read_table(table.path)
+    rows = first.set_column(
+        first.schema.get_field_index("embedding"),
+        first.schema.field("embedding"),
+        pa.chunked_array([first["embedding"].combine_chunks()[::-1]]),
+    )
+    pq.write_table(rows, other, row_group_size=ROWS)
+    with pytest.raises(InputError, match=r"source\.parquet: changed while the job ran; "):
+        run_job(ProtectTemplates(model, FaceTable(source)), out, **here, progress=replace_input)
+    assert name == "out" or not out.exists()
+    shutil.copy(table.path, source)
+    run_job(ProtectTemplates(model, FaceTable(source)), out, **here)
+    run_job(ProtectTemplates(model, table), tmp_path / "whole.parquet", **here)
+    whole = FaceTable(tmp_path / "whole.parquet").embeddings()
+    assert np.array_equal(FaceTable(out).embeddings(), whole)
+
+
 def test_reading_a_folder_finds_what_is_not_its_jobs(table, model, tmp_path):
     out = tmp_path / "out"
     run_job(ProtectTemplates(model, table), out, part_rows=ROWS, runner=Here())

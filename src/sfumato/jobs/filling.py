@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sfumato.errors import StorageError
+from sfumato.data.files import is_url
+from sfumato.errors import InputError, StorageError
 from sfumato.files import alone_in, disk_faults
 from sfumato.jobs.folder import Folder
 from sfumato.jobs.running import run_parts
@@ -40,13 +41,59 @@ def fill_folder(job: Any, output: Path, how: How) -> dict[str, Any]:
     dict
         The summary of :meth:`Folder.close`, and ``damaged``.
     """
+    before = stamps_of(job.inputs)
     folder, parts = Folder(output), job.parts(how.part_rows)
     folder.check(job.inputs)
     with kept(folder, parts), alone_in(folder.path):
         settings = job.settings | {"part_rows": how.part_rows}
         damaged = folder.open(settings, parts, restart=how.overwrite)
-        do_missing(job, folder, parts, how)
+        with unchanged(before, folder, parts):
+            do_missing(job, folder, parts, how)
         return folder.close(parts, job.counts) | {"damaged": damaged}
+
+
+def stamps_of(inputs: Sequence[str | Path]) -> dict[Path, tuple | None]:
+    """Return what changes when an input on this machine's disk is written or replaced."""
+    return {Path(name): _stamp(Path(name)) for name in inputs if not is_url(name)}
+
+
+def _stamp(path):
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    # Of a folder of photos it would say that something else was put there, such as the output.
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if path.is_file() else None
+
+
+def refuse_changed(before: dict[Path, tuple | None], state: str) -> None:
+    """Raise InputError, which says ``state``, if inputs are not what they were."""
+    for path, stamp in before.items():
+        if _stamp(path) != stamp:
+            raise InputError(f"{path}: changed while the job ran; {state}.")
+
+
+@contextlib.contextmanager
+def unchanged(
+    before: dict[Path, tuple | None], folder: Folder, parts: Sequence[Any]
+) -> Iterator[None]:
+    """Take away what was done in the context if an input changed meanwhile.
+
+    Raises
+    ------
+    InputError
+        If one did: parts of two tables would be one job's.
+    """
+    missing = [part for part in parts if not folder.has(part)]
+    try:
+        yield
+    finally:
+        try:
+            refuse_changed(before, "the parts done meanwhile are taken away, run it again")
+        except InputError:
+            for part in missing:
+                folder.drop(part)
+            raise
 
 
 @contextlib.contextmanager

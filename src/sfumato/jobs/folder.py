@@ -131,6 +131,10 @@ class Folder:
         if not self.has(part):
             self.write(part, job.rows(part), job.schema, job.info)
 
+    def drop(self, part: Any) -> None:
+        """Take a part away, so that it is done anew."""
+        self._file(part.number).unlink(missing_ok=True)
+
     def write(self, part: Any, results: Iterable[Any], schema: pa.Schema, info: Any) -> None:
         """Write a part.
 

@@ -17,7 +17,7 @@ from sfumato.data.info import TableInfo
 from sfumato.data.tables import write_table
 from sfumato.errors import InputError
 from sfumato.files import alone_in, check_free, mark, refuse_link
-from sfumato.jobs.filling import How, do_missing, kept
+from sfumato.jobs.filling import How, do_missing, kept, refuse_changed, stamps_of, unchanged
 from sfumato.jobs.folder import Folder
 from sfumato.jobs.part_files import REJECTS, regroup
 
@@ -34,17 +34,18 @@ def fill_table(job: Any, output: Path, how: How) -> dict[str, Any]:
         The summary of :meth:`sfumato.jobs.folder.Folder.close`, and ``damaged``.
     """
     output = check_free(output, overwrite=how.overwrite, inputs=job.inputs)
-    parts = job.parts(how.part_rows)
+    before, parts = stamps_of(job.inputs), job.parts(how.part_rows)
     folder = Folder(f"{output}.parts")
     refuse_link(folder.path)
     if not how.overwrite and not (folder.path / JOINING).exists():
         check_free(rejects_path(output))
     if not job.keeps_parts:
-        return _write_at_once(job, parts, output, how.progress)
+        return _write_at_once(job, parts, output, how.progress, before)
     with kept(folder, parts), alone_in(folder.path):
         settings = job.settings | {"part_rows": how.part_rows}
         damaged = _open(folder, settings, parts, how.overwrite)
-        do_missing(job, folder, parts, how)
+        with unchanged(before, folder, parts):
+            do_missing(job, folder, parts, how)
         summary = folder.close(parts, job.counts)
         mark(folder.path / JOINING)
         _write_rejects(folder.rejects(parts), output, job.info)
@@ -71,7 +72,7 @@ def _open(folder, settings, parts, overwrite):
     return folder.open(settings, parts, restart=overwrite)
 
 
-def _write_at_once(job, parts, output, progress):
+def _write_at_once(job, parts, output, progress, before):
     """Write the table in this process, without parts on disk; return the summary."""
     total, rejects = sum(part.n_rows for part in parts), []
     n_done = 0
@@ -85,6 +86,7 @@ def _write_at_once(job, parts, output, progress):
                 n_done += batch.num_rows + len(bad)
                 if progress is not None:
                     progress(n_done, total, job.what)
+        refuse_changed(before, "nothing is written, run it again")
         _write_rejects(pa.Table.from_pylist(rejects, schema=REJECTS), output, job.info)
 
     n_rows = write_table(output, regroup(rows(), job.schema), job.schema, job.info)
