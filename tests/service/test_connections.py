@@ -1,6 +1,7 @@
 """Callers who open connections and say nothing, or read nothing, take nobody's place."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -20,10 +21,11 @@ from sfumato.service.run import configure  # noqa: E402
 
 
 async def answer(scope, receive, send):
-    """Answer after the whole body: with who called, or with as many bytes as the path says."""
-    while scope["type"] == "http" and (await receive()).get("more_body"):
+    """Answer after the whole body, or early: with who called, or with as many bytes as the path says."""
+    is_early = scope["path"] == "/early"
+    while not is_early and scope["type"] == "http" and (await receive()).get("more_body"):
         pass
-    number = scope["path"].strip("/")
+    number = scope["path"].strip("/").removeprefix("early")
     body = b"x" * int(number) if number else scope["client"][0].encode()
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -173,6 +175,51 @@ def test_chunks_that_say_little_are_refused(n_chunks, n_bytes, status, start, co
     caller.settimeout(10)
     assert caller.recv(12) == b"HTTP/1.1 " + status
     assert httpx2.get(address).status_code == 200
+
+
+CHUNKED = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"G<script> / HTTP/1.1\r\n\r\n"],
+        [b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"],
+        [b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 30_000],
+        [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"],
+        [CHUNKED % b"", b"1\r\na\r\nzz\r\n"],
+        [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\r\n\r\n"],
+    ],
+)
+def test_what_is_no_request_gets_one_line_of_json(parts, start, connect, caplog):
+    address = start()
+    (caller,) = connect(address, 1, parts[0])
+    for part in parts[1:]:
+        time.sleep(0.2)
+        caller.sendall(part)
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := caller.recv(10_000):
+            found += part
+    head, _, body = found[found.index(b"HTTP/1.1 400") :].partition(b"\r\n\r\n")
+    assert json.loads(body)["error"].startswith("not a request of HTTP/1.1")
+    assert {b"Content-Length: %d" % len(body), b"Connection: close"} <= {*head.split(b"\r\n")}
+    assert not [record for record in caplog.records if record.exc_info]
+    assert httpx2.get(address).status_code == 200
+
+
+def test_nonsense_after_an_early_answer_ends_the_connection(start, connect, caplog):
+    (caller,) = connect(start(), 1, CHUNKED % b"early")
+    assert caller.recv(12) == b"HTTP/1.1 200"
+    caller.sendall(b"zz\r\n")
+    assert is_closed(caller, 5)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_wish_for_another_protocol_is_passed_over(start, caplog):
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    assert httpx2.get(start(), headers=headers).status_code == 200
+    assert "upgrade" not in caplog.text.lower()
 
 
 def test_an_address_of_ipv6_is_its_network():

@@ -24,10 +24,21 @@ KERNEL_BYTES = 262_144
 FEW_CHUNKS, CHUNK_BYTES = 1_000, 256
 #: What a connection waits for, in the order in which they are closed when room is needed.
 FIRST_REQUEST, NEXT_REQUEST, CALLER, WORK = range(4)
-FULL = json.dumps({"error": "too many connections; try again in a few seconds."}).encode()
-REFUSAL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 2\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(FULL), FULL)
+
+
+def _last_answer(status, message, *headers):
+    """Return the bytes of an answer in one line, after which the connection ends."""
+    body = json.dumps({"error": message}).encode()
+    headers += ("Content-Type: application/json", "X-Content-Type-Options: nosniff")
+    headers += ("Connection: close", f"Content-Length: {len(body)}")
+    return "\r\n".join((f"HTTP/1.1 {status}", *headers, "", "")).encode() + body
+
+
+FULL = _last_answer(
+    "503 Service Unavailable", "too many connections; try again in a few seconds.", "Retry-After: 2"
+)
+NOT_HTTP = _last_answer(
+    "400 Bad Request", "not a request of HTTP/1.1, or one with too long a head or too many chunks."
 )
 
 
@@ -155,7 +166,7 @@ class Connection(H11Protocol):
         )
         self.network = network_of(self.client[0]) if self.client else ""
         if not self._door.enter(self):
-            transport.write(REFUSAL)
+            transport.write(FULL)
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -169,10 +180,22 @@ class Connection(H11Protocol):
             self._has_begun, self.since = True, time.monotonic()
         super().data_received(data)
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse bytes that are no request; an answer that has begun is cut off."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(NOT_HTTP)
+        if self.cycle is not None:  # Whatever it would answer comes too late.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._has_begun, self.since = False, time.monotonic()
         super().on_response_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Pass over a wish for another protocol: its sender would fill the log."""
 
     @property
     def waits_for(self) -> int:
