@@ -2,7 +2,10 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,3 +192,37 @@ def test_damage_gives_a_photo_or_a_reason_never_another_error(data, changes, kee
         assert error.reason
     else:
         assert result.ndim == 3 and result.shape[2] == 3 and result.dtype == np.uint8
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from sfumato.faces.photos import read_photo
+
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+read_photo(sys.argv[1])
+before = peak()
+pixels = read_photo(sys.argv[2])
+print((peak() - before) / (pixels.size / 3))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+@pytest.mark.parametrize(
+    ("mode", "kind", "most"), [("RGB", "JPEG", 9), ("RGBA", "PNG", 13), ("16 bits", "PNG", 17)]
+)
+def test_a_large_photo_is_read_with_few_copies(mode, kind, most, tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    for name, size in (("small", (64, 64)), ("large", (4000, 4000))):
+        path = tmp_path / f"{name}.{kind.lower()}"
+        if mode == "16 bits":
+            cv2 = pytest.importorskip("cv2")
+            assert cv2.imwrite(str(path), np.full((*size, 3), 40_000, np.uint16))
+        else:
+            Image.new(mode, size, (9, 99, 199, 99)[: len(mode)]).save(path)
+    paths = [str(tmp_path / f"{name}.{kind.lower()}") for name in ("small", "large")]
+    done = subprocess.run([sys.executable, "-c", PEAK, *paths], capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    assert float(done.stdout) < most  # Bytes a pixel.

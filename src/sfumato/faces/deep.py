@@ -12,7 +12,8 @@ PACKED_BITS = (8, 10, 12)
 
 def to_8_bits(deep: NDArray[np.uint16], white: int) -> NDArray[np.uint8]:
     """Return 16-bit pixels as 8 bits, rounded; ``white`` becomes 255."""
-    return ((deep.astype(np.uint32) * 255 + white // 2) // white).clip(0, 255).astype(np.uint8)
+    table = (np.arange(WHITE_16 + 1) * 255 + white // 2) // white
+    return table.clip(0, 255).astype(np.uint8)[deep]
 
 
 def white_level(deep: NDArray[np.uint16]) -> tuple[int, str | None]:

@@ -38,6 +38,8 @@ __all__ = [
 
 WIDTH, HEIGHT, REDUCED, ORIENTATION, SAMPLES, DNG = 256, 257, 254, 274, 339, 50_706
 FLOATING = 3
+#: Rows that are converted at once.
+BAND = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,15 +200,27 @@ def _to_rgb(image, name, notes):
     if image.mode == "F":
         return _floats(np.asarray(image), name, notes)
     if not has_alpha(image):
-        return np.array(image.convert("RGB"))
-    rgba = np.array(image.convert("RGBA"))
-    colours, alpha = rgba[..., :3], rgba[..., 3:].astype(np.uint16)
+        return _pixels(image, "RGB")
+    rgba = _pixels(image, "RGBA")
+    colours, alpha = rgba[..., :3], rgba[..., 3:]
     if not alpha.any() and colours.any():
         notes.append("every pixel is transparent, so the colours below are used")
         alpha[:] = 255
-    if (alpha == 255).all():
-        return np.ascontiguousarray(colours)
-    return ((colours * alpha + 127) // 255).astype(np.uint8)
+    if alpha.min(initial=255) < 255:
+        for top in range(0, len(rgba), BAND):
+            rows = slice(top, top + BAND)
+            colours[rows] = (colours[rows] * alpha[rows].astype(np.uint16) + 127) // 255
+    return np.ascontiguousarray(colours)
+
+
+def _pixels(image, mode):
+    """Return an image's pixels in a mode, band by band: each step of Pillow's is a copy of all."""
+    width, height = image.size
+    found = np.empty((height, width, len(mode)), np.uint8)
+    for top in range(0, height, BAND):
+        band = image.crop((0, top, width, min(top + BAND, height)))
+        found[top : top + BAND] = band.convert(mode)
+    return found
 
 
 def _floats(values, name, notes):
