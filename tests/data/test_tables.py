@@ -306,6 +306,7 @@ def test_info_refuses_unknown_choices_and_keys():
     [
         ('{"format": 2}', "has format 2, this version reads 1; update"),
         ("{", "not understood"),
+        ("[" * 100_000, "not understood: maximum recursion depth"),
         ("[1]", "not understood"),
         ('{"format": 1, "transformations": null}', "not understood"),
         ('{"format": 1, "transformations": ["leace"]}', "not understood"),

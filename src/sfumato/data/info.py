@@ -98,7 +98,7 @@ class TableInfo:
             return cls()
         try:
             values = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"table metadata not understood: {error}.") from error
         if isinstance(values, dict) and values.get("format") != 1:
             raise InputError(

@@ -50,7 +50,7 @@ class Place:
         """Return what a file's metadata say; None of files that no job of today wrote."""
         try:
             found = cls(**json.loads((metadata or {})[KEY]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return None
         return found if isinstance(found.part, int) else None
 

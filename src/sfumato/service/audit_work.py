@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from sfumato.audit.report import report_page, verdict
 from sfumato.audit.tables import audit_tables
-from sfumato.data.tables import FaceTable
+from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
 from sfumato.models.tables import Protection
 from sfumato.service import work
@@ -15,6 +15,8 @@ from sfumato.service import work
 #: Of a table: a few kilobytes can say that they are a thousand million rows.
 MOST_ROWS, MOST_COLUMNS, MOST_ROW_GROUPS = 20_000_000, 2_000, 20_000
 MOST_FOOTER_BYTES = 16_000_000
+#: Of a column that are read at once: a few kilobytes can say that a row is a million numbers.
+MOST_VALUES = 50_000_000
 
 
 def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: Any) -> Any:
@@ -36,6 +38,8 @@ def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: 
                 progress=progress,
             )
         except InputError as error:
+            if isinstance(error.__cause__, MemoryError):  # Not the table's damage: our limit.
+                raise error.__cause__ from None
             raise InputError(str(error).replace(path, "table")) from error
     # Files in memory have numbers for names, which say nothing.
     for side in (side for audit in audits for side in audit.provenance):
@@ -68,6 +72,20 @@ def _check_form(path):
     ):
         if n > most:
             raise InputError(f"table: {n:,} {what} are more than the limit of {most:,}.")
+    if (n := max(_values_at_once(found), default=0)) > MOST_VALUES:
+        raise InputError(
+            f"table: {n:,} numbers in {ROW_GROUP:,} rows of a column are more than the limit of "
+            f"{MOST_VALUES:,}."
+        )
+
+
+def _values_at_once(metadata):
+    """Yield how many values of each column are read at once, by row group."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        share = min(1.0, ROW_GROUP / max(group.num_rows, 1))
+        for column in range(group.num_columns):
+            yield round(share * group.column(column).num_values)
 
 
 def _write_protected(path, output):
