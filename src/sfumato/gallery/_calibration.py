@@ -16,6 +16,7 @@ from sfumato.errors import InputError
 from sfumato.files import atomic_path
 from sfumato.metrics.scores import MAX_IMPOSTOR, all_vs_all
 from sfumato.metrics.verification import fnmr_at_fmr, threshold_at_fmr
+from sfumato.validation import check_fraction
 
 FEW = 30  # False matches below which a rate is off by more than about 30 %, 9 times in 10.
 
@@ -94,8 +95,7 @@ class Calibration:
             If there are too few pairs for so low a rate, with the number needed.
         """
         n = self.impostor.size
-        if not 0 < fmr < 1:
-            raise InputError(f"fmr must lie strictly between 0 and 1, got {fmr}.")
+        check_fraction(fmr, "fmr")
         if fmr < 1 / n:
             raise InputError(
                 f"fmr {fmr:g} needs at least {ceil(1 / fmr):,} impostor pairs, the gallery's "
