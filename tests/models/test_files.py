@@ -68,9 +68,13 @@ def test_a_perturber_that_comes_along_is_opened_by_its_name(brighten, monkeypatc
 
 
 def test_a_name_of_nothing_lists_what_is_bundled():
-    with pytest.raises(InputError, match=r"dark: .* \(perturbers: .*privacynet; readers: dlib"):
+    with pytest.raises(
+        InputError, match=r"dark: .* \(erasers: gender; perturbers: .*; readers: dlib"
+    ):
         load("dark")
-    with pytest.raises(InputError, match=r"dark: no such file\.$"):
+    with pytest.raises(
+        InputError, match=r"dark: no such file, nor a bundled model \(erasers: gender\)\.$"
+    ):
         load("dark", "eraser")
 
 
