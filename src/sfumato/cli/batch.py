@@ -94,6 +94,8 @@ def protect(
     their faces; metadata, and labels of what is hidden, are left out; photos without a face are
     rejects. Exit code 1, too, if a face was too small and stays as it was.
     """
+    from sfumato.jobs.protect_templates import ProtectTemplates
+
     job = protect_job(
         open_model(model),
         model,
@@ -106,6 +108,8 @@ def protect(
         detector=detector,
         max_pixels=max_pixels,
     )
+    if isinstance(job, ProtectTemplates):
+        warn(*job.hints)
     _fill(job, output, part_rows, runner, address, workers, force, json)
 
 

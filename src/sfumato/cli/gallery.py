@@ -273,6 +273,7 @@ def info(path: Path = GALLERY, as_json: bool = AS_JSON) -> None:
         f"{found['bytes']:,} bytes"
     )
     say(f"templates: {found['space']}, compared by {found['metric']}")
+    warn(*found["doubts"])
     record, pairs = found["index"], found["calibration"]
     if record is None:
         say("search: exact")

@@ -40,7 +40,8 @@ class TableInfo:
         Whether the embeddings have unit length.
     transformations : tuple of dict
         One entry per eraser applied, oldest first: its method, version, fingerprint,
-        attributes and what it was fitted on.
+        attributes and what it was fitted on; ``unlike`` where the people do not look
+        like those that it was fitted on.
     """
 
     source: str | None = None
@@ -61,6 +62,18 @@ class TableInfo:
         parts = [str(self.encoder), str(self.encoder_version), f"{self.dimension}-d"]
         parts += [f"{step['method']}:{step['fingerprint']}" for step in self.transformations]
         return " / ".join(parts)
+
+    @property
+    def unlike(self) -> list[str]:
+        """A sentence for each eraser whose fitted people these templates do not look like."""
+        return [
+            f"these templates do not look like those that {step['method']} was fitted on "
+            f"(distance {found['distance']:.2g} of {found['n_people']:,} people, of such people "
+            f"at most {found['limit']:.2g}): expect more to be readable; fit on such people too, "
+            "or adapt by --unlabelled."
+            for step in self.transformations
+            if (found := step.get("unlike"))
+        ]
 
     def transformed(
         self, step: Any, *, dimension: Any, normalisation: Any, metric: Any = None

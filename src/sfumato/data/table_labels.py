@@ -19,6 +19,9 @@ from sfumato.data.labels import (
 )
 from sfumato.errors import InputError
 
+#: A group of numbers should have so many rows, if there are more than three groups.
+ROWS_PER_GROUP = 200
+
 
 def check_attributes(names: Sequence[str]) -> None:
     """Raise InputError for no attribute, one that is given twice, or a column that is no label."""
@@ -71,14 +74,15 @@ class Labels:
         self.numbers = [hint for name in names for hint in say_numbers(name, texts[name])]
         self.hints = [hint for name in names for hint in say_doubts(name, texts[name])]
 
-    def classes(self, columns: Any) -> Any:
+    def classes(self, columns: Any, n_groups: int = N_GROUPS) -> Any:
         """Return classes, None where missing, of shape (n_samples, n_attributes).
 
-        Continuous numbers are cut into groups.
+        Continuous numbers are cut into ``n_groups`` groups, or fewer of few rows.
         """
+        n_groups = fewer_groups(n_groups, len(columns[self.names[0]]))
         return np.stack(
             [
-                as_classes(columns[name], name, n_groups=N_GROUPS)
+                as_classes(columns[name], name, n_groups=n_groups)
                 if self.continuous[name]
                 else as_text(columns[name])
                 for name in self.names
@@ -86,14 +90,20 @@ class Labels:
             axis=1,
         )
 
-    def treated(self, eraser: Any) -> dict[str, Any]:
+    def treated(self, eraser: Any, n_rows: int) -> dict[str, str]:
         """Return how the continuous attributes were treated, a sentence's end by name."""
-        how = "taken out as numbers" if eraser.continuous else f"cut into {N_GROUPS} groups"
+        n_groups = fewer_groups(eraser.n_groups, n_rows)
+        how = "taken out as numbers" if eraser.continuous else f"cut into {n_groups} groups"
         return {
             name: f"continuous, {self._n_distinct[name]} distinct values, {how}"
             for name in self.names
             if self.continuous[name]
         }
+
+
+def fewer_groups(n_groups: int, n_rows: int) -> int:
+    """Return into how many groups numbers are cut: fewer where a group would have few rows."""
+    return max(min(N_GROUPS, n_groups), min(n_groups, n_rows // ROWS_PER_GROUP))
 
 
 def distinct_values(tables: Sequence[Any], name: str) -> NDArray[np.object_]:

@@ -117,6 +117,7 @@ class BarycentreEraser(Eraser):
     }
     uses = ("identity", "context", "population")
     unit_length = True
+    n_groups = 10
     strength = ("budget", (0.0, 0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.24))
 
     fitted = {

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sfumato._constraints import Constraint, check_parameters
-from sfumato.data.labels import as_names, class_codes
+from sfumato.data.labels import N_GROUPS, as_names, class_codes
 from sfumato.erasers._attributes import Attribute, check_length, read_attributes
 from sfumato.erasers._effect import Sample, check_effect
 from sfumato.erasers._graph import Graph
@@ -74,8 +74,8 @@ class Eraser(TransformerMixin, BaseEstimator):
         Whether ``primary`` may be a :class:`Primary`.
     reads_labels : bool
         Whether it learns from ``y``.
-    continuous : bool
-        Whether it takes out numbers on a scale.
+    continuous, n_groups : bool, int
+        Whether it takes out numbers on a scale; else, into how many groups tables' are cut.
     unit_length : bool
         Whether its output has unit length.
     metric : str or None
@@ -91,6 +91,7 @@ class Eraser(TransformerMixin, BaseEstimator):
     other_rows: ClassVar[bool] = False
     reads_labels: ClassVar[bool] = True
     continuous: ClassVar[bool] = False
+    n_groups: ClassVar[int] = N_GROUPS
     unit_length: ClassVar[bool] = False
     metric: ClassVar[str | None] = None
     strength: ClassVar[tuple[str, tuple] | None] = None
@@ -135,8 +136,7 @@ class Eraser(TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If a parameter, the rows or the labels break a rule, or for ``context``,
-            ``population`` or ``primary`` that the class does not use.
+            If a parameter, the rows or the labels break a rule; for what the class does not use.
         """
         check_parameters(self)
         rows = self._checked(X, reset=True)

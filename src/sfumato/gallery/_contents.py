@@ -53,7 +53,11 @@ def summary(folder: Any, info: Any, index: Any) -> dict[str, Any]:
         record, calibration = index(store), folder.verified_calibration()
         pairs = Calibration.load(calibration).counts if calibration.exists() else None
     about = {"path": str(folder.path), "format": FORMAT, "space": info.space}
-    about |= {"metric": info.metric, "search": "exact" if record is None else "index"}
+    about |= {
+        "doubts": info.unlike,
+        "metric": info.metric,
+        "search": "exact" if record is None else "index",
+    }
     more = {"index": record, "calibration": pairs, "bytes": folder.bytes()}
     return about | counts | more
 

@@ -18,8 +18,8 @@ from sfumato.jobs.parts import table_parts
 from sfumato.jobs.run import run_job
 from sfumato.metrics.comparators import comparator
 from sfumato.models.files import load
+from sfumato.models.protection import Protection
 from sfumato.models.saved_model import SavedModel
-from sfumato.models.tables import Protection
 from sfumato.outcomes import Progress
 
 NO_DIRECTION = "an embedding of zeros has no direction; drop the row or embed the photo again"
@@ -33,6 +33,11 @@ class ProtectTemplates:
     model : SavedModel
     table : FaceTable
         Its embeddings must be of the space that the model was fitted on.
+
+    Attributes
+    ----------
+    hints : list of str
+        What should make one doubt the result.
     """
 
     counts: tuple[str, ...] = ()
@@ -46,6 +51,8 @@ class ProtectTemplates:
         self._needs_length = comparator(table.info.metric).needs_length
         table.check_ids()
         self.schema, self.info = self._protection.schema, self._protection.info
+        self.hints = [f"{table.path}: {said}" for said in self.info.unlike]
+        self.hints += model.doubts(table.info, table.path)
         self.inputs, self.unread = tuple(table.files), Unread()
 
     @cached_property
@@ -147,7 +154,8 @@ def protect_table(
         ``n_rows``, ``output``, ``fingerprint``, ``dimension``, ``n_rejects``, ``rejects_path``
         (None without) and ``reasons``, counts by reason; ``damaged`` as of
         :func:`~sfumato.jobs.run.run_job`; ``hints``: a sentence if nobody says that the eraser
-        was fitted on embeddings of this encoder.
+        was fitted on embeddings of this encoder, and one if the people do not look like the
+        fitted ones.
     """
     model = model if isinstance(model, SavedModel) else load(model, "eraser")
     table = table if isinstance(table, FaceTable) else open_table(table)
@@ -165,5 +173,5 @@ def protect_table(
     return {name: summary[name] for name in named} | {
         "fingerprint": model.fingerprint,
         "dimension": job.info.dimension,
-        "hints": model.doubts(table.info, table.path),
+        "hints": job.hints,
     }

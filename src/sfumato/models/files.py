@@ -15,6 +15,7 @@ from sfumato._fitted import construct, fitted_state, restore
 from sfumato.data.info import TableInfo
 from sfumato.data.saved import Saved, named, read_saved, write_saved
 from sfumato.errors import InputError, MissingExtraError
+from sfumato.models.likeness import Likeness
 from sfumato.models.registry import (
     ERASERS,
     PERTURBERS,
@@ -32,6 +33,7 @@ FOLDERS = {
     "reader": Path(sfumato.readers.__file__).parent / "weights",
 }
 _PROBES = 4
+_LIKENESS = "likeness."  # Before the names of these arrays.
 
 
 def bundled(kind: str | None = None) -> dict[str, Path]:
@@ -146,6 +148,8 @@ def _saved(model: Any, about: Mapping[str, Any] | None) -> Saved:
             "fitted_on": given.fitted_on,
         }
         name, parameters = method_name(given.eraser), given.eraser.get_params()
+        if given.likeness is not None:
+            arrays |= {_LIKENESS + key: a for key, a in given.likeness.arrays().items()}
         return Saved("eraser", name, parameters, values, arrays, more, given.version)
     name = method_name(model, PERTURBERS)
     arrays, values = fitted_state(model)
@@ -160,7 +164,10 @@ def _registered(model: Any, registry: Mapping[str, str]) -> bool:
 def _eraser_of(saved: Saved, path: Path) -> SavedModel:
     with named(path):
         eraser = construct(eraser_class(saved.method), saved.parameters)
-        restore(eraser, saved.arrays, saved.state)
+        arrays = {key: a for key, a in saved.arrays.items() if not key.startswith(_LIKENESS)}
+        known = {k.removeprefix(_LIKENESS): a for k, a in saved.arrays.items() if k not in arrays}
+        restore(eraser, arrays, saved.state)
+        likeness = Likeness.from_arrays(known, eraser.n_features_in_) if known else None
         probe = np.random.default_rng(0).standard_normal((_PROBES, eraser.n_features_in_))
         found = eraser.transform(probe.astype(np.float32))
         if len(found) != _PROBES or found.ndim != 2 or not np.isfinite(found).all():
@@ -173,6 +180,7 @@ def _eraser_of(saved: Saved, path: Path) -> SavedModel:
             saved.version,
             saved.sha256,
             saved.format > 1,
+            likeness,
         )
 
 

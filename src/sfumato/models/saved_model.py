@@ -10,6 +10,7 @@ import numpy as np
 from sfumato import __version__
 from sfumato._fitted import fitted_state
 from sfumato.data.info import TableInfo, check_same_space, unknown_origin
+from sfumato.models.likeness import Likeness
 from sfumato.models.registry import method_name
 
 
@@ -34,6 +35,9 @@ class SavedModel:
         Of the file that it was read from.
     checked : bool, default=True
         Whether that file had a checksum; those of format 1 had none.
+    likeness : Likeness, optional
+        The moments of the people that it was fitted on; files of before, and fits of few people
+        have none.
     """
 
     eraser: Any
@@ -43,6 +47,7 @@ class SavedModel:
     version: str = __version__
     sha256: str | None = field(default=None, compare=False)
     checked: bool = field(default=True, compare=False)
+    likeness: Likeness | None = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> Any:

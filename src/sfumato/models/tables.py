@@ -1,17 +1,13 @@
-"""Fit an eraser on a face table; what the table becomes, protected by it."""
+"""Fit an eraser on face tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
 
-from sfumato.data.columns import embedding_array
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import class_codes, is_missing
-from sfumato.data.rows import unit_rows
 from sfumato.data.selection import Selection, selected_batches
 from sfumato.data.table_labels import Labels, check_attributes
 from sfumato.data.tables import FaceTable
@@ -23,15 +19,13 @@ from sfumato.models._populations import (
     fit_options,
 )
 from sfumato.models.files import save
+from sfumato.models.fitted_people import FittedPeople
 from sfumato.models.labelled import labelled_rows
 from sfumato.models.read_table import ReadTable, open_reader
 from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
 from sfumato.models.unlabelled import Read, open_unlabelled
 from sfumato.outcomes import Progress
-
-#: Rows of unit length that are this close are one row, rounded.
-SAME = 1e-6
 
 
 def fit_table(
@@ -114,14 +108,23 @@ def fit_table(
             raise InputError(f"{method} takes no {name}; leave it out.")
     check_population([*tables, *strangers], population)
     labels = Labels(tables, attributes)
-    fitter, read = eraser.fitter(labels.continuous), []
+    fitter, read, people = eraser.fitter(labels.continuous), [], FittedPeople()
     try:
         if fitter is not None:
-            n_rows = _fit_streaming(fitter, tables, labels, selections, progress)
+            n_rows = _fit_streaming(fitter, tables, labels, selections, people, progress)
         else:
             n_rows, read = _fit_whole(
-                eraser, tables, strangers, labels, context, population, selections, progress
+                eraser,
+                tables,
+                strangers,
+                labels,
+                context,
+                population,
+                selections,
+                people,
+                progress,
             )
+        treated = people.check_numbers(eraser, labels)
     except InputError as error:
         # Numbers that stand as text are so many classes that few erasers can be fitted.
         raise InputError(" ".join([str(error), *labels.numbers])) from error
@@ -136,14 +139,16 @@ def fit_table(
     }
     fitted_on |= {"population": population} if population else {}
     fitted_on |= {"context": context} if context else {}
-    treated = labels.treated(eraser)
+    fitted_on |= {"populations": people.populations(tables, read, population)}
     fitted_on |= {"treated": treated} if treated else {}
     read = [*(each for each in tables if isinstance(each, ReadTable)), *read]
     fitted_on |= {"read": [reading.to_dict() for reading in read]} if read else {}
     hints = [*labels.hints, *left_out, *(str(reading) for reading in read)]
     hints += [*(f"{note}." for note in unknown_origin(table.info, table.path.name))]
     fitted_on |= {"hints": hints} if hints else {}
-    model = SavedModel(eraser, tuple(attributes), table.info, fitted_on)
+    model = SavedModel(
+        eraser, tuple(attributes), table.info, fitted_on, likeness=people.likeness(labels)
+    )
     save(model, output)
     return model
 
@@ -160,18 +165,20 @@ def make_eraser(method: Any, parameters: Any) -> Any:
     return eraser.set_params(**parameters)
 
 
-def _fit_streaming(fitter, tables, labels, selections, progress):
+def _fit_streaming(fitter, tables, labels, selections, people, progress):
     n_rows = 0
     names = labels.names
-    picked = zip(tables, selections, strict=False)
-    for batch, X in (part for t, rules in picked for part in selected_batches(t, rules, names)):
-        y = np.stack([_objects(batch.column(name)) for name in names], axis=1)
-        known = ~is_missing(y).any(axis=1)
-        if known.any():
-            fitter.partial_fit(X[known], y[known])
-        n_rows += int(known.sum())
-        if progress is not None:
-            progress(n_rows, None, "rows used")
+    for number, (table, rules) in enumerate(zip(tables, selections, strict=False)):
+        for batch, X in selected_batches(table, rules, names):
+            y = np.stack([_objects(batch.column(name)) for name in names], axis=1)
+            known = ~is_missing(y).any(axis=1)
+            if known.any():
+                fitter.partial_fit(X[known], y[known])
+                who = _objects(batch.column("identity" if "identity" in table.columns else 0))
+                people.add(X[known], y[known], who[known], f"table {number}")
+            n_rows += int(known.sum())
+            if progress is not None:
+                progress(n_rows, None, "rows used")
     if not n_rows:
         raise InputError(f"{tables[0].path}: no row with {' and '.join(names)} is left.")
     fitter.finish()
@@ -182,7 +189,9 @@ def _objects(column):
     return column.to_numpy(zero_copy_only=False).astype(object)
 
 
-def _fit_whole(eraser, tables, strangers, labels, context, population, selections, progress):
+def _fit_whole(
+    eraser, tables, strangers, labels, context, population, selections, people, progress
+):
     """Fit on all rows at once; return how many there were, and what was read of which table."""
     wanted = columns_to_read(context, population)
     rows = [
@@ -192,8 +201,9 @@ def _fit_whole(eraser, tables, strangers, labels, context, population, selection
     X, y, identity, others = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     if not len(X):
         raise InputError(f"{tables[0].path}: no row with {' and '.join(labels.names)} is left.")
+    numbers = y
     # Groups of continuous numbers are those of all tables together.
-    y = labels.classes(dict(zip(labels.names, y.T, strict=True))).astype(str)
+    y = labels.classes(dict(zip(labels.names, y.T, strict=True)), eraser.n_groups).astype(str)
     for name, column in zip(labels.names, y.T, strict=True):
         class_codes(column, name)
     read: list[Read] = []
@@ -210,90 +220,7 @@ def _fit_whole(eraser, tables, strangers, labels, context, population, selection
     if any("identity" in table.columns for table in (*tables, *strangers)):
         more["identity"] = identity
     eraser.fit(X, y, progress=progress, **more)
+    unread = np.full((len(y) - len(numbers), y.shape[1]), None, dtype=object)
+    groups = more.get("population", others[:, -1])
+    people.add(X, np.concatenate([numbers, unread]), identity, groups, classes=y)
     return len(X), read
-
-
-class Protection:
-    """What a face table becomes, protected by a model: its columns, and rows of them.
-
-    Parameters
-    ----------
-    model : SavedModel
-    table : FaceTable
-        Its embeddings must be of the space that the model was fitted on.
-
-    Attributes
-    ----------
-    columns : list of str
-        Carried over: all but the embedding, photos and the erased labels.
-    schema : pyarrow.Schema
-    info : TableInfo
-    """
-
-    def __init__(self, model: SavedModel, table: FaceTable) -> None:
-        table.require("embedding")
-        model.check(table.info, table.path)
-        self.eraser, self._changes = model.eraser, False
-        # A photo or the label itself beside a protected template would undo it.
-        undoing = ("embedding", "image", *model.attributes)
-        self.columns = [name for name in table.columns if name not in undoing]
-        first = embedding_array(self.eraser.transform(np.ones((1, table.info.dimension), "f4")))
-        fields = [table.schema.field(name) for name in self.columns]
-        self.schema = pa.schema([*fields, pa.field("embedding", first.type)])
-        self.info = table.info.transformed(
-            model.step,
-            dimension=first.type.list_size,
-            normalisation="l2" if self.eraser.unit_length else "none",
-            metric=self.eraser.metric,
-        )
-
-    def rows(self, batch: Any, X: ArrayLike) -> Any:
-        """Return the protected rows of a record batch whose embeddings are ``X``."""
-        if not batch.num_rows:  # All of them were rejects.
-            return pa.RecordBatch.from_pylist([], schema=self.schema)
-        arrays = [batch.column(name) for name in self.columns]
-        protected = self.eraser.transform(X)
-        self._check(X, protected)
-        protected = embedding_array(protected)
-        return pa.RecordBatch.from_arrays([*arrays, protected], schema=self.schema)
-
-    def _check(self, X, protected):
-        """Refuse rows that are not finite, and a first batch that points where it did before."""
-        name = self.info.transformations[-1]["method"]
-        flat = protected.ravel()
-        with np.errstate(over="ignore", invalid="ignore"):
-            # Infinite where a term is, and where finite ones are too large to be added up.
-            suspect = not np.isfinite(flat @ flat)
-        if suspect and not (finite := np.isfinite(protected).all(axis=1)).all():
-            row = int(np.flatnonzero(~finite)[0])
-            raise InputError(
-                f"{name} gives a NaN or infinite value (row {row} of a batch); the embeddings are "
-                "out of range, or the model is broken."
-            )
-        self._changes = self._changes or refuse_unchanged(name, X, protected)
-
-
-def refuse_unchanged(name: str, X: NDArray[Any], protected: NDArray[Any]) -> bool:
-    """Refuse protected rows that all point where the raw ones do; return if any row could tell.
-
-    Parameters
-    ----------
-    name : str
-        The method's, for the message.
-    X : ndarray of shape (n_samples, n_features)
-    protected : ndarray of shape (n_samples, n_features_out)
-
-    Raises
-    ------
-    InputError
-        If so.
-    """
-    known = X.any(axis=1)
-    if known.any() and X.shape == protected.shape:
-        before, after = unit_rows(X[known].astype(np.float64)), unit_rows(protected[known])
-        if np.linalg.norm(before - after, axis=1).max() <= SAME:
-            raise InputError(
-                f"{name} erases nothing: every protected row is the raw one; fit a new "
-                "model, or export it again."
-            )
-    return bool(known.any())

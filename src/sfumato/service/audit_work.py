@@ -9,7 +9,7 @@ from sfumato.audit.report import report_page, verdict
 from sfumato.audit.tables import audit_tables
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
-from sfumato.models.tables import Protection
+from sfumato.models.protection import Protection
 from sfumato.service import work
 
 #: Of a table: a few kilobytes can say that they are a thousand million rows.

@@ -21,8 +21,8 @@ from sfumato.faces.photos import read_photo
 from sfumato.jobs.local import limit_threads
 from sfumato.metrics.scores import pair_scores
 from sfumato.models.files import bundled, load_model
+from sfumato.models.protection import refuse_unchanged
 from sfumato.models.protector import protect_photo as protect_one
-from sfumato.models.tables import refuse_unchanged
 from sfumato.outcomes import Progress
 from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.editing import Wish

@@ -1,0 +1,166 @@
+"""What a face table becomes, protected by an eraser; whether its people look like the fitted."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
+
+from sfumato.data.columns import embedding_array, embedding_matrix, faulty_rows
+from sfumato.data.rows import unit_rows
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+from sfumato.models.saved_model import SavedModel
+
+#: Rows of unit length that are this close are one row, rounded.
+SAME = 1e-6
+#: People that are compared with the fitted ones, at most, and at least; from so many row groups.
+MAX_COMPARED, MIN_COMPARED, N_GROUPS = 8192, 20, 8
+
+
+class Protection:
+    """What a face table becomes, protected by a model: its columns, and rows of them.
+
+    Parameters
+    ----------
+    model : SavedModel
+    table : FaceTable
+        Its embeddings must be of the space that the model was fitted on.
+
+    Attributes
+    ----------
+    columns : list of str
+        Carried over: all but the embedding, photos and the erased labels.
+    schema : pyarrow.Schema
+    info : TableInfo
+        Its last transformation has ``unlike`` where that is not None.
+    unlike : dict or None
+        See :func:`compare_people`.
+    """
+
+    def __init__(self, model: SavedModel, table: FaceTable) -> None:
+        table.require("embedding")
+        model.check(table.info, table.path)
+        self.eraser, self._changes = model.eraser, False
+        # A photo or the label itself beside a protected template would undo it.
+        undoing = ("embedding", "image", *model.attributes)
+        self.columns = [name for name in table.columns if name not in undoing]
+        first = embedding_array(self.eraser.transform(np.ones((1, table.info.dimension), "f4")))
+        fields = [table.schema.field(name) for name in self.columns]
+        self.schema = pa.schema([*fields, pa.field("embedding", first.type)])
+        self.unlike = compare_people(model, table)
+        self.info = table.info.transformed(
+            model.step | ({"unlike": self.unlike} if self.unlike else {}),
+            dimension=first.type.list_size,
+            normalisation="l2" if self.eraser.unit_length else "none",
+            metric=self.eraser.metric,
+        )
+
+    def rows(self, batch: Any, X: ArrayLike) -> Any:
+        """Return the protected rows of a record batch whose embeddings are ``X``."""
+        if not batch.num_rows:  # All of them were rejects.
+            return pa.RecordBatch.from_pylist([], schema=self.schema)
+        arrays = [batch.column(name) for name in self.columns]
+        protected = self.eraser.transform(X)
+        self._check(X, protected)
+        protected = embedding_array(protected)
+        return pa.RecordBatch.from_arrays([*arrays, protected], schema=self.schema)
+
+    def _check(self, X, protected):
+        """Refuse rows that are not finite, and a first batch that points where it did before."""
+        name = self.info.transformations[-1]["method"]
+        flat = protected.ravel()
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Infinite where a term is, and where finite ones are too large to be added up.
+            suspect = not np.isfinite(flat @ flat)
+        if suspect and not (finite := np.isfinite(protected).all(axis=1)).all():
+            row = int(np.flatnonzero(~finite)[0])
+            raise InputError(
+                f"{name} gives a NaN or infinite value (row {row} of a batch); the embeddings are "
+                "out of range, or the model is broken."
+            )
+        self._changes = self._changes or refuse_unchanged(name, X, protected)
+
+
+def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None:
+    """Say by how much a table's people differ from the fitted ones; None if they do not.
+
+    Parameters
+    ----------
+    model : SavedModel
+    table : FaceTable
+        Up to 8,192 rows are read, from the starts of eight row groups; of each person the first.
+        Without identities every row is a person.
+
+    Returns
+    -------
+    dict or None
+        ``n_people``, ``distance`` and ``limit``, that of people like the fitted ones, see
+        :mod:`sfumato.models.likeness`. None too for fewer than 20 people, and for a model that
+        does not know whom it was fitted on.
+    """
+    if model.likeness is None:
+        return None
+    X = _some_people(table)
+    if len(X) < MIN_COMPARED:
+        return None
+    distance, limit = model.likeness.distance(X), model.likeness.limit(len(X))
+    if distance <= limit:
+        return None
+    return {"n_people": len(X), "distance": round(distance, 3), "limit": round(limit, 3)}
+
+
+def _some_people(table):
+    found = [group for group in table.row_groups() if group[2]]
+    chosen = found[:: -(-len(found) // N_GROUPS)]
+    each = -(-MAX_COMPARED // len(chosen)) if chosen else 0
+    columns, parts = ["embedding"], [np.empty((0, table.info.dimension), np.float32)]
+    columns += ["identity"] if "identity" in table.columns else []
+    seen: set[Any] = set()
+    for group in chosen:
+        batch = next(table.batches(columns, batch_rows=each, groups=[group[:2]]))
+        column = batch.column("embedding")
+        good = _good_rows(column, table)
+        if "identity" in columns:
+            names = batch.column("identity").to_pylist()
+            first = {names[row]: row for row in reversed(good) if names[row] not in seen}
+            seen |= set(first)
+            good = sorted(first.values())
+        X = embedding_matrix(column.take(pa.array(good, pa.int64())), table.info.dimension)
+        parts.append(X[X.any(axis=1)])
+    return np.concatenate(parts)
+
+
+def _good_rows(column, table):
+    try:
+        embedding_matrix(column, table.info.dimension)
+    except InputError:  # Rejects of the job, which says why.
+        bad = faulty_rows(column, table.info.dimension, table.path)
+        return [row for row in range(len(column)) if row not in bad]
+    return list(range(len(column)))
+
+
+def refuse_unchanged(name: str, X: NDArray[Any], protected: NDArray[Any]) -> bool:
+    """Refuse protected rows that all point where the raw ones do; return if any row could tell.
+
+    Parameters
+    ----------
+    name : str
+        The method's, for the message.
+    X : ndarray of shape (n_samples, n_features)
+    protected : ndarray of shape (n_samples, n_features_out)
+
+    Raises
+    ------
+    InputError
+        If so.
+    """
+    known = X.any(axis=1)
+    if known.any() and X.shape == protected.shape:
+        before, after = unit_rows(X[known].astype(np.float64)), unit_rows(protected[known])
+        if np.linalg.norm(before - after, axis=1).max() <= SAME:
+            raise InputError(
+                f"{name} erases nothing: every protected row is the raw one; fit a new "
+                "model, or export it again."
+            )
+    return bool(known.any())

@@ -1,0 +1,137 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from sfumato.cli import app, commands  # noqa: F401  (registers every command)
+from sfumato.data.columns import embedding_array
+from sfumato.data.simulate import write_simulated
+from sfumato.data.tables import FaceTable
+from sfumato.errors import InputError
+from sfumato.jobs.protect_templates import protect_table
+from sfumato.models import load, save
+from sfumato.models.likeness import Likeness
+from sfumato.models.tables import fit_table
+
+
+def people(rng, n, shift=0.0, spread=1.0):
+    scales = np.linspace(2, 0.5, 16)
+    X = rng.normal(size=(n, 16)) * scales * spread + np.arange(16) / 8
+    X[:, 3] += shift
+    return X
+
+
+@pytest.fixture
+def known(rng):
+    X = people(rng, 3000)
+    X[:1500, 1] += 3  # Two classes.
+    return Likeness.of(X, np.arange(3000) < 1500)
+
+
+@pytest.mark.parametrize("n", [20, 100, 1000])
+def test_other_people_of_the_fitted_kind_raise_no_alarm(known, rng, n):
+    alarms = 0
+    for _ in range(100):
+        X = people(rng, n)
+        X[: rng.integers(n), 1] += 3  # The classes may be mixed otherwise.
+        alarms += known.distance(X) > known.limit(n)
+    assert alarms <= 3
+
+
+@pytest.mark.parametrize("change", [{"shift": 1.5}, {"spread": np.r_[np.ones(8), np.full(8, 2)]}])
+def test_others_do(known, rng, change):
+    for n in (100, 1000):
+        found = [known.distance(people(rng, n, **change)) for _ in range(20)]
+        assert min(found) > known.limit(n)
+
+
+def test_the_distance_is_that_of_the_means_whatever_the_number_of_people(rng):
+    known = Likeness.of(people(rng, 4000), np.zeros(4000))
+    found = {
+        n: np.mean([known.distance(people(rng, n, shift=1.0)) for _ in range(200)])
+        for n in (20, 500)
+    }
+    # Chance alone would add some 32 / 20 to the smaller one.
+    assert found[20] == pytest.approx(found[500], abs=0.3)
+
+
+def test_few_people_say_nothing(rng):
+    assert Likeness.of(people(rng, 199), np.zeros(199)) is None
+
+
+@pytest.fixture
+def tables(tmp_path):
+    write_simulated(tmp_path / "people.parquet", 1200, 2)
+    rows = pq.read_table(tmp_path / "people.parquet")
+    half = FaceTable(tmp_path / "people.parquet")
+    X = half.embeddings()
+    X += X.std(axis=0)
+    place = rows.schema.get_field_index("embedding")
+    other = rows.set_column(place, rows.schema.field(place), [embedding_array(X)])
+    pq.write_table(other, tmp_path / "others.parquet")
+    return tmp_path / "people.parquet", tmp_path / "others.parquet"
+
+
+def test_a_model_knows_whom_it_was_fitted_on(tables, tmp_path):
+    alike, other = tables
+    model = fit_table("leace", alike, ["gender"], tmp_path / "m")
+    (population,) = model.fitted_on["populations"]
+    assert population == {
+        "name": "table 0",
+        "n_rows": model.fitted_on["n_rows"],
+        "labels": "given",
+        "source": "simulated",
+    }
+    loaded = load(tmp_path / "m")
+    for name, array in model.likeness.arrays().items():
+        np.testing.assert_array_equal(array, loaded.likeness.arrays()[name])
+    done = protect_table(loaded, alike, tmp_path / "a.parquet")
+    assert done["hints"] == [] and not FaceTable(tmp_path / "a.parquet").info.unlike
+    done = protect_table(loaded, other, tmp_path / "b.parquet")
+    (hint,) = done["hints"]
+    assert "others.parquet: these templates do not look like those that leace was fitted" in hint
+    assert "of 1,200 people" in hint
+    (said,) = FaceTable(tmp_path / "b.parquet").info.unlike
+    assert said in hint
+    # The same eraser: what was protected before is in the same space.
+    assert FaceTable(tmp_path / "b.parquet").info.space.endswith(model.fingerprint)
+
+
+def test_batch_protect_says_it_too_and_a_gallery_shows_it(tables, tmp_path):
+    alike, other = tables
+    fit_table("leace", alike, ["gender"], tmp_path / "m")
+    words = [
+        *("batch", "protect"),
+        tmp_path / "m",
+        other,
+        "-o",
+        tmp_path / "parts",
+        "--workers",
+        "1",
+    ]
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0 and "do not look like" in " ".join(done.output.split())
+    (part, *_) = sorted((tmp_path / "parts").glob("*.parquet"))
+    assert FaceTable(part).info.unlike
+    pytest.importorskip("lance")
+    place = str(tmp_path / "g.gallery")
+    assert CliRunner().invoke(app, ["gallery", "create", place, str(part)]).exit_code == 0
+    shown = CliRunner().invoke(app, ["gallery", "info", place])
+    assert "do not look like" in " ".join(shown.output.split())
+    told = CliRunner().invoke(app, ["gallery", "info", place, "--json"])
+    assert len(json.loads(told.stdout)["doubts"]) == 1
+
+
+def test_a_model_of_before_says_nothing_and_a_broken_one_is_refused(tables, tmp_path):
+    alike, other = tables
+    model = fit_table("leace", alike, ["gender"], tmp_path / "m")
+    save(replace(model, likeness=None), tmp_path / "old")
+    assert load(tmp_path / "old").likeness is None
+    assert protect_table(tmp_path / "old", other, tmp_path / "b.parquet")["hints"] == []
+    vars(model.likeness)["axes"] = model.likeness.axes[:-1]
+    save(model, tmp_path / "broken")
+    with pytest.raises(InputError, match="its likeness has arrays of shapes"):
+        load(tmp_path / "broken")
