@@ -202,7 +202,7 @@ def test_other_settings_and_foreign_folders_are_refused(table, model, tmp_path):
     with pytest.raises(InputError, match="an integer >= 1"):
         run_job(job, tmp_path / "new", part_rows=0)
     for bad, message in (
-        ({"workers": 0}, "at least 1"),
+        ({"workers": 0}, "must be an integer >= 1"),
         ({"name": "spark"}, "runner must be one of native, ray"),
         ({"address": "here:1"}, "of a Ray cluster"),
     ):
