@@ -105,11 +105,13 @@ class ReadTable(FaceTable):
         }
 
     def __str__(self) -> str:
-        parts = [f"{name} in {share:.0%}" for name, share in self.sure.items()]
+        parts = [
+            f"{name} (probability {SURE} or more in {share:.0%} of {self.n_rows:,} rows)"
+            for name, share in self.sure.items()
+        ]
         return (
-            f"{self.to_dict()['table']}: a reader read the labels, with a probability of {SURE} "
-            f"or more {', '.join(parts)} of {self.n_rows:,} rows; {self.n_unsure:,} unsure rows "
-            "are left out."
+            f"{self.to_dict()['table']}: a reader read {', '.join(parts)}; {self.n_unsure:,} "
+            "unsure rows are left out."
         )
 
 

@@ -35,7 +35,9 @@ def _last_answer(status, message, *headers):
 
 
 FULL = _last_answer(
-    "503 Service Unavailable", "too many connections; try again in a few seconds.", "Retry-After: 2"
+    "503 Service Unavailable",
+    "too many connections; try again in a few seconds.",
+    "Retry-After: 2",
 )
 NOT_HTTP = _last_answer(
     "400 Bad Request", "not a request of HTTP/1.1, or one with too long a head or too many chunks."
