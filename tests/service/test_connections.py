@@ -21,7 +21,7 @@ from sfumato.service.run import configure  # noqa: E402
 
 
 async def answer(scope, receive, send):
-    """Answer after the whole body, or early: with who called, or with as many bytes as the path says."""
+    """Answer after the body, or early: with who called, or as many bytes as the path says."""
     is_early = scope["path"] == "/early"
     while not is_early and scope["type"] == "http" and (await receive()).get("more_body"):
         pass

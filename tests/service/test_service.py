@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import logging
+import os
+import signal
 import struct
 import sys
 import time
@@ -284,6 +286,18 @@ def test_work_that_takes_too_long_crashes_or_waits_in_line_harms_no_other(
     assert found[:2] == ["waited"] * 2 and all(isinstance(e, Busy) for e in found[2:])
     assert pool.n_running == 0
     assert service.post("/v1/describe", content=photo).status_code == 200
+
+
+def test_a_worker_that_is_killed_while_it_waits_is_replaced(service, photo):
+    from sfumato.service import work
+
+    async def idle():
+        return (await service.app.state.pool.run(work.ready))["pid"]
+
+    for _ in range(2):
+        os.kill(service.portal.call(idle), signal.SIGKILL)
+        time.sleep(1)  # In which the pool notices.
+        assert service.post("/v1/describe", content=photo).status_code == 200
 
 
 def finished(service, name, headers=None):

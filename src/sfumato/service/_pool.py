@@ -1,9 +1,12 @@
 """Worker processes: a request that takes too long, or crashes its worker, harms no other."""
 
 import asyncio
+import functools
+import logging
 import math
 import multiprocessing
 import os
+import threading
 import time
 from concurrent.futures import TimeoutError as TimedOut
 
@@ -13,6 +16,7 @@ from sfumato.service._line import Line, Spent
 from sfumato.service.limits import Refused
 from sfumato.validation import need
 
+LOG = logging.getLogger("sfumato.service")
 MOST_JOBS = 20
 #: Of processes that audit: whatever else is asked goes first.
 NICE = 5
@@ -47,16 +51,17 @@ class WorkPool:
     """
 
     def __init__(self, models, limits, *, workers, waiting, seconds, for_audits=False):
-        pebble = need("pebble", "serve")
         # A fork would copy the locks of the threads of OpenCV and ONNX Runtime.
         context = multiprocessing.get_context("spawn")
         self.progress = context.Array("d", MOST_JOBS)
-        self._pool = pebble.ProcessPool(
+        self._make = functools.partial(
+            need("pebble", "serve").ProcessPool,
             workers,
             initializer=_start,
             initargs=(models, self.progress, limits.work_bytes, for_audits),
             context=context,
         )
+        self._pool, self._is_closed = self._make(), False
         self._seconds, self._n_bytes = seconds, limits.work_bytes
         share = limits.worker_seconds or 30.0 * workers
         self._spent = Spent(math.inf if for_audits else share)
@@ -84,8 +89,7 @@ class WorkPool:
         await self.line.enter(caller)
         limit, started = seconds or self._seconds, time.monotonic()
         try:
-            future = self._pool.schedule(function, args, timeout=limit)
-            return await asyncio.wrap_future(future)
+            return await asyncio.wrap_future(self._schedule(function, args, limit))
         except TimedOut as error:
             raise TookTooLong(f"the work took more than {limit:g} s.") from error
         except MemoryError as error:
@@ -99,12 +103,26 @@ class WorkPool:
             self._spent.add(caller, time.monotonic() - started)
             self.line.leave(caller)
 
+    def _schedule(self, function, args, limit):
+        try:
+            return self._pool.schedule(function, args, timeout=limit)
+        except RuntimeError:
+            if self._is_closed:
+                raise
+        # A process that had no work was killed, and its pool takes nothing for that.
+        LOG.error("a worker process was killed; all are started anew.")
+        self._pool.stop()
+        threading.Thread(target=self._pool.join, daemon=True).start()
+        self._pool = self._make()
+        return self._pool.schedule(function, args, timeout=limit)
+
     async def warm_up(self, seconds=120.0):
         """Wait until a worker has its models; return what they can do."""
         return await self.run(work.ready, seconds=seconds)
 
     def close(self, seconds=10.0):
         """Let the running work end, then stop the processes."""
+        self._is_closed = True
         self._pool.close()
         try:
             self._pool.join(seconds)
