@@ -14,6 +14,7 @@ from sfumato.errors import InputError
 from sfumato.jobs.protect_templates import protect_table
 from sfumato.models import load, save
 from sfumato.models.likeness import Likeness
+from sfumato.models.protection import compare_people
 from sfumato.models.tables import fit_table
 
 
@@ -116,7 +117,7 @@ def test_batch_protect_says_it_too_and_a_gallery_shows_it(tables, tmp_path):
     assert done.exit_code == 0 and "do not look like" in " ".join(done.output.split())
     (part, *_) = sorted((tmp_path / "parts").glob("*.parquet"))
     assert FaceTable(part).info.unlike
-    pytest.importorskip("lance")
+    pytest.importorskip("lancedb")
     place = str(tmp_path / "g.gallery")
     assert CliRunner().invoke(app, ["gallery", "create", place, str(part)]).exit_code == 0
     shown = CliRunner().invoke(app, ["gallery", "info", place])
@@ -135,3 +136,21 @@ def test_a_model_of_before_says_nothing_and_a_broken_one_is_refused(tables, tmp_
     save(model, tmp_path / "broken")
     with pytest.raises(InputError, match="its likeness has arrays of shapes"):
         load(tmp_path / "broken")
+
+
+def test_a_sorted_table_with_bad_rows_is_no_other_people(tmp_path):
+    write_simulated(tmp_path / "people.parquet", 9000, 1)
+    fit_table("leace", tmp_path / "people.parquet", ["gender"], tmp_path / "m")
+    rows = pq.read_table(tmp_path / "people.parquet")
+    X = FaceTable(tmp_path / "people.parquet").embeddings()
+    order = np.argsort(X @ np.linalg.svd(X[:2000] - X.mean(axis=0), full_matrices=False)[2][0])
+    X = X[order]
+    X[::50] = np.nan
+    place = rows.schema.get_field_index("embedding")
+    rows = rows.take(order).set_column(place, rows.schema.field(place), [embedding_array(X)])
+    pq.write_table(rows, tmp_path / "sorted.parquet")
+    model = load(tmp_path / "m")
+    assert compare_people(model, FaceTable(tmp_path / "sorted.parquet")) is None
+    # The first rows alone are others.
+    pq.write_table(rows.slice(0, 3000), tmp_path / "first.parquet")
+    assert compare_people(model, FaceTable(tmp_path / "first.parquet"))["n_people"] > 1000

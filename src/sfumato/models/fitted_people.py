@@ -12,6 +12,7 @@ from sfumato.data.labels import as_text
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 from sfumato.models.likeness import Likeness
+from sfumato.models.read_table import ReadTable
 
 MAX_ROWS = 16_384
 #: People that a regression of a number is trained on, at most; half as many again test it.
@@ -72,7 +73,10 @@ class FittedPeople:
         for entry in found:
             number = int(entry["name"].split()[-1])
             if number < len(tables):
-                entry["source"] = tables[number].info.source
+                table = tables[number]
+                entry["source"] = table.info.source
+                if isinstance(table, ReadTable):
+                    entry |= {"labels": "read", "sure": table.sure}
             else:
                 reading = read[number - len(tables)].to_dict()
                 entry |= {"source": reading["table"], "labels": "read", "sure": reading["sure"]}

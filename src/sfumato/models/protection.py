@@ -15,7 +15,7 @@ from sfumato.models.saved_model import SavedModel
 #: Rows of unit length that are this close are one row, rounded.
 SAME = 1e-6
 #: People that are compared with the fitted ones, at most, and at least; from so many row groups.
-MAX_COMPARED, MIN_COMPARED, N_GROUPS = 8192, 20, 8
+MAX_COMPARED, MIN_COMPARED, N_GROUPS, READ_ROWS = 2048, 20, 4, 8192
 
 
 class Protection:
@@ -89,7 +89,7 @@ def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None
     ----------
     model : SavedModel
     table : FaceTable
-        Up to 8,192 rows are read, from the starts of eight row groups; of each person the first.
+        Some 2,000 rows from all over four row groups are compared; of each person the first.
         Without identities every row is a person.
 
     Returns
@@ -111,22 +111,24 @@ def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None
 
 
 def _some_people(table):
+    """Return embeddings of people from all over some row groups, one row each."""
     found = [group for group in table.row_groups() if group[2]]
-    chosen = found[:: -(-len(found) // N_GROUPS)]
-    each = -(-MAX_COMPARED // len(chosen)) if chosen else 0
+    chosen = found[:: -(-len(found) // N_GROUPS)] if found else []
+    step = max(1, sum(group[2] for group in chosen) // MAX_COMPARED)
     columns, parts = ["embedding"], [np.empty((0, table.info.dimension), np.float32)]
     columns += ["identity"] if "identity" in table.columns else []
     seen: set[Any] = set()
-    for group in chosen:
-        batch = next(table.batches(columns, batch_rows=each, groups=[group[:2]]))
-        column = batch.column("embedding")
-        good = _good_rows(column, table)
+    groups = [group[:2] for group in chosen]
+    for batch in table.batches(columns, batch_rows=READ_ROWS, groups=groups) if groups else ():
+        batch = batch.take(pa.array(np.arange(0, batch.num_rows, step)))
+        rows = _good_rows(batch.column("embedding"), table)
         if "identity" in columns:
             names = batch.column("identity").to_pylist()
-            first = {names[row]: row for row in reversed(good) if names[row] not in seen}
+            first = {names[row]: row for row in reversed(rows) if names[row] not in seen}
             seen |= set(first)
-            good = sorted(first.values())
-        X = embedding_matrix(column.take(pa.array(good, pa.int64())), table.info.dimension)
+            rows = sorted(first.values())
+        column = batch.column("embedding").take(pa.array(rows, pa.int64()))
+        X = embedding_matrix(column, table.info.dimension)
         parts.append(X[X.any(axis=1)])
     return np.concatenate(parts)
 
