@@ -101,9 +101,8 @@ class BarycentreEraser(Eraser):
     that costs more matching than it hides.
 
     Strength and ``within`` depend on the encoder: of dlib's templates ``n_steps=5, budget=0.2,
-    within=3`` leaves less than the defaults do, at 1.46 times the raw EER.
-    A smaller ``within`` (1 of MobileFaceNet's) lowers FNMR at low FMR and leaves a little more to
-    read. Look at a sweep.
+    within=3`` leaves less than the defaults do, at 1.46 times the raw EER; of MobileFaceNet's
+    ``within=1`` lowers FNMR at low FMR and leaves a little more. Look at a sweep.
 
     The output has unit length and stays comparable with itself only.
     """
