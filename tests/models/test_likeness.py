@@ -138,6 +138,16 @@ def test_a_model_of_before_says_nothing_and_a_broken_one_is_refused(tables, tmp_
         load(tmp_path / "broken")
 
 
+def test_photos_of_few_people_without_names_are_few_people(known, rng):
+    X = np.repeat(people(rng, 60), 8, axis=0)
+    X += 0.02 * rng.normal(size=X.shape)
+    assert known.distance(X) > known.limit(len(X))
+    kept = known.one_each(X)
+    assert 55 <= len(kept) <= 66 and known.distance(X[kept]) <= known.limit(len(kept))
+    alone = people(rng, 400)
+    assert len(known.one_each(alone)) > 350
+
+
 def test_a_sorted_table_with_bad_rows_is_no_other_people(tmp_path):
     write_simulated(tmp_path / "people.parquet", 9000, 1)
     fit_table("leace", tmp_path / "people.parquet", ["gender"], tmp_path / "m")

@@ -33,6 +33,8 @@ SIZES = (20, 50, 100, 300, 1000, 3000)
 N_HALVES, N_DRAWS = 6, 10
 #: Directions of less than this share of the greatest variance say how numbers were rounded.
 MIN_VARIANCE = 1e-3
+#: Of pairs of people, the share that looks like one person; seen on so many people.
+SAME_SHARE, MAX_PAIRED = 3e-5, 1500
 #: Squared distance up to which other people of a kind differ.
 TOLERANCE = 0.1
 MARGIN = 1.5
@@ -52,12 +54,16 @@ class Likeness:
         Means of f.
     limits : ndarray of shape (2, n_sizes)
         Numbers of people, and the greatest D (Eq. 1) of so many of the fitted kind.
+    same : ndarray of shape (1,)
+        Cosine, of rows less ``shift``, that three in 100,000 pairs of fitted people exceed; 1
+        in files that do not say it.
     """
 
     shift: NDArray[np.float32]
     axes: NDArray[np.float32]
     cells: NDArray[np.float32]
     limits: NDArray[np.float32]
+    same: NDArray[np.float32]
 
     @classmethod
     def of(cls, X: ArrayLike, cells: ArrayLike, *, seed: int = 0) -> Self | None:
@@ -79,8 +85,21 @@ class Likeness:
         if len(u) > MAX_PEOPLE:
             rows = rng.choice(len(u), MAX_PEOPLE, replace=False)
             u, codes = u[rows], codes[rows]
-        arrays = (*_moments(u, codes), _limits(u, codes, rng))
+        moments = _moments(u, codes)
+        arrays = (*moments, _limits(u, codes, rng), [_same(rng.permutation(u), moments[0])])
         return cls(*(np.asarray(each, dtype=np.float32) for each in arrays))
+
+    def one_each(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Return the numbers of rows no two of which look like one person.
+
+        Without names, photos of one person would count as so many people.
+        """
+        v = unit_rows(unit_rows(np.asarray(X, dtype=np.float32)) - self.shift)
+        alike, kept = v @ v.T > self.same[0], np.ones(len(v), dtype=bool)
+        for row in range(len(v)):
+            if kept[row]:
+                kept[row + 1 :] &= ~alike[row, row + 1 :]
+        return np.flatnonzero(kept)
 
     def distance(self, X: ArrayLike) -> float:
         """Return D (Eq. 1) of people, one row each, shape (n_people, n_features)."""
@@ -94,6 +113,7 @@ class Likeness:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], n_features: int) -> Self:
         """Return what :meth:`arrays` gave, its shapes checked."""
+        arrays = {"same": np.ones(1, np.float32), **arrays}
         shapes = {name: array.shape for name, array in arrays.items()}
         n_axes = shapes.get("axes", (0, 0))[-1]
         n_cells, n_sizes = (
@@ -104,6 +124,7 @@ class Likeness:
             "axes": (n_features, n_axes),
             "cells": (n_cells, 2 * n_axes),
             "limits": (2, n_sizes),
+            "same": (1,),
         }
         if shapes != wanted or 0 in (n_axes, n_cells, n_sizes):
             raise InputError(f"its likeness has arrays of shapes {shapes}, expected {wanted}.")
@@ -127,6 +148,11 @@ def _moments(u, codes):
     axes = vectors[:, kept] / np.sqrt(values[kept])
     F = _features(u, shift, axes)
     return shift, axes, np.stack([F[codes == k].mean(axis=0) for k in np.unique(codes)])
+
+
+def _same(u, shift):
+    v = unit_rows(u[:MAX_PAIRED] - shift)
+    return np.quantile((v @ v.T)[np.triu_indices(len(v), 1)], 1 - SAME_SHARE)
 
 
 def _merged(cells):

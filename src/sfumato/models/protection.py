@@ -90,7 +90,7 @@ def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None
     model : SavedModel
     table : FaceTable
         Some 2,000 rows from all over four row groups are compared; of each person the first.
-        Without identities every row is a person.
+        Without identities, rows that look like one person count as one.
 
     Returns
     -------
@@ -102,6 +102,8 @@ def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None
     if model.likeness is None:
         return None
     X = _some_people(table)
+    if "identity" not in table.columns:
+        X = X[model.likeness.one_each(X)]
     if len(X) < MIN_COMPARED:
         return None
     distance, limit = model.likeness.distance(X), model.likeness.limit(len(X))
