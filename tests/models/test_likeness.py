@@ -97,6 +97,15 @@ def test_a_model_knows_whom_it_was_fitted_on(tables, tmp_path):
     assert "of 1,200 people" in hint
     (said,) = FaceTable(tmp_path / "b.parquet").info.unlike
     assert said in hint
+    rows = pq.read_table(other).drop_columns(["identity"])
+    place, X = rows.schema.get_field_index("embedding"), FaceTable(other).embeddings()
+    moved = embedding_array(X + 4 * X.std(axis=0))
+    rows = rows.set_column(place, rows.schema.field(place), [moved])
+    pq.write_table(rows, tmp_path / "bare.parquet")
+    unnamed = compare_people(loaded, FaceTable(tmp_path / "bare.parquet"))
+    # Without names there may be fewer people, whose mean differs more by chance.
+    fewer = -(-unnamed["n_people"] // 5)
+    assert unnamed["limit"] == pytest.approx(loaded.likeness.limit(fewer), abs=1e-3)
     # The same eraser: what was protected before is in the same space.
     assert FaceTable(tmp_path / "b.parquet").info.space.endswith(model.fingerprint)
 

@@ -55,7 +55,7 @@ class Likeness:
     limits : ndarray of shape (2, n_sizes)
         Numbers of people, and the greatest D (Eq. 1) of so many of the fitted kind.
     same : ndarray of shape (1,)
-        Cosine, of rows less ``shift``, that three in 100,000 pairs of fitted people exceed; 1
+        Cosine, of rows less their mean, that three in 100,000 pairs of fitted people exceed; 1
         in files that do not say it.
     """
 
@@ -94,7 +94,8 @@ class Likeness:
 
         Without names, photos of one person would count as so many people.
         """
-        v = unit_rows(unit_rows(np.asarray(X, dtype=np.float32)) - self.shift)
+        u = unit_rows(np.asarray(X, dtype=np.float32))
+        v = unit_rows(u - u.mean(axis=0))  # Less the fitted mean, all rows elsewhere are alike.
         alike, kept = v @ v.T > self.same[0], np.ones(len(v), dtype=bool)
         for row in range(len(v)):
             if kept[row]:

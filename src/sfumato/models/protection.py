@@ -14,6 +14,8 @@ from sfumato.models.saved_model import SavedModel
 
 #: Rows of unit length that are this close are one row, rounded.
 SAME = 1e-6
+#: Of one person in a table without identities, at most as a rule.
+PHOTOS = 5
 #: People that are compared with the fitted ones, at most, and at least; from so many row groups.
 MAX_COMPARED, MIN_COMPARED, N_GROUPS, READ_ROWS = 2048, 20, 4, 8192
 
@@ -90,7 +92,8 @@ def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None
     model : SavedModel
     table : FaceTable
         Some 2,000 rows from all over four row groups are compared; of each person the first.
-        Without identities, rows that look like one person count as one.
+        Without identities, rows that look like one person count as one, and the limit is that of
+        a fifth of the rows: many photos of one person do not look alike.
 
     Returns
     -------
@@ -102,11 +105,15 @@ def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None
     if model.likeness is None:
         return None
     X = _some_people(table)
-    if "identity" not in table.columns:
+    named = "identity" in table.columns
+    if not named:
         X = X[model.likeness.one_each(X)]
     if len(X) < MIN_COMPARED:
         return None
-    distance, limit = model.likeness.distance(X), model.likeness.limit(len(X))
+    distance, limit = (
+        model.likeness.distance(X),
+        model.likeness.limit(len(X) if named else -(-len(X) // PHOTOS)),
+    )
     if distance <= limit:
         return None
     return {"n_people": len(X), "distance": round(distance, 3), "limit": round(limit, 3)}
