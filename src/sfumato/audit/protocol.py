@@ -9,7 +9,6 @@
 4. Raw and protected embeddings go through the same rows, folds and resamples.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,13 @@ from numpy.typing import ArrayLike
 from sfumato._constraints import POSITIVE_INT, Each, Instance, Optional, StrOptions, check_argument
 from sfumato.audit import _alarms, _structure
 from sfumato.audit._duplicates import is_constant
+from sfumato.audit._rows import Rows, check_classes
 from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
 from sfumato.audit.views import attack_views, span
-from sfumato.data.label_hints import say_doubts, say_numbers
-from sfumato.data.labels import as_classes, as_names, as_text
+from sfumato.data.label_hints import say_doubts
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import comparator
@@ -35,7 +34,7 @@ from sfumato.metrics.leakage import (
     relative_reduction,
 )
 from sfumato.outcomes import Progress
-from sfumato.validation import check_embeddings, check_seed
+from sfumato.validation import check_seed
 
 # Impostor scores of the test people; more are sampled.
 MAX_IMPOSTOR = 2_000_000
@@ -110,7 +109,7 @@ def audit(
     check_argument(attribute, Instance(str), "attribute")
     check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
     name = "y" if attribute == "attribute" else attribute
-    train = _Rows.checked(X, y, identity, protected, name=name)
+    train = Rows.checked(X, y, identity, protected, name=name)
     if test is None:
         # Another draw than the one that parts eraser from attacker people.
         held_out, kept = split_identities(train.identity, test_share, seed=f"test {seed}")
@@ -118,7 +117,7 @@ def audit(
     else:
         check_argument(test, Instance(dict), "test")
         check_argument(list(test), _SIDES, "test: keys")
-        tested = _Rows.checked(**{"X": None, "y": None} | test, name=name)
+        tested = Rows.checked(**{"X": None, "y": None} | test, name=name)
         if (tested.protected is None) != (train.protected is None):
             raise InputError("protected must be given for both data sets or for neither.")
     classes = check_classes(train, tested, name=name)
@@ -164,40 +163,6 @@ def audit(
     )
 
 
-@dataclass(frozen=True)
-class _Rows:
-    X: np.ndarray
-    y: np.ndarray
-    identity: np.ndarray
-    protected: np.ndarray | None = None
-
-    @classmethod
-    def checked(
-        cls,
-        X: ArrayLike,
-        y: ArrayLike,
-        identity: ArrayLike | None = None,
-        protected: Any = None,
-        *,
-        name: str = "y",
-    ) -> Any:
-        X, y = check_embeddings(X), np.atleast_1d(as_classes(y, name))
-        identity = np.atleast_1d(as_text(np.arange(len(X)) if identity is None else identity))
-        arrays = {"y": y, "identity": identity}
-        if protected is not None:
-            arrays["protected"] = protected = check_embeddings(protected, "protected")
-        for what, values in arrays.items():
-            if len(values) != len(X):
-                raise InputError(f"{what} must have one entry a row, {len(X)}, got {len(values)}.")
-        present = np.array([value is not None for value in y.tolist()])
-        rows = cls(X, y, identity, protected).take(present)
-        return cls(rows.X, rows.y.astype(str), as_names(rows.identity), rows.protected)
-
-    def take(self, rows: Any) -> Any:
-        erased = None if self.protected is None else self.protected[rows]
-        return _Rows(self.X[rows], self.y[rows], self.identity[rows], erased)
-
-
 class _Steps:
     def __init__(self, progress: Progress | None, n_total: Any) -> None:
         self.progress, self.n_done, self.n_total = progress, 0, n_total
@@ -206,24 +171,6 @@ class _Steps:
         if self.progress is not None:
             self.progress(self.n_done, self.n_total, what)
         self.n_done += 1
-
-
-def check_classes(train: Any, tested: Any, *, n_people: int = 6, name: str = "y") -> Any:
-    """Return an attribute's sorted classes, or refuse what cannot be trained and tested on."""
-    classes = sorted(set(train.y.tolist()) | set(tested.y.tolist()))
-    if len(classes) < 2:
-        raise InputError(f"{name} needs at least 2 classes, got {', '.join(classes) or 'none'}.")
-    for side, rows in {"development": train, "test": tested}.items():
-        for value in classes:
-            people = len(np.unique(rows.identity[rows.y == value]))
-            if people < n_people:
-                hints = say_numbers(name, classes)
-                raise InputError(
-                    f"{name}: class {value!r} has {people} {side} people, at least {n_people} are "
-                    f"needed; add people, merge classes or leave the class out."
-                    + "".join(f" {hint}" for hint in hints)
-                )
-    return classes
 
 
 def _attack(names, train, tested, side, judge, metric, seed, steps):

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sfumato._constraints import at_least, check_argument
-from sfumato.audit.protocol import check_classes
+from sfumato.audit._rows import check_classes
 from sfumato.data.labels import as_classes, as_names
 from sfumato.data.splits import balanced_rows, split_identities
 from sfumato.errors import InputError
