@@ -13,6 +13,7 @@ from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
 from sfumato.jobs.protect_templates import protect_table
 from sfumato.models import load, save
+from sfumato.models.protection import FEW_ROWS, refuse_unchanged
 from sfumato.models.tables import fit_table
 
 ALL = Selection()
@@ -76,6 +77,15 @@ def test_an_eraser_that_erases_nothing_is_refused(table, tmp_path, monkeypatch, 
     with pytest.raises(InputError, match="mean-projection erases nothing"):
         protect_table(tmp_path / "m", table, tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_rows_that_change_behind_many_that_do_not_are_an_effect():
+    X = np.eye(FEW_ROWS + 1, dtype=np.float32)
+    protected = X.copy()
+    with pytest.raises(InputError, match="mine erases nothing"):
+        refuse_unchanged("mine", X, protected)
+    protected[-1] = X[0]
+    assert refuse_unchanged("mine", X, protected)
 
 
 def test_output_that_is_not_finite_is_refused(table, tmp_path, monkeypatch):

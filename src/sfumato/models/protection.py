@@ -14,6 +14,7 @@ from sfumato.models.saved_model import SavedModel
 
 #: Rows of unit length that are this close are one row, rounded.
 SAME = 1e-6
+FEW_ROWS = 512
 #: Of one person in a table without identities, at most as a rule.
 PHOTOS = 5
 #: People that are compared with the fitted ones, at most, and at least; from so many row groups.
@@ -166,12 +167,19 @@ def refuse_unchanged(name: str, X: NDArray[Any], protected: NDArray[Any]) -> boo
     InputError
         If so.
     """
-    known = X.any(axis=1)
-    if known.any() and X.shape == protected.shape:
-        before, after = unit_rows(X[known].astype(np.float64)), unit_rows(protected[known])
-        if np.linalg.norm(before - after, axis=1).max() <= SAME:
-            raise InputError(
-                f"{name} erases nothing: every protected row is the raw one; fit a new "
-                "model, or export it again."
-            )
-    return bool(known.any())
+    known = np.flatnonzero(X.any(axis=1))
+    if not len(known):
+        return False
+    # As a rule a few rows say it.
+    few = known[:FEW_ROWS]
+    if X.shape == protected.shape and all(_unchanged(X, protected, r) for r in (few, known)):
+        raise InputError(
+            f"{name} erases nothing: every protected row is the raw one; fit a new "
+            "model, or export it again."
+        )
+    return True
+
+
+def _unchanged(X, protected, rows):
+    before, after = unit_rows(X[rows].astype(np.float64)), unit_rows(protected[rows])
+    return np.linalg.norm(before - after, axis=1).max() <= SAME
