@@ -22,6 +22,7 @@ from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
+from sfumato.audit.reversal import reversal_of
 from sfumato.audit.views import attack_views, span
 from sfumato.data.label_hints import say_doubts
 from sfumato.data.splits import balanced_rows, split_identities
@@ -138,6 +139,7 @@ def audit(
     ]
     before, after = leakages[0], leakages[1] if len(sides) == 2 else None
     chance = 1 / len(classes)
+    matching = _matching(tested, sides, n_resamples, seed) if known else None
     return Audit(
         attribute=attribute,
         classes=classes,
@@ -146,7 +148,8 @@ def audit(
         before=before,
         after=after,
         reduction=_reduction(before, after, judge, chance),
-        matching=_matching(tested, sides, n_resamples, seed) if known else None,
+        matching=matching,
+        reversal=reversal_of(train, tested, matching, sides, seed=seed),
         alarms=[
             *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),

@@ -82,6 +82,9 @@ class Audit:
         What the report's pictures are drawn from: test embeddings, labels and identities.
     provenance : list of dict
         The tables audited, if the rows came from tables.
+    reversal : Reversal or None
+        What an attacker with pairs of other people turns back, see
+        :mod:`sfumato.audit.reversal`; None without protected rows or without a threshold.
     """
 
     attribute: str
@@ -97,6 +100,7 @@ class Audit:
     structure: dict = field(default_factory=dict)
     rows: dict = field(repr=False, compare=False, default_factory=dict)
     provenance: list = field(default_factory=list)
+    reversal: Any = None
 
     @property
     def final(self) -> Any:
@@ -124,6 +128,7 @@ class Audit:
                 "before": self.before.to_dict(),
                 "after": self.after.to_dict(),
                 "reduction": self.reduction,
+                "reversal": self.reversal and self.reversal.to_dict(),
             }
         return result
 

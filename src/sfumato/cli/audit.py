@@ -7,6 +7,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
+from sfumato.cli.protection import print_protection
 from sfumato.files import check_free
 
 
@@ -81,6 +82,7 @@ def print_audit(result: Any) -> None:
         )
     if result.matching:
         print_matching(result.matching)
+    print_protection(result)
     for note in result.structure.get("notes", []):
         say(f"Note: {note}")
     for alarm in result.alarms:

@@ -107,8 +107,8 @@ def local_linkability(
     check_argument(omega, POSITIVE, "omega")
     check_argument(n_bins, Optional(at_least(2)), "n_bins")
     edges = _edges(mated, non_mated, n_bins)
-    shares = [np.histogram(scores, edges)[0] / scores.size for scores in (mated, non_mated)]
-    return LocalLinkability(edges, _local(*shares, omega), shares[0], _d_sys(*shares, omega))
+    p, q = (np.histogram(scores, edges)[0] / scores.size for scores in (mated, non_mated))
+    return LocalLinkability(edges, _local(p, q, omega), p, _d_sys(p, q, omega))
 
 
 def linkability(
@@ -186,9 +186,9 @@ def _resampled(scores, bins, n_bins, omega, n_resamples, seed):
             weight[scores.impostor_identity].prod(axis=1),
         )
         if all(part.any() for part in weights):
-            shares = [
+            mated, non_mated = (
                 np.bincount(bins[side], part, minlength=n_bins) / part.sum()
                 for side, part in enumerate(weights)
-            ]
-            values.append(_d_sys(*shares, omega))
+            )
+            values.append(_d_sys(mated, non_mated, omega))
     return values
