@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sfumato.errors import InputError
+from sfumato.metrics._resampling import Sample
 from sfumato.metrics.intervals import (
-    _Sample,
     bootstrap_intervals,
     bootstrap_weights,
     percentile_interval,
@@ -59,7 +59,7 @@ def test_interval_equals_its_slow_twin(rng):
 def test_equal_weights_give_the_plain_metrics(rng):
     scores = all_vs_all(*people(rng))
     correct = scores.genuine > 0.5, scores.impostor < 0.5
-    sample = _Sample.draw(scores, correct, 500_000, 0)
+    sample = Sample.draw(scores, correct, 500_000, 0)
     plain = naive_statistics(scores, np.ones(30, dtype=int), 0.02, correct)
     found = sample.evaluate(np.ones(30, dtype=int), (*NAMES, "accuracy"), 0.02, False)
     np.testing.assert_allclose(found, plain)
@@ -72,8 +72,8 @@ def test_equal_weights_give_the_plain_metrics(rng):
 def test_thinned_impostors_keep_the_tail_and_the_mean(rng):
     scores = all_vs_all(*people(rng, n_people=60, n_each=4))
     assert scores.impostor.size > 20_000
-    full = _Sample.draw(scores, None, 10**6, 0).evaluate(np.ones(60, int), NAMES, 0.01, False)
-    sample = _Sample.draw(scores, None, 3000, 0)
+    full = Sample.draw(scores, None, 10**6, 0).evaluate(np.ones(60, int), NAMES, 0.01, False)
+    sample = Sample.draw(scores, None, 3000, 0)
     thin = sample.evaluate(np.ones(60, int), NAMES, 0.01, False)
     # The threshold at FMR 0.01 lies in the tail that is kept whole; the rest is estimated.
     np.testing.assert_allclose(thin[1:3], full[1:3], atol=0.01)

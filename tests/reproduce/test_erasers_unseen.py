@@ -1,10 +1,8 @@
 import numpy as np
-import pytest
 
 from sfumato.erasers.barycentre import BarycentreEraser
 from sfumato.reproduce import erasers_unseen
 from sfumato.reproduce._cubic_ridge import CUBIC, CubicRidge, attack
-from sfumato.reproduce._price import price
 from sfumato.reproduce.erasers_leaderboard import IN_DOMAIN, RAW
 from sfumato.reproduce.erasers_unseen import FLOOR, Rows, _halves, _rows_of
 from sfumato.reproduce.templates import Faces
@@ -99,23 +97,3 @@ def test_cubic_ridge_reads_a_product_of_three(rng):
     validation, tested = attack(train, test, "euclidean", max_rows=900, seed=0)
     assert validation > 0.95 and tested > 0.95
     assert CubicRidge().fit(X, y).predict(X).dtype == y.dtype
-
-
-@pytest.mark.parametrize(("y", "eer"), [(None, 1 / 3), (list("ffmmmm"), 0.5)])
-def test_the_floor_counts_impostors_of_one_class(y, eer):
-    # Angles of genuine pairs: 10, 30 and 18 degrees. Impostors of b and c: 10, 28, 20 and 2; of
-    # a and another 80 or more. Accepting up to 28 degrees, FNMR is 1/3 and FMR 4 of 12. With b
-    # and c alone, FMR is 2 of 4 from 10 to 20 degrees, where FNMR falls from 2/3 to 1/3.
-    degrees = np.radians([0, 10, 90, 120, 100, 118])
-    X = np.stack([np.cos(degrees), np.sin(degrees)], axis=1)
-    found = price(X, list("aabbcc"), y, metric="cosine", n_resamples=0)
-    # Twelve impostor pairs resolve no FMR of 1e-3.
-    assert found == {"EER": pytest.approx(eer)}
-
-
-def test_a_price_has_intervals_where_impostors_resolve_the_rate(rng):
-    who = np.arange(60).repeat(2)
-    X = rng.normal(size=(60, 8))[who] + 0.4 * rng.normal(size=(120, 8))
-    found = price(X, who, metric="cosine", n_resamples=40)
-    assert set(found) == {"EER", "FNMR@1e-3", "FNMR@1e-3 low", "FNMR@1e-3 high"}
-    assert found["FNMR@1e-3 low"] <= found["FNMR@1e-3"] <= found["FNMR@1e-3 high"]

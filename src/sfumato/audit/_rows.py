@@ -1,15 +1,19 @@
 """The rows of an audit: embeddings, raw and protected, with their labels and people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato._constraints import Each, Instance, StrOptions, check_argument
 from sfumato.data.label_hints import say_numbers
-from sfumato.data.labels import as_classes, as_names, as_text
+from sfumato.data.labels import as_array, as_classes, as_names, as_text
+from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
 from sfumato.validation import check_embeddings
+
+SIDES = Each(StrOptions(("X", "y", "identity", "protected", "crossed")))
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Rows:
     y: np.ndarray
     identity: np.ndarray
     protected: np.ndarray | None = None
+    #: Other labels of the rows by use (``crossed``) and name.
+    labels: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def checked(
@@ -30,6 +36,7 @@ class Rows:
         protected: Any = None,
         *,
         name: str = "y",
+        **labels: Any,
     ) -> Any:
         """Return checked rows without those whose attribute is missing."""
         X, y = check_embeddings(X), np.atleast_1d(as_classes(y, name))
@@ -37,17 +44,64 @@ class Rows:
         arrays = {"y": y, "identity": identity}
         if protected is not None:
             arrays["protected"] = protected = check_embeddings(protected, "protected")
+        given = {use: _columns(values, use) for use, values in labels.items() if values}
+        for use, columns in given.items():
+            arrays |= {f"{use}: {column}": values for column, values in columns.items()}
         for what, values in arrays.items():
             if len(values) != len(X):
                 raise InputError(f"{what} must have one entry a row, {len(X)}, got {len(values)}.")
         present = np.array([value is not None for value in y.tolist()])
-        rows = cls(X, y, identity, protected).take(present)
-        return cls(rows.X, rows.y.astype(str), as_names(rows.identity), rows.protected)
+        rows = cls(X, y, identity, protected, given).take(present)
+        return replace(rows, y=rows.y.astype(str), identity=as_names(rows.identity))
 
     def take(self, rows: Any) -> Any:
         """Return the rows of a mask or of row numbers."""
         erased = None if self.protected is None else self.protected[rows]
-        return Rows(self.X[rows], self.y[rows], self.identity[rows], erased)
+        labels = {
+            use: {name: values[rows] for name, values in columns.items()}
+            for use, columns in self.labels.items()
+        }
+        return Rows(self.X[rows], self.y[rows], self.identity[rows], erased, labels)
+
+
+def _columns(values, use):
+    """Return the arrays of ``{name: array-like}``, each one-dimensional."""
+    check_argument(values, Instance(dict), use)
+    columns = {}
+    for name, column in values.items():
+        columns[name] = as_array(column)
+        if columns[name].ndim != 1:
+            shape = columns[name].shape
+            raise InputError(f"{use}: {name} must be one-dimensional, got shape {shape}.")
+    return columns
+
+
+def split_rows(
+    rows: dict[str, Any], test: Any = None, share: float = 0.3, *, seed: int, name: str = "y"
+) -> tuple[Rows, Rows]:
+    """Return the rows that attackers train on, and those they are tested on.
+
+    Parameters
+    ----------
+    rows, test : dict
+        Arguments of :meth:`Rows.checked`. With ``test`` all people of ``rows`` are trained on and
+        all of ``test`` tested on, else a ``share`` of the people is held out.
+    share : float in (0, 1), default=0.3
+    seed : int
+    name : str, default="y"
+        The attribute, for messages.
+    """
+    train = Rows.checked(**rows, name=name)
+    if test is None:
+        # Another draw than the one that parts eraser from attacker people.
+        held_out, kept = split_identities(train.identity, share, seed=f"test {seed}")
+        return train.take(kept), train.take(held_out)
+    check_argument(test, Instance(dict), "test")
+    check_argument(list(test), SIDES, "test: keys")
+    tested = Rows.checked(**{"X": None, "y": None} | test, name=name)
+    if (tested.protected is None) != (train.protected is None):
+        raise InputError("protected must be given for both data sets or for neither.")
+    return train, tested
 
 
 def check_classes(train: Any, tested: Any, *, n_people: int = 6, name: str = "y") -> Any:

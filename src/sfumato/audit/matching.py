@@ -141,7 +141,7 @@ def match_pairs(
     result = {}
     for name, A, B, used in _matchings(X, protected, pairs.identity.size, settings):
         values = pair_scores(A, pairs.a, pairs.b, used.metric, other=B)
-        tested = _tested(pairs)
+        tested = tested_pairs(pairs)
         scores = _scores(values, pairs, tested)
         accuracy, rule = _listed_accuracy(values, pairs, seed)
         protocol = "listed pairs" if pairs.view is None else f"listed pairs, {pairs.view}"
@@ -174,7 +174,8 @@ def _matchings(X, protected, n_rows, settings):
         yield PO, protected, X, settings
 
 
-def _tested(pairs):
+def tested_pairs(pairs: JoinedPairs) -> Any:
+    """Return which listed pairs are measured: with splits train and test, those of test."""
     if _is_holdout(pairs.split):
         return pairs.split == "test"
     return np.ones(pairs.a.size, dtype=bool)

@@ -17,16 +17,16 @@ from numpy.typing import ArrayLike
 from sfumato._constraints import POSITIVE_INT, Each, Instance, Optional, StrOptions, check_argument
 from sfumato.audit import _alarms, _structure
 from sfumato.audit._duplicates import is_constant
-from sfumato.audit._rows import Rows, check_classes
+from sfumato.audit._rows import check_classes, split_rows
 from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
+from sfumato.audit.floor import floors_of
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
 from sfumato.audit.reversal import reversal_of
 from sfumato.audit.views import attack_views, span
 from sfumato.data.label_hints import say_doubts
-from sfumato.data.splits import balanced_rows, split_identities
-from sfumato.errors import InputError
+from sfumato.data.splits import balanced_rows
 from sfumato.metrics.comparators import comparator
 from sfumato.metrics.intervals import percentile_interval
 from sfumato.metrics.leakage import (
@@ -40,7 +40,6 @@ from sfumato.validation import check_seed
 # Impostor scores of the test people; more are sampled.
 MAX_IMPOSTOR = 2_000_000
 MATCHING_RESAMPLES = 500
-_SIDES = Each(StrOptions(("X", "y", "identity", "protected")))
 
 
 def audit(
@@ -53,6 +52,7 @@ def audit(
     attribute: str = "attribute",
     metric: str = "cosine",
     protected_metric: str | None = None,
+    crossed: dict[str, Any] | None = None,
     attackers: list[str] | None = None,
     test_share: float = 0.3,
     max_train_rows: int = 6000,
@@ -81,6 +81,9 @@ def audit(
         How a matcher compares two raw embeddings, see :mod:`sfumato.metrics.comparators`.
     protected_metric : str, optional
         How it compares two protected ones; default ``metric``.
+    crossed : dict of str to array-like of shape (n_samples,), optional
+        Classes of other protected attributes: the price floor is told of each, and of all
+        crossed.
     attackers : list of str, optional
         A part of :data:`sfumato.audit.attackers.NAMES`; default all.
     test_share : float in (0, 1), default=0.3
@@ -110,17 +113,8 @@ def audit(
     check_argument(attribute, Instance(str), "attribute")
     check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
     name = "y" if attribute == "attribute" else attribute
-    train = Rows.checked(X, y, identity, protected, name=name)
-    if test is None:
-        # Another draw than the one that parts eraser from attacker people.
-        held_out, kept = split_identities(train.identity, test_share, seed=f"test {seed}")
-        train, tested = train.take(kept), train.take(held_out)
-    else:
-        check_argument(test, Instance(dict), "test")
-        check_argument(list(test), _SIDES, "test: keys")
-        tested = Rows.checked(**{"X": None, "y": None} | test, name=name)
-        if (tested.protected is None) != (train.protected is None):
-            raise InputError("protected must be given for both data sets or for neither.")
+    given = {"identity": identity, "protected": protected, "crossed": crossed}
+    train, tested = split_rows({"X": X, "y": y} | given, test, test_share, seed=seed, name=name)
     classes = check_classes(train, tested, name=name)
     picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_train_rows))
     judge = BootstrappedAccuracy(tested.y, tested.identity, n_resamples=n_resamples, seed=seed)
@@ -150,6 +144,7 @@ def audit(
         reduction=_reduction(before, after, judge, chance),
         matching=matching,
         reversal=reversal_of(train, tested, matching, sides, seed=seed),
+        floor=None if matching is None else floors_of(tested, attribute, sides, n_resamples, seed),
         alarms=[
             *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),

@@ -78,6 +78,9 @@ class Audit:
         protected rows fit the raw rows beside them (``order``), people with several labels
         (``labels``), people of one protected row (``merged``), ``names_on_both_sides``, and
         ``notes`` of counts too small for an alarm.
+    floor : dict of str to Floor, or None
+        What matching costs where the attribute helps to reject no impostor, see
+        :mod:`sfumato.audit.floor`; None where matching is.
     rows : dict of ndarray
         What the report's pictures are drawn from: test embeddings, labels and identities.
     provenance : list of dict
@@ -98,6 +101,7 @@ class Audit:
     alarms: list
     seed: int
     structure: dict = field(default_factory=dict)
+    floor: dict | None = None
     rows: dict = field(repr=False, compare=False, default_factory=dict)
     provenance: list = field(default_factory=list)
     reversal: Any = None
@@ -122,6 +126,7 @@ class Audit:
             "verification": None
             if self.matching is None
             else {name: found.result for name, found in self.matching.items()},
+            "floor": self.floor and {name: floor.to_dict() for name, floor in self.floor.items()},
         }
         if self.after is not None:
             result |= {

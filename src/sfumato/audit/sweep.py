@@ -1,12 +1,14 @@
 """Pareto sweeps: an eraser over its strength, leakage against the cost in matching."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
+from sfumato.audit._rows import split_rows
+from sfumato.audit.floor import MAX_RESAMPLES, floors_of
 from sfumato.audit.protocol import audit
 from sfumato.data.selection import Selection
 from sfumato.data.table_labels import Labels
@@ -32,6 +34,9 @@ class Point:
         FNMR at FMR 1e-3, protected against protected.
     eer : float
     alarms : list of str
+    floor : dict or None
+        The price floor and what this point costs as a multiple of it, see
+        :class:`sfumato.audit.floor.Floor`.
     """
 
     value: float | None
@@ -42,6 +47,7 @@ class Point:
     fnmr_ci95: list
     eer: float
     alarms: list
+    floor: dict | None = None
 
     def to_dict(self) -> Any:
         """Return the JSON form."""
@@ -106,7 +112,8 @@ def sweep(
         if value is not None:
             fitted = clone(eraser).set_params(**{parameter: value}).fit(**fit)
             transform, used = fitted.transform, fitted.metric or metric
-        points.append(measure_point(value, transform, rows, test, metric=used, **options))
+        options |= {"metric": used, "raw_metric": metric}
+        points.append(measure_point(value, transform, rows, test, **options))
     return points
 
 
@@ -117,16 +124,25 @@ def measure_point(
     test: Any = None,
     *,
     metric: str = "cosine",
+    raw_metric: str | None = None,
     **options: Any,
 ) -> Point:
     """Return the :class:`Point` of rows protected by ``transform``, or raw ones for None.
 
-    Parameters are those of :func:`sweep`; ``metric`` is that of the protected rows.
+    Parameters are those of :func:`sweep`; ``metric`` is that of the protected rows,
+    ``raw_metric`` that of the raw ones, the same by default.
     """
-    rows, test = _through(rows, transform), _through(test, transform)
-    found = audit(**rows, test=test, metric=metric, **options)
+    through = _through(rows, transform), _through(test, transform)
+    found = audit(**through[0], test=through[1], metric=metric, **options)
     if found.matching is None:
         raise InputError("the test people have no two rows of one person; give more rows.")
+    seed = options.get("seed", 0)
+    _, raw = split_rows(rows, test, options.get("test_share", 0.3), seed=seed)
+    if transform is not None:
+        raw = replace(raw, protected=found.rows["X"])
+    metrics = {"X": raw_metric or metric, "protected": metric}
+    n_resamples = options.get("n_resamples", MAX_RESAMPLES)
+    floor = floors_of(raw, found.attribute, metrics, n_resamples, seed)[found.attribute]
     headline = found.before.headline
     matched = found.matching["original-original"].result
     tmr = matched["tmr_at_fmr"]
@@ -140,6 +156,7 @@ def measure_point(
         fnmr_ci95=[1 - interval[1], 1 - interval[0]],
         eer=matched["eer"]["value"],
         alarms=found.alarms,
+        floor=floor.to_dict(),
     )
 
 

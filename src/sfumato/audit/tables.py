@@ -80,8 +80,9 @@ def audit_tables(
         tested.same_space(train)
     results = []
     for number, attribute in enumerate(attributes):
-        rows = train.rows(attribute)
-        test = None if tested is None else tested.rows(attribute)
+        others = {"crossed": [name for name in attributes if name != attribute]}
+        rows = train.rows(attribute, others)
+        test = None if tested is None else tested.rows(attribute, others)
         grouped = _group(attribute, rows, test)
         result = audit(
             **rows,
@@ -123,10 +124,13 @@ class _Side:
                     selection = replace(selection, half="attacker", seed=step["fitted_on"]["seed"])
         return cls(table, protected, selection.check(table))
 
-    def rows(self, attribute: Any) -> dict[str, Any]:
-        """Return the arguments ``X, y, identity, protected`` of the protocol."""
-        self.table.require(attribute)
-        columns, X = read_rows(self.table, self.selection, [attribute])
+    def rows(self, attribute: Any, others: dict[str, list[str]]) -> dict[str, Any]:
+        """Return the arguments of the protocol; ``others`` names more label columns by use."""
+        wanted = list(
+            dict.fromkeys([attribute, *(name for use in others.values() for name in use)])
+        )
+        self.table.require(*wanted)
+        columns, X = read_rows(self.table, self.selection, wanted)
         if "identity" in columns:
             check_people(self.table, columns["image_id"], columns["identity"])
         if self.protected is not None and "protected" not in self._cache:
@@ -136,7 +140,7 @@ class _Side:
             "y": columns[attribute],
             "identity": columns.get("identity"),
             "protected": self._cache.get("protected"),
-        }
+        } | {use: {name: columns[name] for name in names} for use, names in others.items()}
 
     def same_space(self, other: Any) -> None:
         """Refuse two sides whose embeddings cannot be read by the same attacker."""

@@ -8,13 +8,16 @@ from numpy.typing import ArrayLike
 
 from sfumato.audit._duplicates import is_constant
 from sfumato.audit._structure import order_doubts
-from sfumato.audit.matching import OO, PP, match_all, match_pairs
+from sfumato.audit.floor import listed_rows, price_floors
+from sfumato.audit.matching import OO, PP, match_all, match_pairs, tested_pairs
 from sfumato.data.info import unknown_origin
 from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
 from sfumato.data.selection import check_people
+from sfumato.data.table_labels import check_attributes
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.metrics.comparators import check_lengths
+from sfumato.metrics.scores import MAX_IMPOSTOR, all_pairs
 from sfumato.validation import check_embeddings, check_seed
 
 
@@ -28,6 +31,7 @@ def verify(
     fmr: float = 1e-3,
     protected: Any = None,
     view: str | None = None,
+    attributes: Any = None,
     n_resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -55,6 +59,9 @@ def verify(
         must be in the order of ``table``.
     view : str, optional
         The view of ``pairs``; default: the last one in sorted order, LFW's view 2.
+    attributes : list of str, or dict of str to array-like of shape (n_samples,), optional
+        Protected attributes, label columns of the table or the labels themselves: adds what
+        matching costs where each of them, and all crossed, help to reject no impostor.
     n_resamples : int, default=500
         Bootstrap resamples of the intervals; 0 for none (``ci95`` is then null).
     seed : int, default=0
@@ -69,7 +76,8 @@ def verify(
         there is one such dict a matching: ``original-original``, ``protected-protected``,
         ``original-protected``, ``protected-original``; and ``n_missing``. The last two
         are absent if the numbers of features or the metrics differ. Notes of
-        ``protected-protected`` say if protected rows do not fit the raw rows beside them.
+        ``protected-protected`` say if protected rows do not fit the raw rows beside them. With
+        ``attributes`` there is ``floor``, see :mod:`sfumato.audit.floor`, by attribute.
 
     Raises
     ------
@@ -98,6 +106,8 @@ def verify(
         "seed": check_seed(seed),
     }
     n_missing = n_repeated = 0
+    labels = _labels(attributes, table)
+    joined = None
     if pairs is not None:
         joined = _joined(pairs, table, identity, view)
         n_missing, n_repeated = joined.n_missing, joined.n_repeated
@@ -116,7 +126,31 @@ def verify(
         doubts = order_doubts(X, protected, metric, protected_metric or metric, seed=seed)
         matchings[PP].result["notes"].extend(doubts)
     reports = {name: m.result | {"n_missing": n_missing} for name, m in matchings.items()}
-    return reports[OO] if protected is None else reports | {"n_missing": n_missing}
+    result = reports[OO] if protected is None else reports | {"n_missing": n_missing}
+    if labels:
+        result["floor"] = _floors(X, joined, identity, labels, protected, options)
+    return result
+
+
+def _labels(attributes, table):
+    """Return the labels of attributes by name."""
+    if attributes is None or isinstance(attributes, dict):
+        return attributes
+    check_attributes(attributes)
+    if table is None:
+        raise InputError("an array has no columns: give attributes as {name: labels}.")
+    table.require(*attributes)
+    return {name: table.column(name) for name in attributes}
+
+
+def _floors(X, joined, identity, labels, protected, options):
+    if joined is None:
+        rows = all_pairs(identity, max_impostor=MAX_IMPOSTOR, seed=options["seed"])
+    else:
+        rows = listed_rows(joined, tested_pairs(joined))
+    options = {name: value for name, value in options.items() if name != "fmr"}
+    found = price_floors(X, rows, labels, protected, **options)
+    return {name: floor.to_dict() for name, floor in found.items()}
 
 
 def _embeddings(table, metric):

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.floor import print_floors
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
 from sfumato.cli.protection import print_protection
 from sfumato.files import check_free
@@ -83,6 +84,7 @@ def print_audit(result: Any) -> None:
     if result.matching:
         print_matching(result.matching)
     print_protection(result)
+    print_floors({name: floor.to_dict() for name, floor in (result.floor or {}).items()})
     for note in result.structure.get("notes", []):
         say(f"Note: {note}")
     for alarm in result.alarms:

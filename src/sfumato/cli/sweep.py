@@ -55,7 +55,7 @@ def sweep(
         found = {"parameter": name, "points": [point.to_dict() for point in points]}
         print_json(found | {"picked": None if picked is None else picked.to_dict()})
         return
-    columns = (name, "leakage [95 %]", "strongest", "FNMR@1e-3 [95 %]", "EER", "")
+    columns = (name, "leakage [95 %]", "strongest", "FNMR@1e-3 [95 %]", "EER", "EER / floor", "")
     rows = [
         (
             "raw" if point.value is None else point.value,
@@ -63,11 +63,13 @@ def sweep(
             point.strongest,
             f"{point.fnmr:.4f} {_interval(point.fnmr_ci95)}",
             f"{point.eer:.4f}",
+            _by_floor(point),
             "picked" if point is picked else "",
         )
         for point in points
     ]
-    show(text_table(columns, rows, title=f"{method} on {attribute} (chance {chance:.3f})"))
+    title = f"{method} on {attribute} (chance {chance:.3f})"
+    show(text_table(columns, rows, title=title, caption=_say_floor(points[0])))
 
 
 def _number(text):
@@ -76,6 +78,23 @@ def _number(text):
     except ValueError:
         raise InputError(f"--values takes numbers a,b,c, got {text!r}.") from None
     return int(number) if number == int(number) and "." not in text else number
+
+
+def _by_floor(point):
+    """Return a point's EER as a multiple of the floor, the raw one's inverse."""
+    for cost in (point.floor or {"costs": []})["costs"][:1]:
+        if cost["protected_by_floor"] is not None:
+            return f"{cost['protected_by_floor']['value']:.2f}"
+        if cost["floor"]["value"] > 0:
+            return f"{cost['raw']['value'] / cost['floor']['value']:.2f}"
+    return "-"
+
+
+def _say_floor(point):
+    for cost in (point.floor or {"costs": []})["costs"][:1]:
+        value, (low, high) = cost["floor"].values()
+        return f"floor: EER {value:.4f} [{low:.4f}, {high:.4f}] of raw, impostors of one class"
+    return None
 
 
 def _interval(ends):

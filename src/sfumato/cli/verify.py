@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.floor import print_floors
 from sfumato.cli.output import DONE_WITH_REJECTS, MAX_SEED, print_json, show, text_table, warn
 
 
@@ -25,6 +26,12 @@ def verify(
         str | None,
         typer.Option(help="View of the pairs; default: the last, view2 for LFW."),
     ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attribute", "-a", help="Label: what matching costs if it rejects no impostor."
+        ),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples of the intervals, 0 for none.")
     ] = 500,
@@ -42,13 +49,16 @@ def verify(
         protected=protected,
         fmr=fmr,
         view=view,
+        attributes=attribute or None,
         n_resamples=resamples,
         seed=seed,
     )
     if as_json:
         print_json(report)
     else:
+        floors = report.pop("floor", {})
         _print_table(report, fmr)
+        print_floors(floors)
     if report["n_missing"]:
         warn(f"{report['n_missing']} pairs left out: an image is not in {table}.")
         raise typer.Exit(DONE_WITH_REJECTS)

@@ -35,7 +35,7 @@ def is_missing(values: ArrayLike) -> NDArray[np.bool_]:
     >>> is_missing(["m", "", None, float("nan"), "NA", " "]).tolist()
     [False, True, True, True, True, True]
     """
-    array = _array(values)
+    array = as_array(values)
     if array.dtype.kind == "f":
         return np.isnan(array)
     if array.dtype.kind in "biu":
@@ -68,7 +68,7 @@ def as_text(values: ArrayLike) -> NDArray[np.object_]:
     >>> as_text([7, 7.0, "7", True, None]).tolist()
     ['7', '7', '7', 'true', None]
     """
-    array = _array(values)
+    array = as_array(values)
     if array.dtype.kind in "biufU":
         # Few distinct values: say each once.
         distinct, codes = np.unique(array, return_inverse=True)
@@ -205,7 +205,7 @@ def class_codes(y: ArrayLike, name: str = "y") -> tuple[list[str], NDArray[Any]]
     >>> class_codes([["f", "white"], ["m", "black"], ["f", "white"]])
     (['f x white', 'm x black'], array([0, 1, 0]))
     """
-    array = _array(y)
+    array = as_array(y)
     columns = [array] if array.ndim == 1 else list(array.T)
     texts = np.stack([as_classes(column, name) for column in columns], axis=1)
     missing = np.flatnonzero((texts == None).any(axis=1))  # noqa: E711  (elementwise)
@@ -218,7 +218,7 @@ def class_codes(y: ArrayLike, name: str = "y") -> tuple[list[str], NDArray[Any]]
     return classes.tolist(), codes.astype(np.int64)
 
 
-def _array(values: ArrayLike) -> NDArray[Any]:
+def as_array(values: ArrayLike) -> NDArray[Any]:
     """Return an array whose values are as they were given."""
     if np.ma.isMaskedArray(values):
         array = np.ma.getdata(values).astype(object)
@@ -234,7 +234,7 @@ def _array(values: ArrayLike) -> NDArray[Any]:
 
 def _known_numbers(values: ArrayLike) -> NDArray[np.float64]:
     """Return the values that are not missing if all are numbers, else none."""
-    array = _array(values)
+    array = as_array(values)
     known = array[~is_missing(array)]
     numeric = known.dtype.kind in "iuf" or all(map(_is_number, known.tolist()))
     return known.astype(np.float64) if numeric else np.empty(0)
