@@ -57,6 +57,17 @@ class Restorer:
             restored = restored.round().clip(0, 255)
         return restored.astype(self.mean.dtype)
 
+    def usable(self, protected: NDArray[Any]) -> NDArray[Any]:
+        """Return the same without rows of zeros, to which cosine has no answer.
+
+        A regression that learnt nothing may return them; they get a direction that says nothing.
+        """
+        restored = self.restore(protected)
+        if not comparator(self.metric).needs_length:
+            return restored
+        tiny = np.finfo(restored.dtype).tiny ** 0.25
+        return np.where(restored.any(axis=1, keepdims=True), restored, tiny)
+
 
 def train_restorer(
     protected: NDArray[Any],

@@ -26,6 +26,8 @@ class Rows:
     protected: np.ndarray | None = None
     #: Other labels of the rows by use (``crossed``) and name.
     labels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: The same rows in other releases.
+    others: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def checked(
@@ -36,6 +38,7 @@ class Rows:
         protected: Any = None,
         *,
         name: str = "y",
+        others: Any = (),
         **labels: Any,
     ) -> Any:
         """Return checked rows without those whose attribute is missing."""
@@ -47,11 +50,12 @@ class Rows:
         given = {use: _columns(values, use) for use, values in labels.items() if values}
         for use, columns in given.items():
             arrays |= {f"{use}: {column}": values for column, values in columns.items()}
-        for what, values in arrays.items():
+        others = tuple(check_embeddings(other, "across") for other in others)
+        for what, values in [*arrays.items(), *(("across", other) for other in others)]:
             if len(values) != len(X):
                 raise InputError(f"{what} must have one entry a row, {len(X)}, got {len(values)}.")
         present = np.array([value is not None for value in y.tolist()])
-        rows = cls(X, y, identity, protected, given).take(present)
+        rows = cls(X, y, identity, protected, given, others).take(present)
         return replace(rows, y=rows.y.astype(str), identity=as_names(rows.identity))
 
     def take(self, rows: Any) -> Any:
@@ -61,7 +65,8 @@ class Rows:
             use: {name: values[rows] for name, values in columns.items()}
             for use, columns in self.labels.items()
         }
-        return Rows(self.X[rows], self.y[rows], self.identity[rows], erased, labels)
+        others = tuple(other[rows] for other in self.others)
+        return Rows(self.X[rows], self.y[rows], self.identity[rows], erased, labels, others)
 
 
 def _columns(values, use):

@@ -24,6 +24,7 @@ from sfumato.audit.floor import floors_of
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
 from sfumato.audit.reversal import reversal_of
+from sfumato.audit.unlinkability import check_across, link
 from sfumato.audit.views import attack_views, span
 from sfumato.data.label_hints import say_doubts
 from sfumato.data.splits import balanced_rows
@@ -49,6 +50,7 @@ def audit(
     identity: ArrayLike | None = None,
     protected: ArrayLike | None = None,
     test: dict[str, Any] | None = None,
+    across: dict[str, Any] | None = None,
     attribute: str = "attribute",
     metric: str = "cosine",
     protected_metric: str | None = None,
@@ -77,6 +79,9 @@ def audit(
     test : dict, optional
         ``X``, ``y`` and, as above, ``identity`` and ``protected`` of *another* data set. The
         attackers then train on all people of the first and are tested on all of this one.
+    across : dict of str to array-like of shape (n_samples, n_features_other), optional
+        By name, the same rows under other keys or from other erasers: how well they can be
+        linked to the protected ones, see :mod:`sfumato.audit.unlinkability`.
     metric : str, default="cosine"
         How a matcher compares two raw embeddings, see :mod:`sfumato.metrics.comparators`.
     protected_metric : str, optional
@@ -114,6 +119,7 @@ def audit(
     check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
     name = "y" if attribute == "attribute" else attribute
     given = {"identity": identity, "protected": protected, "crossed": crossed}
+    given["others"] = check_across(across, one_set=test is None, named=identity is not None)
     train, tested = split_rows({"X": X, "y": y} | given, test, test_share, seed=seed, name=name)
     classes = check_classes(train, tested, name=name)
     picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_train_rows))
@@ -143,6 +149,7 @@ def audit(
         after=after,
         reduction=_reduction(before, after, judge, chance),
         matching=matching,
+        unlinkability=across and link(train, tested, across, list(sides.values())[-1], seed=seed),
         reversal=reversal_of(train, tested, matching, sides, seed=seed),
         floor=None if matching is None else floors_of(tested, attribute, sides, n_resamples, seed),
         alarms=[

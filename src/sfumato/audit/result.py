@@ -88,6 +88,8 @@ class Audit:
     reversal : Reversal or None
         What an attacker with pairs of other people turns back, see
         :mod:`sfumato.audit.reversal`; None without protected rows or without a threshold.
+    unlinkability : Unlinkability or None
+        How well other releases can be linked, if any were given.
     """
 
     attribute: str
@@ -105,6 +107,7 @@ class Audit:
     rows: dict = field(repr=False, compare=False, default_factory=dict)
     provenance: list = field(default_factory=list)
     reversal: Any = None
+    unlinkability: Any = None
 
     @property
     def final(self) -> Any:
@@ -123,6 +126,7 @@ class Audit:
             "tables": self.provenance,
             "alarms": self.alarms,
             "structure": self.structure,
+            "unlinkability": self.unlinkability and self.unlinkability.to_dict(),
             "verification": None
             if self.matching is None
             else {name: found.result for name, found in self.matching.items()},

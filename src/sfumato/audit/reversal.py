@@ -14,7 +14,6 @@ from sfumato.audit._partners import other_photos, strangers
 from sfumato.audit._restoring import train_restorer
 from sfumato.audit.matching import OO
 from sfumato.errors import InputError
-from sfumato.metrics.comparators import comparator
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.scores import pair_scores
 
@@ -108,7 +107,7 @@ def reverse(
         protected_metric=protected_metric,
         seed=seed,
     )
-    restored = _usable(restorer.restore(tested.protected), metric)
+    restored = restorer.usable(tested.protected)
     each = np.arange(len(tested.identity))
     same, partner = (each, each), other_photos(tested.identity, seed=seed)
     several = partner.shape[1] > 0
@@ -157,14 +156,6 @@ def reversal_of(train: Any, tested: Any, matching: Any, sides: Any, *, seed: int
         protected_metric=sides["protected"],
         seed=seed,
     )
-
-
-def _usable(restored, metric):
-    # A regression that learnt nothing may return zeros, which have no direction.
-    if not comparator(metric).needs_length:
-        return restored
-    tiny = np.finfo(restored.dtype).tiny
-    return np.where(restored.any(axis=1, keepdims=True), restored, tiny**0.25)
 
 
 def _share(right, identity, seed):

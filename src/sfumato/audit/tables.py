@@ -1,10 +1,11 @@
 """Audit face tables: choose the rows that no eraser has seen, then run the protocol."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sfumato._constraints import POSITIVE_INT, check_argument
+from sfumato._constraints import POSITIVE_INT, Each, Instance, check_argument
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
@@ -27,6 +28,7 @@ def audit_tables(
     test_protected: str | Path | None = None,
     where: str | None = None,
     test_where: str | None = None,
+    across: Sequence[str | Path] | None = None,
     max_rows: int = MAX_ROWS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -47,6 +49,9 @@ def audit_tables(
     where, test_where : str, optional
         ``column=value``: only these rows. ``test_where`` alone tests on these rows of the same
         table.
+    across : list of str or Path, optional
+        The same rows under other keys or from other erasers, found by ``image_id``: how well
+        they can be linked to the protected ones. For one table alone.
     max_rows : int, default=200_000
         A larger table gives a random sample of its people.
     seed : int, default=0
@@ -87,6 +92,7 @@ def audit_tables(
         result = audit(
             **rows,
             test=test,
+            across=train.across(across),
             attribute=attribute,
             metric=train.table.info.metric,
             protected_metric=None if train.protected is None else train.protected.info.metric,
@@ -133,6 +139,7 @@ class _Side:
         columns, X = read_rows(self.table, self.selection, wanted)
         if "identity" in columns:
             check_people(self.table, columns["image_id"], columns["identity"])
+        self._cache["image_id"] = columns["image_id"]
         if self.protected is not None and "protected" not in self._cache:
             self._cache["protected"] = matching_rows(self.protected, columns["image_id"])
         return {
@@ -141,6 +148,18 @@ class _Side:
             "identity": columns.get("identity"),
             "protected": self._cache.get("protected"),
         } | {use: {name: columns[name] for name in names} for use, names in others.items()}
+
+    def across(self, paths: Any) -> dict[str, Any] | None:
+        """Return the audited rows in other releases, with their metrics, by the file's path."""
+        if not paths:
+            return None
+        check_argument(paths, Each(Instance(str, Path)), "across")
+        found = {}
+        for path in paths:
+            other = _open(path)
+            _check_twin(self.table, other)
+            found[str(path)] = (matching_rows(other, self._cache["image_id"]), other.info.metric)
+        return found
 
     def same_space(self, other: Any) -> None:
         """Refuse two sides whose embeddings cannot be read by the same attacker."""

@@ -22,6 +22,9 @@ def audit(
     test_protected: Path = typer.Option(None, help="That table after `sfumato protect`."),
     where: str = typer.Option(None, help="Only rows with column=value (!value: all others)."),
     test_where: str = typer.Option(None, help="Test only on rows with column=value."),
+    across: list[Path] = typer.Option(
+        [], help="The same faces under another key or from another eraser: can they be linked?"
+    ),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
     force: bool = typer.Option(False, help="Replace an existing report."),
@@ -31,7 +34,7 @@ def audit(
     from sfumato.audit.tables import audit_tables
 
     if output is not None:
-        inputs = [each for each in (table, protected, test_table, test_protected) if each]
+        inputs = [each for each in (table, protected, test_table, test_protected, *across) if each]
         check_free(output, overwrite=force, inputs=inputs)
     with track("audit") as progress:
         found = audit_tables(
@@ -42,6 +45,7 @@ def audit(
             test_protected=test_protected,
             where=where,
             test_where=test_where,
+            across=across or None,
             attackers=attacker or None,
             seed=seed,
             progress=progress,

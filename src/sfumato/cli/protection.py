@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sfumato.cli.output import say
+from sfumato.cli.output import say, show, text_table
 
 
 def print_protection(result: Any) -> None:
-    """Print how many templates can be turned back."""
+    """Print how many templates can be turned back, and how well releases can be linked."""
     if found := result.reversal:
         another = (
             ""
@@ -18,6 +18,27 @@ def print_protection(result: Any) -> None:
             f"people: {_share(found.original)} of the templates match their original at FMR "
             f"{found.fmr:g}{another}, other people {found.stranger['value']:.4f}."
         )
+    if found := result.unlinkability:
+        _print_links(found)
+
+
+def _print_links(found):
+    rows = [
+        (name, how.replace("_", " "), *map(_linked, (linked["same_photo"], linked["other_photo"])))
+        for name, release in found.releases.items()
+        for how in ("as_released", "regression")
+        if (linked := release[how])
+    ]
+    columns = ("linked with", "how", "D_sys, same photo [95 %]", "D_sys, another photo [95 %]")
+    caption = "0 nobody is linked, 1 all are; chance: what unlinkable scores stay below"
+    show(text_table(columns, rows, title="Unlinkability", caption=caption, right=(2, 3)))
+
+
+def _linked(part):
+    if part is None:
+        return "-"
+    low, high = part["ci95"]
+    return f"{part['d_sys']:.3f} [{low:.3f}, {high:.3f}], chance {part['floor']:.3f}"
 
 
 def _share(part):
