@@ -20,9 +20,11 @@ from sfumato.audit.protocol import audit
 from sfumato.data.splits import split_identities
 from sfumato.data.tables import FaceTable
 from sfumato.erasers.barycentre import BarycentreEraser
+from sfumato.metrics.floor import pairs_of_one_class, resolves
+from sfumato.metrics.scores import all_pairs, all_vs_all
+from sfumato.metrics.verification import RankedScores
 from sfumato.models import load, save
 from sfumato.models.saved_model import SavedModel
-from sfumato.reproduce._price import price
 from sfumato.reproduce.erasers_leaderboard import CONTEXT
 from sfumato.reproduce.templates import FaceTemplates
 
@@ -123,7 +125,15 @@ def measure(sides, transform, metric):
 
 
 def _price(test, metric, y=None):
-    found = price(test["X"], test["identity"], y, metric=metric, n_resamples=0)
+    pairs = all_pairs(test["identity"])
+    if y is not None:
+        pairs = pairs_of_one_class(pairs, y)
+    scores = all_vs_all(test["X"], None, metric, pairs=pairs)
+    ranked = RankedScores(scores.genuine, scores.impostor)
+    found = {"EER": ranked.eer().value}
+    for column, fmr in {"FNMR@1e-3": 1e-3, "FNMR@1e-4": 1e-4}.items():
+        if resolves(fmr, len(scores.impostor)):
+            found[column] = 1 - float(ranked.tmr_at_fmr(fmr))
     return {name: round(value, 4) for name, value in found.items()}
 
 
