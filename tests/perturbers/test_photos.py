@@ -123,6 +123,30 @@ def test_a_change_comes_back_where_it_was_cut_out(scale, angle, shift):
     assert np.abs(seen - change)[known].max() < 4
 
 
+def test_a_change_of_many_rows_is_added_in_bands_and_is_the_same(monkeypatch):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (300, 280, 3), dtype=np.uint8)
+    places = [Place.of(landmarks(1.5, 0.3, shift)) for shift in ((140, 150), (170, 120))]
+    change = rng.uniform(-60, 60, (places[0].size, places[0].size, 3)).astype(np.float32)
+    found, n_pixels = [], []
+    to_photo = Place.to_photo
+
+    def counted(self, values, region):
+        n_pixels.append(np.prod([part.stop - part.start for part in region]))
+        return to_photo(self, values, region)
+
+    monkeypatch.setattr(Place, "to_photo", counted)
+    for most in (2_000_000, 5_000):
+        monkeypatch.setattr("sfumato.perturbers.photos.BAND_PIXELS", most)
+        n_pixels.clear()
+        photo = image.copy()
+        found.append((photo, *add_change(photo, change, places[0], places[1:])))
+        assert max(n_pixels) <= most
+    np.testing.assert_allclose(found[0][0].astype(int), found[1][0].astype(int), atol=1)
+    np.testing.assert_allclose(found[0][1:], found[1][1:], rtol=1e-3)
+    assert found[0][1] > 5
+
+
 @pytest.mark.parametrize("shift", [(0, 0), (200, 100), (-30, 150), (205, 210)])
 def test_a_face_at_the_edge_of_the_photo(brighten, shift):
     image = np.full((200, 200, 3), 90, np.uint8)

@@ -81,13 +81,15 @@ def protect_photo(
         extras=extras,
         deep=edited.photo.deep,
     )
-    faces = [face.to_dict() for face in edited.changed]
+    faces, all_changed = [face.to_dict() for face in edited.changed], edited.changed
+    entry = _entry(edited, faces, ending, extras)
+    del edited  # What was written is read in its place: a photo may have 50 megapixels.
     if check is not None:
         written = read_photo(content, max_pixels=max_pixels)
-        for entry, changed in zip(faces, edited.changed, strict=True):
-            entry["check"] = check.compare(photo.pixels, written, changed.face)
-            entry["verdict"] = judge_face(entry["check"], wish)
-    return ProtectedPhoto(content, ending, _entry(edited, faces, ending, extras))
+        for face, changed in zip(faces, all_changed, strict=True):
+            face["check"] = check.compare(photo.pixels, written, changed.face)
+            face["verdict"] = judge_face(face["check"], wish)
+    return ProtectedPhoto(content, ending, entry)
 
 
 def _entry(

@@ -15,6 +15,9 @@ CROP_SIZES = (64, 128, 256, 512)
 MIN_FACE = 40
 #: Share of a crop's side over which the change fades in from each border.
 FADE = 1 / 8
+#: Of a photo that are changed at once: each takes about 80 bytes meanwhile, and a face may fill
+#: a photo of 50 megapixels.
+BAND_PIXELS = 2_000_000
 
 
 def choose_faces(
@@ -157,20 +160,39 @@ def add_change(
         Of the absolute changes of the photo's values under the crop, in levels of 255.
     """
     region = place.region(photo.shape)
-    if not photo[region].size:
-        return 0.0, 0.0
-    mask = fade(place.size)
-    part = place.to_photo(change * mask[..., None], region)
     near = [other for other in others if _overlap(other.region(photo.shape), region)]
+    moved, n_values, most = 0.0, 0, 0.0
+    for band in _bands(region):
+        change_of_band = _add_band(photo, change, place, near, band, white)
+        under = place.to_photo(np.ones(change.shape[:2], np.float32), band) > 0
+        moved += float(change_of_band[under].sum(dtype=np.float64))
+        n_values += int(under.sum()) * photo.shape[2]
+        most = max(most, float(change_of_band.max()))
+    return moved / max(n_values, 1), most
+
+
+def _bands(region):
+    """Yield a region's rows and columns, so many rows at once as have :data:`BAND_PIXELS`."""
+    rows, columns = region
+    width = columns.stop - columns.start
+    if not width:
+        return
+    step = max(1, BAND_PIXELS // width)
+    for top in range(rows.start, rows.stop, step):
+        yield slice(top, min(top + step, rows.stop)), columns
+
+
+def _add_band(photo, change, place, near, band, white):
+    """Add the change to some rows in place; return by how much each value moved, of 255."""
+    mask = fade(place.size)
+    part = place.to_photo(change * mask[..., None], band)
     if near:
-        total = sum(other.to_photo(fade(other.size), region) for other in near)
-        part /= np.maximum(place.to_photo(mask, region) + total, 1)[..., None]
-    before = photo[region].astype(np.float32)
+        total = sum(other.to_photo(fade(other.size), band) for other in near)
+        part /= np.maximum(place.to_photo(mask, band) + total, 1)[..., None]
+    before = photo[band].astype(np.float32)
     part = np.clip(np.rint(part * (white / 255) + before), 0, white)
-    photo[region] = part
-    moved = np.abs(part - before) * (255 / white)
-    under = place.to_photo(np.ones_like(mask), region) > 0
-    return float(moved[under].mean()) if under.any() else 0.0, float(moved.max())
+    photo[band] = part
+    return np.abs(part - before) * (255 / white)
 
 
 def _overlap(region, other):
