@@ -15,6 +15,8 @@ from hypothesis.extra import numpy as hnp
 from sfumato.data.columns import LARGEST
 from sfumato.data.info import KEY, TableInfo, check_same_space
 from sfumato.data.labels import as_text
+from sfumato.data.selection import Selection, selected_batches
+from sfumato.data.table_labels import distinct_values
 from sfumato.data.tables import (
     FaceTable,
     embedding_array,
@@ -404,3 +406,29 @@ def test_values_beyond_float32_are_refused(tmp_path):
     table = write(tmp_path / "t.parquet", batch(3, embedding=X))
     with pytest.raises(InputError, match="t.parquet, row 1: embedding has a value beyond 9e.15"):
         table.check()
+
+
+def test_a_text_of_over_a_thousand_characters_is_no_name_and_no_label(tmp_path):
+    n, path = 70_000, tmp_path / "t.parquet"
+    long = "ü" * 1_001
+    X = np.ones((n, 2), np.float32)
+    for name, row, what in (
+        ("image_id", 69_999, "image_id"), ("identity", 65_540, "identity"), ("g", 66_000, "g"),
+    ):  # fmt: skip
+        columns = {"image_id": [f"i{k}" for k in range(n)], "identity": ["p"] * n, "g": ["m"] * n}
+        columns[name][row] = long
+        batch = table_batch(columns | {"caption": ["m"] * (n - 1) + [long * 2], "embedding": X})
+        write_table(path, [batch.slice(0, 65_536), batch.slice(65_536)], batch.schema, TableInfo())
+        says = (
+            rf"t.parquet, row {row:}: {what} has 1,001 characters, a name or label at most 1,000"
+        )
+        table = FaceTable(path)
+        with pytest.raises(InputError, match=says):
+            list(selected_batches(table, Selection(), ["g"]))
+        if name == "g":
+            with pytest.raises(InputError, match=says):
+                distinct_values([table], "g")
+            list(table.batches())  # What is carried along may be long.
+        else:
+            with pytest.raises(InputError, match=says):
+                list(table.batches([name], groups=[(0, 1)]))

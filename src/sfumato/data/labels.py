@@ -3,6 +3,7 @@
 - Missing: ``None``, NaN, NaT, pandas' NA, and text that is blank or spells one of
   :data:`MISSING_TEXT`.
 - One text for one value: 7, 7.0 and ``"7"`` are ``"7"``; True is ``"true"``. Text stays as it is.
+- Of names and labels in tables, a text has at most :data:`MAX_TEXT` characters.
 - Numbers with at most :data:`N_DISTINCT` distinct values, all whole, are classes; other numbers
   are continuous.
 """
@@ -21,6 +22,8 @@ MISSING_TEXT = frozenset(
     ("NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-NaN", "-nan", "NaT", "NULL", "null")
     + ("None", "none")
 )
+#: Characters of a name or a label in a table: what is longer is a text about something.
+MAX_TEXT = 1_000
 #: Whole numbers with more distinct values than this are continuous.
 N_DISTINCT = 10
 #: Into how many groups the continuous labels of tables are cut.

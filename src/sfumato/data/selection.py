@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sfumato.data.columns import embedding_matrix
 from sfumato.data.labels import as_text, is_missing
+from sfumato.data.long_texts import refuse_long
 from sfumato.data.selection_rules import check_rule, fulfils, parse_rule, rules_of
 from sfumato.data.splits import ERASER_SHARE, split_identities
 from sfumato.errors import InputError
@@ -115,6 +116,7 @@ def selected_batches(table: Any, selection: Any, labels: Sequence[Any] = ()) -> 
                 f"{table.path}, row {row}: an embedding of zeros has no direction, which "
                 f"{table.info.metric} compares; drop the row."
             )
+        refuse_long(table, batch, [*labels, *selection.rule_columns], start)
         try:
             mask = selection.mask(batch)
         except InputError as error:

@@ -17,6 +17,7 @@ from sfumato.data.labels import (
     is_continuous,
     is_missing,
 )
+from sfumato.data.long_texts import refuse_long
 from sfumato.errors import InputError
 
 #: A group of numbers should have so many rows, if there are more than three groups.
@@ -108,11 +109,13 @@ def fewer_groups(n_groups: int, n_rows: int) -> int:
 
 def distinct_values(tables: Sequence[Any], name: str) -> NDArray[np.object_]:
     """Return the distinct values of a column of several tables, without the missing ones."""
-    parts = [
-        pc.unique(batch.column(0)).to_numpy(zero_copy_only=False).astype(object)
-        for table in tables
-        for batch in table.batches([name])
-    ]
+    parts = []
+    for table in tables:
+        start = 0
+        for batch in table.batches([name]):
+            refuse_long(table, batch, [name], start)
+            parts.append(pc.unique(batch.column(0)).to_numpy(zero_copy_only=False).astype(object))
+            start += batch.num_rows
     values = np.concatenate([np.empty(0, dtype=object), *parts])
     known = values[~is_missing(values)]
     return np.array(list(dict.fromkeys(known.tolist())), dtype=object)

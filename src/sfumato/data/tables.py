@@ -21,6 +21,7 @@ from sfumato.data.canonical import IMAGE, RESERVED, canonical_batch, canonical_s
 from sfumato.data.columns import embedding_array, embedding_matrix
 from sfumato.data.files import DAMAGED, content_digest, open_parquet, plain_path, table_files
 from sfumato.data.info import TableInfo
+from sfumato.data.long_texts import refuse_long
 from sfumato.data.outline import read_outline
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
@@ -124,8 +125,12 @@ class FaceTable:
 
         ``groups`` are the first two numbers of the wanted :meth:`row_groups`; default: all.
         """
-        for batch in self._raw_batches(columns, batch_rows, groups):
-            yield canonical_batch(batch, self.schema)
+        start = 0
+        for raw in self._raw_batches(columns, batch_rows, groups):
+            batch = canonical_batch(raw, self.schema)
+            refuse_long(self, batch, start=start, groups=groups)
+            yield batch
+            start += raw.num_rows
 
     def _raw_batches(self, columns, batch_rows, groups):
         """Yield the batches as they lie in the files."""

@@ -3,10 +3,15 @@
 import os
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sfumato.audit.report import report_page, verdict
 from sfumato.audit.tables import audit_tables
+from sfumato.data.canonical import NAMES
+from sfumato.data.files import DAMAGED
+from sfumato.data.labels import MAX_TEXT
+from sfumato.data.long_texts import long_text, say_long
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
 from sfumato.models.protection import Protection
@@ -17,6 +22,10 @@ MOST_ROWS, MOST_COLUMNS, MOST_ROW_GROUPS = 20_000_000, 2_000, 20_000
 MOST_FOOTER_BYTES = 16_000_000
 #: Of a column that are read at once: a few kilobytes can say that a row is a million numbers.
 MOST_VALUES = 50_000_000
+#: Of the embeddings that are audited: each takes about 40 bytes meanwhile.
+MOST_AUDITED = 12_000_000
+#: Bytes of a text, of four a character.
+MOST_TEXT, TEXT_ROWS = 4 * MAX_TEXT, 1_000
 
 
 def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: Any) -> Any:
@@ -28,6 +37,8 @@ def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: 
     with InMemory(table) as path, InMemory() as protected:
         try:
             _check_form(path)
+            _check_texts(path, None if protect else {*NAMES, *attributes})
+            _check_size(FaceTable(path), max_rows)
             if protect:
                 _write_protected(path, protected)
             audits = audit_tables(
@@ -76,6 +87,62 @@ def _check_form(path):
         raise InputError(
             f"table: {n:,} numbers in {ROW_GROUP:,} rows of a column are more than the limit of "
             f"{MOST_VALUES:,}."
+        )
+
+
+def _check_texts(path, wanted):
+    """Refuse long texts in some columns, or in all, before they are read as such.
+
+    A few kilobytes can say a text of a million characters in every row. Here each row is a number
+    in a list of the texts, so that a long one is there once.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            names = [f.name for f in schema if wanted is None or f.name in wanted]
+            names = [name for name in names if _is_text(schema.field(name).type)]
+            _check_mean_texts(file.metadata, names)
+        with pq.ParquetFile(path, read_dictionary=names) as file:
+            start = 0
+            for batch in file.iter_batches(TEXT_ROWS, columns=names, use_threads=False):
+                for name in names:
+                    if found := long_text(batch.column(name)):
+                        raise InputError(say_long("table", start + found[0], name, found[1]))
+                start += batch.num_rows
+    except MemoryError:  # One of Arrow's errors, too.
+        raise
+    except DAMAGED:
+        return  # FaceTable says what it is instead.
+
+
+def _is_text(kind):
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _check_mean_texts(metadata, names):
+    """Refuse columns of texts that are too long in the mean, by what the footer says."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            mean = column.total_uncompressed_size / max(column.num_values, 1)
+            # Few rows share a dictionary, and heads of pages.
+            if column.path_in_schema in names and mean > MOST_TEXT + 1_000:
+                raise InputError(
+                    f"table: column {column.path_in_schema} has {mean:,.0f} bytes a row; a name or "
+                    f"label has at most {MAX_TEXT:,} characters."
+                )
+
+
+def _check_size(table, max_rows):
+    """Refuse more embeddings than can be audited in reasonable memory."""
+    dimension = table.require("embedding").info.dimension or 1
+    n_rows = min(table.n_rows, max_rows)
+    if n_rows * dimension > MOST_AUDITED:
+        raise InputError(
+            f"table: {n_rows:,} rows of {dimension:,} numbers are more than the limit of "
+            f"{MOST_AUDITED:,}; ask for max_rows of at most {MOST_AUDITED // dimension:,}."
         )
 
 
