@@ -1,13 +1,18 @@
 """Models for the service that load at once; its worker processes can import them."""
 
+import io
 import os
+import signal
 import time
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from brighten import LightPerturber, RedDetector
 from sfumato.errors import InputError
+from sfumato.faces.limits import PhotoLimits
+from sfumato.service._room import admit_photo
 from sfumato.service.work import Loaded, Models
 
 
@@ -83,6 +88,21 @@ def wait(seconds):
 def fill(n_bytes):
     """Take so much memory."""
     return len(bytes(n_bytes))
+
+
+def use_room(seconds):
+    """Take the room of large photos for a while; return from when to when."""
+    content = io.BytesIO()
+    Image.new("L", (4_100, 4_000)).save(content, "JPEG")
+    admit_photo(content.getvalue(), PhotoLimits())
+    started = time.monotonic()
+    time.sleep(seconds)
+    return started, time.monotonic()
+
+
+def kill(*_):
+    """Be killed, such as by a machine that has no memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die():

@@ -419,9 +419,7 @@ def test_a_text_of_over_a_thousand_characters_is_no_name_and_no_label(tmp_path):
         columns[name][row] = long
         batch = table_batch(columns | {"caption": ["m"] * (n - 1) + [long * 2], "embedding": X})
         write_table(path, [batch.slice(0, 65_536), batch.slice(65_536)], batch.schema, TableInfo())
-        says = (
-            rf"t.parquet, row {row:}: {what} has 1,001 characters, a name or label at most 1,000"
-        )
+        says = rf"t.parquet, row {row:}: {what} has 1,001 characters, a name or label at most"
         table = FaceTable(path)
         with pytest.raises(InputError, match=says):
             list(selected_batches(table, Selection(), ["g"]))

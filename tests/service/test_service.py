@@ -1,7 +1,9 @@
 """The service: answers, refusals, limits, keys; nothing of an upload is left anywhere."""
 
+import asyncio
 import base64
 import io
+import itertools
 import json
 import logging
 import os
@@ -32,7 +34,7 @@ from sfumato.models import SavedModel, save  # noqa: E402
 from sfumato.service import work  # noqa: E402
 from sfumato.service._budget import Budget, Held  # noqa: E402
 from sfumato.service._line import Busy  # noqa: E402
-from sfumato.service._pool import TookTooLong  # noqa: E402
+from sfumato.service._pool import TookTooLong, WorkPool  # noqa: E402
 from sfumato.service._routes import parse_hide  # noqa: E402
 from sfumato.service.app import Settings, make_app  # noqa: E402
 from sfumato.service.keys import SCOPES, KeyFile  # noqa: E402
@@ -298,6 +300,52 @@ def test_a_worker_that_is_killed_while_it_waits_is_replaced(service, photo):
         os.kill(service.portal.call(idle), signal.SIGKILL)
         time.sleep(1)  # In which the pool notices.
         assert service.post("/v1/describe", content=photo).status_code == 200
+
+
+def test_a_worker_that_is_killed_at_work_is_missed_and_may_be_asked_again(
+    service, stand_ins, photo, monkeypatch
+):
+    assert service.get("/readyz").json()["free_workers"] == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "in_json", stand_ins.kill)
+        answer = service.post("/v1/describe", content=photo)
+    assert answer.status_code == 503 and "killed" in answer.json()["error"]
+    assert int(answer.headers["retry-after"]) > 1
+    found = service.get("/readyz")
+    assert found.status_code == 503 and "loaded anew" in found.json()["error"]
+    while (found := service.get("/readyz")).status_code == 503:
+        time.sleep(0.1)
+    assert found.json()["free_workers"] == 1
+    assert service.post("/v1/describe", content=photo).status_code == 200
+
+
+def test_a_worker_that_was_killed_while_it_waited_is_missed_too(service):
+    async def idle():
+        return (await service.app.state.pool.run(work.ready))["pid"]
+
+    os.kill(service.portal.call(idle), signal.SIGKILL)
+    while service.get("/readyz").status_code == 200:
+        time.sleep(0.01)
+    while service.get("/readyz").status_code == 503:  # Nobody needs to ask for work.
+        time.sleep(0.1)
+
+
+def test_large_photos_are_read_one_at_a_time(service, stand_ins):
+    async def crowd():
+        limits = Limits()
+        models = stand_ins.StandIns()
+        pool = WorkPool(models, limits, workers=2, waiting=9, seconds=30)
+        try:
+            await asyncio.gather(*(pool.run(stand_ins.wait, 0.1) for _ in range(2)))
+            asked = [pool.run(stand_ins.use_room, 0.2, caller=c) for c in "aab"]
+            return await asyncio.gather(*asked), pool.n_running
+        finally:
+            await asyncio.to_thread(pool.close)
+
+    times, n_running = asyncio.run(crowd())
+    times.sort()
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(times))
+    assert n_running == 0
 
 
 def finished(service, name, headers=None):

@@ -44,8 +44,8 @@ class PhotoLimits:
     kinds: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "AVIF", "HEIC")
 
 
-def check_photo(content: bytes, limits: PhotoLimits, *, name: str = "photo") -> None:
-    """Refuse a photo that is beyond limits; nothing is decoded.
+def check_photo(content: bytes, limits: PhotoLimits, *, name: str = "photo") -> int:
+    """Refuse a photo that is beyond limits, by its header; nothing is decoded.
 
     Parameters
     ----------
@@ -53,6 +53,11 @@ def check_photo(content: bytes, limits: PhotoLimits, *, name: str = "photo") -> 
     limits : PhotoLimits
     name : str, default="photo"
         What messages call it.
+
+    Returns
+    -------
+    int
+        Its number of pixels.
 
     Raises
     ------
@@ -72,6 +77,7 @@ def check_photo(content: bytes, limits: PhotoLimits, *, name: str = "photo") -> 
     with open_photo(content, max_pixels=most, name=name) as (image, _):
         width, height = image.size
     _check_form(width, height, len(content), limits, name)
+    return int(width * height)
 
 
 def _check_form(width, height, n_bytes, limits, name):

@@ -6,6 +6,7 @@ import logging
 import math
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from concurrent.futures import TimeoutError as TimedOut
@@ -13,11 +14,16 @@ from concurrent.futures import TimeoutError as TimedOut
 from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.service import work
 from sfumato.service._line import Line, Spent
+from sfumato.service._room import NeedsRoom, with_room
 from sfumato.service.limits import Refused
 from sfumato.validation import need
 
 LOG = logging.getLogger("sfumato.service")
 MOST_JOBS = 20
+#: Places for the numbers of processes, many times as many as there are processes.
+PLACES = 4096
+#: Seconds after which to try again what a killed worker did: it loads its models anew.
+AFTER_KILL = 10
 #: Of processes that audit: whatever else is asked goes first.
 NICE = 5
 
@@ -54,23 +60,41 @@ class WorkPool:
         # A fork would copy the locks of the threads of OpenCV and ONNX Runtime.
         context = multiprocessing.get_context("spawn")
         self.progress = context.Array("d", MOST_JOBS)
+        self._n_bytes = limits.audit_work_bytes if for_audits else limits.work_bytes
+        # Without a lock, with which a process might be killed.
+        self._loaded = context.RawArray("i", PLACES)
         self._make = functools.partial(
             need("pebble", "serve").ProcessPool,
             workers,
             initializer=_start,
-            initargs=(models, self.progress, limits.work_bytes, for_audits),
+            initargs=(models, (self.progress, self._loaded), self._n_bytes, for_audits),
             context=context,
         )
         self._pool, self._is_closed = self._make(), False
-        self._seconds, self._n_bytes = seconds, limits.work_bytes
+        self._seconds = seconds
         share = limits.worker_seconds or 30.0 * workers
         self._spent = Spent(math.inf if for_audits else share)
         self.line = Line(workers, waiting, self._spent)
+        self._room = Line(1, waiting, self._spent)
 
     @property
     def n_running(self):
         """Work in and before the processes."""
-        return self.line.n_places - self.line.n_free + self.line.n_waiting
+        return self.line.n_places - self.line.n_free + self.line.n_waiting + self._room.n_waiting
+
+    @property
+    def n_loaded(self):
+        """Processes that live and have their models; those that were killed start again."""
+        if not self._is_closed and not self._pool.active:
+            self._renew()
+        alive = {child.pid for child in multiprocessing.active_children()}
+        return len(alive & set(self._loaded))
+
+    @property
+    def n_free(self):
+        """Processes that have their models and no work."""
+        n_busy = self.line.n_places - self.line.n_free
+        return max(0, min(self.line.n_free, self.n_loaded - n_busy))
 
     async def run(self, function, *args, caller="", seconds=None):
         """Return ``function(*args)`` of :mod:`sfumato.service.work`, done by a worker.
@@ -81,11 +105,22 @@ class WorkPool:
         InputError, StorageError
             What the function raised.
         Refused
-            429 for a caller who took too much; 413 for work that needs too much memory.
+            429 for a caller who took too much; 413 for work that needs too much memory; 503 if
+            the worker was killed, such as by a machine without memory.
         SfumatoError
-            If the worker died.
+            If the worker died of the work.
         """
         self._spent.check(caller)
+        try:
+            return await self._run(function, *args, caller=caller, seconds=seconds)
+        except NeedsRoom:
+            await self._room.enter(caller)
+        try:
+            return await self._run(with_room, function, *args, caller=caller, seconds=seconds)
+        finally:
+            self._room.leave(caller)
+
+    async def _run(self, function, *args, caller, seconds):
         await self.line.enter(caller)
         limit, started = seconds or self._seconds, time.monotonic()
         try:
@@ -95,9 +130,13 @@ class WorkPool:
         except MemoryError as error:
             most = f"{self._n_bytes:,} bytes of memory"
             raise Refused(413, f"the work needs more than the limit of {most}.") from error
-        except (InputError, StorageError, Refused, asyncio.CancelledError):
+        except (InputError, StorageError, Refused, NeedsRoom, asyncio.CancelledError):
             raise
         except Exception as error:
+            expired = need("pebble", "serve").ProcessExpired
+            if isinstance(error, expired) and error.exitcode == -signal.SIGKILL:
+                text = "the worker was killed, such as for lack of memory; try again later."
+                raise Refused(503, text, AFTER_KILL) from error
             raise SfumatoError(f"the work failed ({type(error).__name__}).") from error
         finally:
             self._spent.add(caller, time.monotonic() - started)
@@ -109,12 +148,15 @@ class WorkPool:
         except RuntimeError:
             if self._is_closed:
                 raise
-        # A process that had no work was killed, and its pool takes nothing for that.
+        self._renew()
+        return self._pool.schedule(function, args, timeout=limit)
+
+    def _renew(self):
+        """Start all processes anew: one was killed without work, and the pool takes nothing."""
         LOG.error("a worker process was killed; all are started anew.")
         self._pool.stop()
         threading.Thread(target=self._pool.join, daemon=True).start()
         self._pool = self._make()
-        return self._pool.schedule(function, args, timeout=limit)
 
     async def warm_up(self, seconds=120.0):
         """Wait until a worker has its models; return what they can do."""
@@ -131,10 +173,10 @@ class WorkPool:
             self._pool.join()
 
 
-def _start(models, progress, n_bytes, for_audits):
+def _start(models, shared, n_bytes, for_audits):
     import resource
-    import signal
 
+    progress, loaded = shared
     # Ctrl-C goes to the whole group; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if for_audits:
@@ -143,3 +185,4 @@ def _start(models, progress, n_bytes, for_audits):
     # A file that unpacks to more than the machine has ends its own work, nobody else's.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (work.data_bytes() + n_bytes, hard))
+    loaded[os.getpid() % PLACES] = os.getpid()

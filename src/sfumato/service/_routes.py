@@ -96,14 +96,17 @@ def healthz():
 
 
 @OPEN.get("/readyz", responses={503: PROBLEM})
-def readyz(request: Request):
+async def readyz(request: Request):
     """Whether the models are loaded and a request finds a place, and what can be done."""
     if request.app.state.can is None:
         raise Refused(503, "the models are being loaded.", 2)
-    line = request.app.state.pool.line
+    pool = request.app.state.pool
+    n_free, line = pool.n_free, pool.line
+    if not pool.n_loaded:
+        raise Refused(503, "the models are being loaded anew, since workers ended.", 2)
     if line.is_full:
         raise Refused(503, f"{line.n_waiting} requests wait for {line.n_places} workers.", 2)
-    return request.app.state.can | {"workers": line.n_places, "free_workers": line.n_free}
+    return request.app.state.can | {"workers": line.n_places, "free_workers": n_free}
 
 
 @OPEN.get(

@@ -128,10 +128,11 @@ def _check_mean_texts(metadata, names):
             column = group.column(place)
             mean = column.total_uncompressed_size / max(column.num_values, 1)
             # Few rows share a dictionary, and heads of pages.
-            if column.path_in_schema in names and mean > MOST_TEXT + 1_000:
+            name = column.path_in_schema
+            if name in names and mean > MOST_TEXT + 1_000:
                 raise InputError(
-                    f"table: column {column.path_in_schema} has {mean:,.0f} bytes a row; a name or "
-                    f"label has at most {MAX_TEXT:,} characters."
+                    f"table: column {name} has {mean:,.0f} bytes a row; a name or label has at "
+                    f"most {MAX_TEXT:,} characters."
                 )
 
 

@@ -29,9 +29,9 @@ class Limits:
         For the work on a request.
     audit_seconds : float
         For an audit.
-    work_bytes : int
-        Memory for the work on a request, beyond what the models take. The templates of galleries
-        that a worker keeps are included.
+    work_bytes, audit_work_bytes : int
+        Memory for the work on a request, and for an audit, beyond what the models take. The
+        templates of galleries that a worker keeps are included.
     worker_seconds : float, optional
         Of workers' time that one caller may take within a minute while others ask; default: half
         of all. Requests beyond are refused.
@@ -58,6 +58,7 @@ class Limits:
     work_seconds: float = 60.0
     audit_seconds: float = 1800.0
     work_bytes: int = 2_000_000_000
+    audit_work_bytes: int = 900_000_000
     worker_seconds: float | None = None
     audits_a_caller: int = 5
     a_minute: int = 600

@@ -16,7 +16,7 @@ import numpy as np
 from sfumato.errors import InputError
 from sfumato.faces.detect import make_detector, plain_box
 from sfumato.faces.encoders import make_encoder
-from sfumato.faces.limits import PhotoLimits, check_photo
+from sfumato.faces.limits import PhotoLimits
 from sfumato.faces.photos import read_photo
 from sfumato.jobs.local import limit_threads
 from sfumato.metrics.scores import pair_scores
@@ -35,6 +35,7 @@ from sfumato.readers.describe import (
     input_of,
 )
 from sfumato.service._bodies import RawTemplates, TwoPhotos, photo_bytes, read_as
+from sfumato.service._room import admit_photo
 from sfumato.validation import check_embeddings
 
 #: Of templates if no model says it.
@@ -269,7 +270,7 @@ def protect_photo(
     perturber = _loaded.perturber
     if strength is not None:
         perturber = with_strength(perturber, strength)
-    check_photo(photo, _loaded.models.photos)
+    admit_photo(photo, _loaded.models.photos)
     wish = Wish.of(perturber, hide, keep=keep, at_random=at_random, face=face)
     done = protect_one(
         photo,
@@ -295,7 +296,7 @@ def protect_photo_in_json(*args: Any) -> dict[str, Any]:
 
 def _faces(photo):
     """Return a photo's pixels and its faces, the largest first."""
-    check_photo(photo, _loaded.models.photos)
+    admit_photo(photo, _loaded.models.photos)
     image = read_photo(photo)
     return image, _find(image)
 
