@@ -1,6 +1,12 @@
-"""The report's pictures, as SVG text; before is always orange, after always blue-green."""
+"""The report's pictures; before is always orange, after always blue-green.
 
+Each function returns a Matplotlib figure, ``narrow`` one that a phone shows; :func:`svg_text`
+makes it SVG whose colours the page sets, so that it follows dark mode.
+"""
+
+import hashlib
 import io
+import re
 from typing import Any
 
 import matplotlib as mpl
@@ -32,57 +38,74 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "sfumato",
 }
+# The page's names of these colours, which have other values in dark mode.
+PAGE_COLOURS = {
+    BEFORE: "before",
+    AFTER: "after",
+    INK: "ink",
+    FAINT: "faint",
+    STYLE["grid.color"]: "line",
+} | {colour: f"class-{number}" for number, colour in enumerate(CLASSES)}
+WIDE, NARROW = 8.6, 3.6
 N_TSNE = 1000
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4)
 
 
-def leakage_plot(audit: Any) -> Any:
+def leakage_figure(audit: Any, *, narrow: bool = False) -> Figure:
     """Draw every attacker's balanced accuracy with its interval, before and after."""
     names = sorted(
         audit.before.attacks, key=lambda name: audit.before.attacks[name].balanced_accuracy
     )
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 0.42 * len(names) + 1.2), layout="constrained")
-        axes = figure.subplots()
+        figure, (axes,) = _panels(1, 0.42 * len(names) + 1.2, narrow=narrow)
         sides = [("before", audit.before, BEFORE, 0.14)]
         if audit.after is not None:
             sides.append(("after", audit.after, AFTER, -0.14))
-        for label, leakage, colour, offset in sides:
-            for place, name in enumerate(names):
-                attack = leakage.attacks[name]
-                height, strongest = place + offset, leakage.strongest == name
-                axes.plot(attack.ci95, [height] * 2, color=colour, lw=2.5, alpha=0.45)
-                axes.plot(
-                    attack.balanced_accuracy,
-                    height,
-                    "D" if strongest else "o",
-                    color=colour,
-                    ms=8 if strongest else 5.5,
-                    label=f"{label}, strongest" if strongest else None,
-                    clip_on=False,
-                )
+        for side in sides:
+            _draw_side(axes, names, *side)
         axes.axvline(audit.chance, color=INK, lw=1, ls=(0, (4, 3)))
         axes.text(audit.chance, len(names) - 0.4, " chance", va="bottom", color=INK, fontsize=9)
-        axes.set_yticks(range(len(names)), names)
         axes.set_ylim(-0.6, len(names) - 0.3)
         axes.set_xlim(min(audit.chance - 0.05, axes.get_xlim()[0]), 1.0)
-        axes.set_xlabel("balanced accuracy on test people, 95 % interval")
+        if narrow:  # Names above their lines leave the width to these.
+            axes.set_yticks([])
+            for place, name in enumerate(names):
+                axes.text(0, place + 0.42, name, va="center", transform=axes.get_yaxis_transform())
+        else:
+            axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel("balanced accuracy on test people" + (", 95 % interval" * (not narrow)))
         axes.grid(axis="x")
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
-        return _svg(figure)
+        return figure
 
 
-def matching_plot(scores: dict[str, Any]) -> Any:
+def _draw_side(axes, names, label, leakage, colour, offset):
+    for place, name in enumerate(names):
+        attack = leakage.attacks[name]
+        height, strongest = place + offset, leakage.strongest == name
+        axes.plot(attack.ci95, [height] * 2, color=colour, lw=2.5, alpha=0.45)
+        axes.plot(
+            attack.balanced_accuracy,
+            height,
+            "D" if strongest else "o",
+            color=colour,
+            ms=8 if strongest else 5.5,
+            label=f"{label}, strongest" if strongest else None,
+            clip_on=False,
+        )
+
+
+def matching_figure(scores: dict[str, Any], *, narrow: bool = False) -> Figure:
     """Draw ROC and DET before and after.
 
     Parameters
     ----------
     scores : dict of str to (genuine, impostor)
         Label to score arrays; the first is before, the second after.
+    narrow : bool, default=False
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 3.7), layout="constrained")
-        roc, det = figure.subplots(1, 2)
+        figure, (roc, det) = _panels(2, 3.7, narrow=narrow)
         for (label, (genuine, impostor)), colour in zip(
             scores.items(), (BEFORE, AFTER), strict=False
         ):
@@ -100,7 +123,7 @@ def matching_plot(scores: dict[str, Any]) -> Any:
         det.set(xlim=(ticks[0], ticks[-1]), ylim=(ticks[0], ticks[-1]))
         for axes in (roc, det):
             axes.grid()
-        return _svg(figure)
+        return figure
 
 
 def _curve(genuine, impostor):
@@ -108,11 +131,10 @@ def _curve(genuine, impostor):
     return np.asarray(fmr), np.asarray(fnmr)
 
 
-def histogram_plot(scores: Any) -> Any:
+def histogram_figure(scores: dict[str, Any], *, narrow: bool = False) -> Figure:
     """Draw genuine and impostor scores, one panel for before and one for after."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 2.9), layout="constrained")
-        panels = figure.subplots(1, len(scores), squeeze=False)[0]
+        figure, panels = _panels(len(scores), 2.9, narrow=narrow)
         for axes, (label, (genuine, impostor)), colour in zip(
             panels, scores.items(), (BEFORE, AFTER), strict=False
         ):
@@ -123,43 +145,68 @@ def histogram_plot(scores: Any) -> Any:
             axes.set(title=label, xlabel="score", yticks=[])
             axes.spines["left"].set_visible(False)
             axes.legend(loc="upper left")
-        return _svg(figure)
+        return figure
 
 
-def tsne_plot(versions: dict[str, NDArray[Any]], y: NDArray[Any], *, seed: int = 0) -> Any:
-    """Draw t-SNE maps coloured by the attribute, one panel a version of the embeddings.
+def tsne_maps(
+    versions: dict[str, NDArray[Any]], y: NDArray[Any], *, seed: int = 0
+) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    """Return t-SNE maps of at most 1000 rows, and these rows' classes.
 
     Parameters
     ----------
     versions : dict of str to ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
+    seed : int, default=0
     """
     from sklearn.manifold import TSNE
 
-    rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(y))[:N_TSNE]
-    classes = sorted(set(y[rows].tolist()))
+    rows = np.random.default_rng(seed).permutation(len(y))[:N_TSNE]
+    maps = {}
+    for label, X in versions.items():
+        X = X[rows] / np.linalg.norm(X[rows], axis=1, keepdims=True).clip(1e-12)
+        perplexity = min(30, (len(rows) - 1) / 3)
+        model = TSNE(perplexity=perplexity, random_state=seed, init="pca")
+        maps[label] = model.fit_transform(X)
+    return maps, y[rows]
+
+
+def tsne_figure(maps: dict[str, NDArray[Any]], y: NDArray[Any], *, narrow: bool = False) -> Figure:
+    """Draw the maps of :func:`tsne_maps` coloured by the attribute, one panel a version."""
+    classes = sorted(set(y.tolist()))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 4.3), layout="constrained")
-        panels = figure.subplots(1, len(versions), squeeze=False)[0]
-        for axes, (label, X) in zip(panels, versions.items(), strict=True):
-            X = X[rows] / np.linalg.norm(X[rows], axis=1, keepdims=True).clip(1e-12)
-            perplexity = min(30, (len(rows) - 1) / 3)
-            model = TSNE(perplexity=perplexity, random_state=seed, init="pca")
-            points = model.fit_transform(X)
+        figure, panels = _panels(len(maps), 4.3 if not narrow else 3.4, narrow=narrow)
+        for axes, (label, points) in zip(panels, maps.items(), strict=True):
             for number, value in enumerate(classes):
-                chosen = points[y[rows] == value]
                 colour = CLASSES[number % len(CLASSES)]
-                axes.scatter(*chosen.T, s=9, color=colour, alpha=0.8, lw=0, label=value)
+                chosen = points[y == value].T
+                axes.scatter(*chosen, s=9, color=colour, alpha=0.8, lw=0, label=value)
             axes.set(title=label, xticks=[], yticks=[])
             for side in axes.spines.values():
                 side.set_visible(False)
-        panels[0].legend(loc="upper left", bbox_to_anchor=(0, 0), ncols=4, markerscale=2)
-        return _svg(figure)
+        panels[-1 if narrow else 0].legend(
+            loc="upper left", bbox_to_anchor=(0, 0), ncols=2 if narrow else 4, markerscale=2
+        )
+        return figure
 
 
-def _svg(figure):
+def _panels(n_panels, height, *, narrow):
+    """Return a figure and its panels, beside each other or, on a phone, below each other."""
+    size = (NARROW, height * n_panels) if narrow else (WIDE, height)
+    figure = Figure(figsize=size, layout="constrained")
+    shape = (n_panels, 1) if narrow else (1, n_panels)
+    return figure, figure.subplots(*shape, squeeze=False).ravel()
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as SVG for a page that sets its colours, with ids of its own."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    text = text[text.index("<svg") :]
+    prefix = "f" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", text)
+    for colour, name in PAGE_COLOURS.items():
+        text = text.replace(colour, f"var(--{name})")
+    return text

@@ -2,6 +2,7 @@
 
 import datetime
 import platform
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from jinja2 import Environment, PackageLoader
 
 from sfumato import __version__
 from sfumato.audit import plots
-from sfumato.audit.matching import OO, PP
 from sfumato.files import atomic_path
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "matplotlib")
@@ -48,28 +48,32 @@ def report_page(audits: Any) -> Any:
 
 
 def _section(audit):
+    section = {"audit": audit, "verdict": verdict(audit), "matching": None}
+    if audit.matching is not None:
+        section["matching"] = {name: found.result for name, found in audit.matching.items()}
+    return section | _charts(audit)
+
+
+def _charts(audit):
+    """Return the SVG of each chart, and of its form for phones."""
+    draw = {
+        "leakage": partial(plots.leakage_figure, audit),
+        "tsne": partial(plots.tsne_figure, *_maps(audit)),
+    }
+    if scores := audit.scores():
+        draw["curves"] = partial(plots.matching_figure, scores)
+        draw["histograms"] = partial(plots.histogram_figure, scores)
+    charts = {name: plots.svg_text(figure()) for name, figure in draw.items()}
+    return charts | {
+        f"{name}_narrow": plots.svg_text(figure(narrow=True)) for name, figure in draw.items()
+    }
+
+
+def _maps(audit):
     versions = {"before": audit.rows["X"]}
     if audit.after is not None:
         versions["after"] = audit.rows["protected"]
-    section = {
-        "audit": audit,
-        "verdict": verdict(audit),
-        "leakage": plots.leakage_plot(audit),
-        "tsne": plots.tsne_plot(versions, audit.rows["y"], seed=audit.seed),
-        "matching": None,
-    }
-    if audit.matching is not None:
-        pairings = {"before": OO} | ({"after": PP} if audit.after is not None else {})
-        scores = {
-            label: (audit.matching[name].scores.genuine, audit.matching[name].scores.impostor)
-            for label, name in pairings.items()
-        }
-        section |= {
-            "matching": {name: found.result for name, found in audit.matching.items()},
-            "curves": plots.matching_plot(scores),
-            "histograms": plots.histogram_plot(scores),
-        }
-    return section
+    return plots.tsne_maps(versions, audit.rows["y"], seed=audit.seed)
 
 
 def verdict(audit: Any) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sfumato.audit.matching import OO, PP
+
 
 @dataclass(frozen=True)
 class AttackResult:
@@ -140,6 +142,14 @@ class Audit:
                 "reversal": self.reversal and self.reversal.to_dict(),
             }
         return result
+
+    def scores(self) -> dict[str, Any]:
+        """Return genuine and impostor scores before and after; empty without matching."""
+        if self.matching is None:
+            return {}
+        pairings = {"before": OO} | ({"after": PP} if self.after is not None else {})
+        found = {side: self.matching[name].scores for side, name in pairings.items()}
+        return {side: (each.genuine, each.impostor) for side, each in found.items()}
 
     def save(self, path: str | Path) -> None:
         """Write the report, one self-contained HTML page."""
