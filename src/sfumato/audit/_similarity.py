@@ -103,21 +103,22 @@ class SimilarityAttacker(ClassifierMixin, BaseEstimator):
     def _ranked(self, X, n_top, exclude_self=False):
         """Return per class the ``n_top`` best scores of every row, best first."""
         matcher, labels, parts = comparator(self.metric), self.labels_, []
-        X = matcher.prepare(X)
+        X, ends = matcher.prepare(X), np.flatnonzero(np.diff(labels)) + 1
         for start in range(0, len(X), BLOCK):
             scores = matcher.matrix(X[start : start + BLOCK], self.database_)
             if exclude_self:
                 rows = np.arange(len(scores))
                 scores[rows, start + rows] = -np.inf
-            parts.append([_top(scores[:, labels == k], n_top) for k in range(labels[-1] + 1)])
+            # Columns are sorted by class.
+            parts.append([_top(own, n_top) for own in np.split(scores, ends, axis=1)])
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def _top(scores, n_top):
     n_top = min(n_top, scores.shape[1] - 1) or 1
     if n_top < scores.shape[1]:
-        scores = -np.partition(-scores, n_top - 1, axis=1)[:, :n_top]
-    return -np.sort(-scores, axis=1)
+        scores = np.partition(scores, -n_top, axis=1)[:, -n_top:]
+    return np.sort(scores, axis=1)[:, ::-1]
 
 
 def _aggregate(top, aggregate):
