@@ -76,7 +76,7 @@ def test_other_lengths_and_metrics():
     assert single.releases["b"]["as_released"]["other_photo"] is None
 
 
-def test_an_audit_links_its_protected_rows():
+def test_an_audit_links_its_protected_rows(tmp_path):
     options = {"identity": WHO, "attackers": ["linear SVM"], "n_resamples": 20}
     y = Y.astype(object)
     y[:40] = None  # Rows without the label are left out on both sides.
@@ -84,6 +84,8 @@ def test_an_audit_links_its_protected_rows():
     part = found.to_dict()["unlinkability"]["releases"]["b"]
     assert part["regression"]["same_photo"]["d_sys"] > 0.99
     assert part["as_released"]["same_photo"]["d_sys"] < 0.3
+    found.save(tmp_path / "report.html")
+    assert "Can releases be linked?" in (tmp_path / "report.html").read_text()
     assert audit_embeddings(X, Y, protected=ROTATED, **options).unlinkability is None
 
 

@@ -20,6 +20,7 @@ from sfumato.audit._duplicates import is_constant
 from sfumato.audit._rows import check_classes, split_rows
 from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
+from sfumato.audit.certificate import certify
 from sfumato.audit.floor import floors_of
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage
@@ -51,6 +52,7 @@ def audit(
     protected: ArrayLike | None = None,
     test: dict[str, Any] | None = None,
     across: dict[str, Any] | None = None,
+    guarantee: dict[str, Any] | None = None,
     attribute: str = "attribute",
     metric: str = "cosine",
     protected_metric: str | None = None,
@@ -82,6 +84,9 @@ def audit(
     across : dict of str to array-like of shape (n_samples, n_features_other), optional
         By name, the same rows under other keys or from other erasers: how well they can be
         linked to the protected ones, see :mod:`sfumato.audit.unlinkability`.
+    guarantee : dict, optional
+        What noise in the rows promises, ``LocalDpEraser.guarantee``: the bound that follows, see
+        :mod:`sfumato.audit.certificate`.
     metric : str, default="cosine"
         How a matcher compares two raw embeddings, see :mod:`sfumato.metrics.comparators`.
     protected_metric : str, optional
@@ -139,6 +144,9 @@ def audit(
     ]
     before, after = leakages[0], leakages[1] if len(sides) == 2 else None
     chance = 1 / len(classes)
+    certificate, void = certify(
+        train, tested, guarantee, n_classes=len(classes), named=known, seed=seed
+    )
     matching = _matching(tested, sides, n_resamples, seed) if known else None
     return Audit(
         attribute=attribute,
@@ -149,6 +157,7 @@ def audit(
         after=after,
         reduction=_reduction(before, after, judge, chance),
         matching=matching,
+        certificate=certificate,
         unlinkability=across and link(train, tested, across, list(sides.values())[-1], seed=seed),
         reversal=reversal_of(train, tested, matching, sides, seed=seed),
         floor=None if matching is None else floors_of(tested, attribute, sides, n_resamples, seed),
@@ -156,6 +165,7 @@ def audit(
             *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),
             *structure["alarms"],
+            *void,
         ],
         seed=seed,
         structure=structure,

@@ -92,6 +92,9 @@ class Audit:
         :mod:`sfumato.audit.reversal`; None without protected rows or without a threshold.
     unlinkability : Unlinkability or None
         How well other releases can be linked, if any were given.
+    certificate : Certificate or None
+        What no attacker exceeds, see :mod:`sfumato.audit.certificate`; None where all that is
+        known are lower bounds.
     """
 
     attribute: str
@@ -110,6 +113,7 @@ class Audit:
     provenance: list = field(default_factory=list)
     reversal: Any = None
     unlinkability: Any = None
+    certificate: Any = None
 
     @property
     def final(self) -> Any:
@@ -128,6 +132,7 @@ class Audit:
             "tables": self.provenance,
             "alarms": self.alarms,
             "structure": self.structure,
+            "certificate": self.certificate and self.certificate.to_dict(),
             "unlinkability": self.unlinkability and self.unlinkability.to_dict(),
             "verification": None
             if self.matching is None

@@ -93,6 +93,7 @@ def audit_tables(
             **rows,
             test=test,
             across=train.across(across),
+            guarantee=(tested or train).guarantee(),
             attribute=attribute,
             metric=train.table.info.metric,
             protected_metric=None if train.protected is None else train.protected.info.metric,
@@ -148,6 +149,12 @@ class _Side:
             "identity": columns.get("identity"),
             "protected": self._cache.get("protected"),
         } | {use: {name: columns[name] for name in names} for use, names in others.items()}
+
+    def guarantee(self) -> dict[str, Any] | None:
+        """Return what noise in the audited templates promises, the least loss if several do."""
+        info = (self.protected or self.table).info
+        promised = [step["guarantee"] for step in info.transformations if "guarantee" in step]
+        return min(promised, key=lambda given: given["epsilon"], default=None)
 
     def across(self, paths: Any) -> dict[str, Any] | None:
         """Return the audited rows in other releases, with their metrics, by the file's path."""

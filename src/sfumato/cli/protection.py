@@ -6,7 +6,7 @@ from sfumato.cli.output import say, show, text_table
 
 
 def print_protection(result: Any) -> None:
-    """Print how many templates can be turned back, and how well releases can be linked."""
+    """Print what is turned back, what no attacker exceeds, and what is linked."""
     if found := result.reversal:
         another = (
             ""
@@ -18,6 +18,21 @@ def print_protection(result: Any) -> None:
             f"people: {_share(found.original)} of the templates match their original at FMR "
             f"{found.fmr:g}{another}, other people {found.stranger['value']:.4f}."
         )
+    if found := result.certificate:
+        composed = found.composed
+        several = (
+            f", with {composed['n_templates']} of one person {composed['bound']:.3f}"
+            if composed and composed["n_templates"] > 1
+            else ""
+        )
+        attack = result.final.headline
+        say(
+            f"No attacker's balanced accuracy exceeds {found.bound:.3f} on one template{several} "
+            f"(confidence {found.confidence:g}), if {found.conditions}; {attack.attacker} reads "
+            f"{attack.balanced_accuracy:.3f}."
+        )
+    else:
+        say("No certificate: every figure is a lower bound of what leaks.")
     if found := result.unlinkability:
         _print_links(found)
 

@@ -76,10 +76,9 @@ class Eraser(TransformerMixin, BaseEstimator):
         Whether it learns from ``y``.
     continuous, n_groups : bool, int
         Whether it takes out numbers on a scale; else, into how many groups tables' are cut.
-    unit_length : bool
-        Whether its output has unit length.
-    metric : str or None
-        A comparator of its own, see :mod:`sfumato.metrics.comparators`.
+    unit_length, metric, guarantee : bool, str or None, dict or None
+        Whether its output has unit length; a comparator of its own, see
+        :mod:`sfumato.metrics.comparators`; what its noise promises.
     strength : (str, tuple) or None
         The parameter to sweep over, and its values from weak to strong.
     fit_dtypes : tuple of type
@@ -95,6 +94,7 @@ class Eraser(TransformerMixin, BaseEstimator):
     unit_length: ClassVar[bool] = False
     metric: ClassVar[str | None] = None
     strength: ClassVar[tuple[str, tuple] | None] = None
+    guarantee: Any = None
     fit_dtypes: ClassVar[tuple[type, ...]] = (np.float64,)
 
     def fit(

@@ -12,6 +12,7 @@ with Phi the standard normal distribution function. ``sigma`` is the least that 
 """
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -108,6 +109,20 @@ class LocalDpEraser(Eraser):
         self.delta = delta
         self.clip = clip
         self.seed = seed
+
+    @property
+    def guarantee(self) -> dict[str, Any]:
+        """What one release of one row promises to who does not know the seed.
+
+        ``epsilon``, ``delta``; ``distance``, the greatest of two clipped rows in standard
+        deviations of the noise; and ``seed_known``, as all know the default seed.
+        """
+        return {
+            "epsilon": float(self.epsilon),
+            "delta": float(self.delta),
+            "distance": float(2 * self.clip / self.sigma_[0]),
+            "seed_known": self.seed == 0,
+        }
 
     def _fit(self, X, y, *, identity, context, primary, progress):
         sigma = gaussian_sigma(self.epsilon, self.delta, 2 * self.clip)

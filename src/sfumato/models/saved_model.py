@@ -57,13 +57,15 @@ class SavedModel:
     @property
     def step(self) -> dict[str, Any]:
         """The entry that this eraser adds to a table's transformations."""
-        return {
+        step = {
             "method": method_name(self.eraser),
             "version": self.version,
             "fingerprint": self.fingerprint,
             "attributes": list(self.attributes),
             "fitted_on": self.fitted_on,
         }
+        guarantee = self.eraser.guarantee
+        return step | ({"guarantee": guarantee} if guarantee else {})
 
     def check(self, info: Any, table: Any) -> None:
         """Refuse a table whose embeddings the eraser was not fitted on."""
