@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint install-locked lock clean
+.PHONY: demo test lint docs install-locked lock clean
 
 # The demonstration needs the core and the extra `deep` (for SensitiveNets).
 demo: $(VENV)/.deep
@@ -20,6 +20,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# The site in site/, of the pages in docs/; some of these are read off the program first.
+docs: $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
+	$(BIN)/python scripts/docs_pages.py
+	$(BIN)/zensical build --clean
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

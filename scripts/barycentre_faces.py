@@ -1,4 +1,4 @@
-"""Audit the barycentre eraser on real faces with the whole suite: README's figures.
+"""Audit the barycentre eraser on real faces with the whole suite: the figures of the docs.
 
     SFUMATO_DATA=... python scripts/barycentre_faces.py CACHE figures.json [NAME=VALUE ...]
 

@@ -1,4 +1,4 @@
-"""Make the README's figures on real faces: embed, verify, audit, erase, audit again.
+"""Make the docs' figures on real faces: embed, verify, audit, erase, audit again.
 
     SFUMATO_DATA=... python scripts/real_faces.py WORK [figures.json]
 

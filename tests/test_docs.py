@@ -2,11 +2,13 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 
@@ -15,7 +17,7 @@ from sfumato.cli import app
 from sfumato.models.registry import ERASERS, PERTURBERS
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "docs"
 SOURCE = Path(sfumato.__file__).parent
 #: Public modules: what they offer says its types.
 SOURCES = sorted(
@@ -90,23 +92,45 @@ def test_every_command_and_option_has_help():
             assert getattr(parameter, "help", None), f"{name} {parameter.name}"
 
 
-def test_every_command_and_method_is_in_the_readme():
-    import sfumato.cli.commands  # noqa: F401
-
-    for name, command in commands(typer.main.get_command(app)):
-        if not hasattr(command, "commands"):
-            assert name in README, name
-    for method in (*ERASERS, *PERTURBERS):
-        assert f"`{method}`" in README, method
+def test_every_method_is_in_the_docs():
+    for method in ERASERS:
+        assert f"| `{method}` |" in (DOCS / "methods.md").read_text(), method
+    for method in PERTURBERS:
+        assert f"| `{method}` |" in (DOCS / "photos.md").read_text(), method
 
 
-def test_the_readmes_first_lines_do_the_job(tmp_path, monkeypatch):
-    import numpy as np
+def test_pages_read_off_the_program_are_current():
+    spec = importlib.util.spec_from_file_location("docs_pages", ROOT / "scripts/docs_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, text in module.pages().items():
+        assert (DOCS / name).read_text() == text, f"{name}: run scripts/docs_pages.py"
 
+
+def test_links_lead_somewhere():
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            # The site has the changelog as a page; its text is the project's.
+            assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_site_leads_to_every_page():
+    nav = (ROOT / "zensical.toml").read_text()
+    named = set(re.findall(r'"([a-z-]+\.md)"', nav))
+    assert named == {page.name for page in DOCS.glob("*.md")}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial-audit.md"])
+def test_the_code_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = sfumato.simulate(80, 4)
-    np.save("templates.npy", data["embedding"])
-    np.save("gender.npy", data["gender"].astype(str))
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
-    exec(compile(code, "README.md", "exec"), {})
-    assert (tmp_path / "report.html").exists()
+    people = sfumato.simulate(80, 4)
+    np.save("templates.npy", people["embedding"])
+    np.save("gender.npy", people["gender"].astype(str))
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL):
+        exec(compile(code, name, "exec"), names)
+    assert list(tmp_path.glob("*.html"))
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150

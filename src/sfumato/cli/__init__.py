@@ -18,7 +18,6 @@ from sfumato.files import fault_text
 
 app = typer.Typer(
     name="sfumato",
-    help="Take gender, age, ethnicity and mood out of face templates, and prove it.",
     epilog="--debug, anywhere, prints the traceback of an error. Exit codes: 0 done, 1 done with "
     "rejects or nothing hidden, 2 bad input, 3 anything else, 130 interrupted (Ctrl-C).",
     no_args_is_help=True,

@@ -8,6 +8,7 @@ import sfumato.cli.describe
 import sfumato.cli.embed
 import sfumato.cli.export
 import sfumato.cli.gallery
+import sfumato.cli.listing
 import sfumato.cli.methods
 import sfumato.cli.reproduce
 import sfumato.cli.serve

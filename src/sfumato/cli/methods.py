@@ -16,7 +16,7 @@ from sfumato.files import check_free, read_text
 
 @app.command()
 def fit(
-    method: str = typer.Argument(help="An eraser; the README lists them."),
+    method: str = typer.Argument(help="An eraser; `sfumato methods` lists them."),
     table: Path = typer.Argument(help="Face table with embeddings and labels."),
     attribute: list[str] = typer.Option(..., "--attribute", "-a", help="Label to take out."),
     output: Path = typer.Option(..., "--output", "-o", help="Model file to write."),

@@ -13,7 +13,7 @@ from sfumato.files import atomic_path, check_free
 
 @app.command()
 def sweep(
-    method: str = typer.Argument(help="An eraser with a strength; the README lists them."),
+    method: str = typer.Argument(help="An eraser with a strength; `sfumato methods` lists them."),
     table: Path = typer.Argument(help="Face table with embeddings, identities and labels."),
     attribute: str = typer.Option(..., "--attribute", "-a", help="Label to take out."),
     values: str = typer.Option(None, help="Strengths, a,b,c; default those of the method."),

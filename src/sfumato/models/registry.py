@@ -1,6 +1,9 @@
 """The registered methods, by the name used on the command line; imported when asked for."""
 
+import ast
 import importlib
+import re
+from pathlib import Path
 from typing import Any
 
 from sfumato.validation import check_choice
@@ -46,6 +49,17 @@ def eraser_class(name: str) -> Any:
 def perturber_class(name: str) -> Any:
     """Return the perturber class registered under ``name``; a bad name lists the good ones."""
     return _class(name, PERTURBERS)
+
+
+def summary(name: str) -> str:
+    """Return the first line of what a method says of itself, without importing it."""
+    module, attribute = (ERASERS | PERTURBERS)[name].split(":")
+    source = Path(__file__).parents[2].joinpath(*module.split(".")).with_suffix(".py")
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == attribute:
+            first = (ast.get_docstring(node) or "").partition("\n")[0]
+            return re.sub(r"\s*\[\d+\]_(,(?=\s*\[))?", "", first)  # References.
+    raise LookupError(f"{source} has no class {attribute}")
 
 
 def _class(name, registry):
