@@ -157,7 +157,7 @@ def test_the_whole_suite_runs_and_reports_itself():
 def test_progress_counts_to_the_end():
     seen = []
     attacked("linear", FAST, n_identities=110, progress=lambda *step: seen.append(step))
-    assert [step[0] for step in seen] == [0, 1, 2, 3] and seen[0][1] == 4
+    assert [step[0] for step in seen] == [0, 1, 2, 3, 4] and seen[0][1] == 5
 
 
 def test_rows_without_the_label_are_left_out():

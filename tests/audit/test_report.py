@@ -54,7 +54,7 @@ def test_the_page_shows_the_figures(page):
         assert f"[{low:.3f}, {high:.3f}]" in text
     eer = result.matching["original-original"].result["eer"]["value"]
     assert f"{eer:.4f}" in text
-    assert text.count("<svg") == 8  # Four charts, and the same for phones.
+    assert text.count("<svg") == 10  # Five charts, and the same for phones.
     for words in ("What this does not show", "Alarms", "t-SNE", "Seed", "GDPR", "scikit-learn"):
         assert words in text
 

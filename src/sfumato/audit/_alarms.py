@@ -58,6 +58,47 @@ def raise_alarms(
     return found
 
 
+def say_rising(learning: Any) -> list[str]:
+    """Return the alarm that attackers would read more if they had more rows.
+
+    An attacker that rises but, with four times the rows, would still read less than the strongest
+    does now is no alarm.
+    """
+    curves = [] if learning is None else learning.final
+    rising = [
+        curve
+        for curve in curves
+        if curve.trend == "rising" and _may_beat(curve, curves[0].points[-1].balanced_accuracy)
+    ]
+    if not rising:
+        return []
+    half, full = rising[0].points[-2:]
+    gains = ", ".join(f"{curve.attacker} {_signed(curve.gain)}" for curve in rising)
+    return [
+        f"Still rising: more data would read more. Twice the rows, {full.n_rows:,} for "
+        f"{half.n_rows:,}, brought {gains} of balanced accuracy; {_say_far(rising)}."
+    ]
+
+
+def _may_beat(curve, strongest):
+    far = curve.extrapolation
+    return not far or far[-1]["balanced_accuracy"] >= strongest
+
+
+def _say_far(rising):
+    if any(not curve.extrapolation for curve in rising):
+        return "the rise itself still grows, so nothing can be extrapolated"
+    far = max((c.extrapolation[-1] for c in rising), key=lambda end: end["balanced_accuracy"])
+    low, high = far["ci95"]
+    read = f"{far['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]"
+    return f"extrapolated, {far['n_rows']:,} rows would read {read}"
+
+
+def _signed(part):
+    low, high = part["ci95"]
+    return f"{part['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
 def _attacker_alarms(leakage, side, chance):
     found = []
     for name, attack in leakage.attacks.items():

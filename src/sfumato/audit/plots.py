@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from sfumato.audit.learning import MULTIPLES
 from sfumato.metrics.verification import det_curve
 
 BEFORE, AFTER, INK, FAINT = "#c8602a", "#14788a", "#2b2a28", "#b9b4ab"
@@ -188,6 +189,42 @@ def tsne_figure(maps: dict[str, NDArray[Any]], y: NDArray[Any], *, narrow: bool 
             loc="upper left", bbox_to_anchor=(0, 0), ncols=2 if narrow else 4, markerscale=2
         )
         return figure
+
+
+def learning_figure(audit: Any, *, narrow: bool = False) -> Figure:
+    """Draw the strongest attackers' learning curves, and dotted what a power law would add."""
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _panels(1, 4.2 if narrow else 3.2, narrow=narrow)
+        sides = [("before", audit.learning.before, BEFORE), ("after", audit.learning.after, AFTER)]
+        for label, curves, colour in sides:
+            for place, curve in enumerate(curves or ()):
+                _draw_curve(axes, curve, f"{label}, {curve.attacker}", colour, place)
+        axes.axhline(audit.chance, color=INK, lw=1, ls=(0, (4, 3)))
+        sizes = [point.n_rows for point in audit.learning.final[0].points]
+        sizes += [times * sizes[-1] for times in MULTIPLES]
+        shown = sizes[::-2][::-1] if narrow else sizes
+        axes.set_xscale("log")
+        axes.set_xticks(shown, [f"{n:,}" for n in shown])
+        axes.minorticks_off()
+        axes.set(xlabel="attacker rows", ylabel="balanced accuracy")
+        axes.grid(axis="y")
+        place = ("upper left", (0, -0.2)) if narrow else ("center left", (1, 0.5))
+        axes.legend(loc=place[0], bbox_to_anchor=place[1])
+        return figure
+
+
+def _draw_curve(axes, curve, label, colour, place):
+    n_rows = [point.n_rows for point in curve.points]
+    values = [point.balanced_accuracy for point in curve.points]
+    alpha = (1, 0.6, 0.35)[place]
+    axes.plot(n_rows, values, "o-", color=colour, alpha=alpha, ms=4, lw=2, label=label)
+    ends = curve.extrapolation
+    beyond = [n_rows[-1], *(end["n_rows"] for end in ends)]
+    read = [values[-1], *(end["balanced_accuracy"] for end in ends)]
+    axes.plot(beyond, read, ":", color=colour, alpha=alpha, lw=2)
+    if place == 0:
+        bounds = [curve.points[-1].ci95, *(end["ci95"] for end in ends)]
+        axes.fill_between(beyond, *zip(*bounds, strict=True), color=colour, alpha=0.12, lw=0)
 
 
 def _panels(n_panels, height, *, narrow):

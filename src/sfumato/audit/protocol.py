@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sfumato._constraints import POSITIVE_INT, Each, Instance, Optional, StrOptions, check_argument
+from sfumato._constraints import (
+    POSITIVE_INT,
+    Boolean,
+    Each,
+    Instance,
+    Optional,
+    StrOptions,
+    check_argument,
+)
 from sfumato.audit import _alarms, _structure
 from sfumato.audit._duplicates import is_constant
 from sfumato.audit._rows import check_classes, split_rows
@@ -22,20 +30,16 @@ from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.certificate import certify
 from sfumato.audit.floor import floors_of
+from sfumato.audit.learning import Learning, learn_strongest
 from sfumato.audit.matching import match_all
-from sfumato.audit.result import AttackResult, Audit, Leakage
+from sfumato.audit.result import AttackResult, Audit, Leakage, describe_split
 from sfumato.audit.reversal import reversal_of
 from sfumato.audit.unlinkability import check_across, link
 from sfumato.audit.views import attack_views, span
 from sfumato.data.label_hints import say_doubts
 from sfumato.data.splits import balanced_rows
 from sfumato.metrics.comparators import comparator
-from sfumato.metrics.intervals import percentile_interval
-from sfumato.metrics.leakage import (
-    BootstrappedAccuracy,
-    attack_advantage,
-    relative_reduction,
-)
+from sfumato.metrics.leakage import BootstrappedAccuracy, attack_advantage
 from sfumato.outcomes import Progress
 from sfumato.validation import check_seed
 
@@ -61,6 +65,7 @@ def audit(
     test_share: float = 0.3,
     max_train_rows: int = 6000,
     n_resamples: int = 1000,
+    curve: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Audit:
@@ -102,6 +107,9 @@ def audit(
         At most so many development rows, balanced over the classes.
     n_resamples : int, default=1000
         Bootstrap resamples over identities; of the matching at most 500 are taken.
+    curve : bool, default=True
+        Whether to add learning curves of the three strongest attackers, see
+        :mod:`sfumato.audit.learning`; they cost a fifth to a third of the audit's time.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
 
@@ -121,6 +129,7 @@ def audit(
     seed = check_seed(seed)
     check_argument(n_resamples, POSITIVE_INT, "n_resamples")
     check_argument(attribute, Instance(str), "attribute")
+    check_argument(curve, Boolean(), "curve")
     check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
     name = "y" if attribute == "attribute" else attribute
     given = {"identity": identity, "protected": protected, "crossed": crossed}
@@ -137,12 +146,13 @@ def audit(
     structure = _structure.examine(
         train, tested, sides, attribute, named=known, two_sets=test is not None, seed=seed
     )
-    steps = _Steps(progress, len(sides) * len(names))
-    leakages = [
-        _attack(names, picked, tested, side, judge, used, seed, steps)
+    steps = _Steps(progress, len(sides) * (len(names) + curve))
+    attacked = [
+        _attack(names, picked, tested, side, judge, used, seed, steps, curve)
         for side, used in sides.items()
     ]
-    before, after = leakages[0], leakages[1] if len(sides) == 2 else None
+    before, after = attacked[0][0], attacked[1][0] if len(sides) == 2 else None
+    learning = Learning(*(curves for _, curves in attacked)) if curve else None
     chance = 1 / len(classes)
     certificate, void = certify(
         train, tested, guarantee, n_classes=len(classes), named=known, seed=seed
@@ -152,7 +162,7 @@ def audit(
         attribute=attribute,
         classes=classes,
         chance=chance,
-        split=_describe_split(picked, tested),
+        split=describe_split(picked, tested),
         before=before,
         after=after,
         reduction=_reduction(before, after, judge, chance),
@@ -164,10 +174,12 @@ def audit(
         alarms=[
             *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),
+            *_alarms.say_rising(learning),
             *structure["alarms"],
             *void,
         ],
         seed=seed,
+        learning=learning,
         structure=structure,
         rows={
             "X": tested.X,
@@ -188,16 +200,18 @@ class _Steps:
         self.n_done += 1
 
 
-def _attack(names, train, tested, side, judge, metric, seed, steps):
+def _attack(names, train, tested, side, judge, metric, seed, steps, curve):
     X, X_test = (getattr(rows, side) for rows in (train, tested))
     if comparator(metric).rotatable:
         basis = span(X)
         X, X_test = X @ basis, X_test @ basis
     X, X_test = attack_views(X, metric), attack_views(X_test, metric)
-    attacks = {}
+    attacks, fitted = {}, {}
+    what = f"on {'raw' if side == 'X' else 'protected'} embeddings"
     for attacker in make_attackers(X["polar"].shape[1], names, seed=seed, metric=metric):
-        steps(f"{attacker.name} on {'raw' if side == 'X' else 'protected'} embeddings")
+        steps(f"{attacker.name} {what}")
         trained = train_attacker(attacker, X[attacker.view], train.y, train.identity)
+        fitted[attacker.name] = trained.estimator, X[attacker.view], X_test[attacker.view]
         correct = trained.estimator.predict(X_test[attacker.view]) == tested.y
         value = judge.value(correct)
         attacks[attacker.name] = AttackResult(
@@ -211,35 +225,18 @@ def _attack(names, train, tested, side, judge, metric, seed, steps):
             converged=trained.converged,
             correct=correct,
         )
-    return Leakage(attacks, max(attacks, key=lambda name: attacks[name].validation))
-
-
-def _describe_split(train, tested):
-    def describe(rows):
-        classes, counts = np.unique(rows.y, return_counts=True)
-        people = [len(np.unique(rows.identity[rows.y == value])) for value in classes]
-        return {
-            "n_rows": len(rows.y),
-            "n_people": len(np.unique(rows.identity)),
-            "rows_per_class": dict(zip(classes.tolist(), counts.tolist(), strict=True)),
-            "people_per_class": dict(zip(classes.tolist(), people, strict=True)),
-        }
-
-    return {"development": describe(train), "test": describe(tested)}
+    leakage = Leakage(attacks, max(attacks, key=lambda name: attacks[name].validation))
+    if not curve:
+        return leakage, []
+    steps(f"learning curves {what}")
+    return leakage, learn_strongest(leakage, fitted, train, tested.y, judge, seed=seed)
 
 
 def _reduction(before, after, judge, chance):
     # Where chance lies in the interval nothing is read, and a share of nothing is noise.
     if after is None or before.headline.ci95[0] <= chance:
         return None
-    raw, erased = before.headline, after.headline
-    values = (raw.balanced_accuracy, erased.balanced_accuracy)
-    resampled = judge.resampled(raw.correct), judge.resampled(erased.correct)
-    read = [accuracies[resampled[0] > chance] for accuracies in resampled]
-    return {
-        "value": relative_reduction(*values, chance),
-        "ci95": list(percentile_interval(relative_reduction(read[0], read[1], chance))),
-    }
+    return judge.reduction(before.headline.correct, after.headline.correct)
 
 
 def _matching(tested, metrics, n_resamples, seed):

@@ -60,6 +60,8 @@ def _charts(audit):
         "leakage": partial(plots.leakage_figure, audit),
         "tsne": partial(plots.tsne_figure, *_maps(audit)),
     }
+    if audit.learning and audit.learning.final:
+        draw["learning"] = partial(plots.learning_figure, audit)
     if scores := audit.scores():
         draw["curves"] = partial(plots.matching_figure, scores)
         draw["histograms"] = partial(plots.histogram_figure, scores)

@@ -83,6 +83,8 @@ class Audit:
     floor : dict of str to Floor, or None
         What matching costs where the attribute helps to reject no impostor, see
         :mod:`sfumato.audit.floor`; None where matching is.
+    learning : Learning or None
+        Learning curves, see :mod:`sfumato.audit.learning`; None if they were not asked for.
     rows : dict of ndarray
         What the report's pictures are drawn from: test embeddings, labels and identities.
     provenance : list of dict
@@ -109,6 +111,7 @@ class Audit:
     seed: int
     structure: dict = field(default_factory=dict)
     floor: dict | None = None
+    learning: Any = None
     rows: dict = field(repr=False, compare=False, default_factory=dict)
     provenance: list = field(default_factory=list)
     reversal: Any = None
@@ -134,6 +137,7 @@ class Audit:
             "structure": self.structure,
             "certificate": self.certificate and self.certificate.to_dict(),
             "unlinkability": self.unlinkability and self.unlinkability.to_dict(),
+            "learning": None if self.learning is None else self.learning.to_dict(),
             "verification": None
             if self.matching is None
             else {name: found.result for name, found in self.matching.items()},
@@ -161,3 +165,19 @@ class Audit:
         from sfumato.audit.report import write_report
 
         write_report([self], path)
+
+
+def describe_split(train: Any, tested: Any) -> dict[str, Any]:
+    """Return the rows and people of both parts, by class."""
+
+    def describe(rows):
+        classes, counts = np.unique(rows.y, return_counts=True)
+        people = [len(np.unique(rows.identity[rows.y == value])) for value in classes]
+        return {
+            "n_rows": len(rows.y),
+            "n_people": len(np.unique(rows.identity)),
+            "rows_per_class": dict(zip(classes.tolist(), counts.tolist(), strict=True)),
+            "people_per_class": dict(zip(classes.tolist(), people, strict=True)),
+        }
+
+    return {"development": describe(train), "test": describe(tested)}

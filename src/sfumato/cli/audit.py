@@ -26,6 +26,7 @@ def audit(
         [], help="The same faces under another key or from another eraser: can they be linked?"
     ),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
+    curve: bool = typer.Option(True, help="Learning curves: would more rows read more?"),
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
     force: bool = typer.Option(False, help="Replace an existing report."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
@@ -47,6 +48,7 @@ def audit(
             test_where=test_where,
             across=across or None,
             attackers=attacker or None,
+            curve=curve,
             seed=seed,
             progress=progress,
         )
@@ -85,6 +87,8 @@ def print_audit(result: Any) -> None:
             f"Relative reduction of the strongest attacker: {result.reduction['value']:.3f} "
             f"[{low:.3f}, {high:.3f}] (1 would be: nothing left to read)"
         )
+    if result.learning:
+        print_learning(result.learning)
     if result.matching:
         print_matching(result.matching)
     print_protection(result)
@@ -93,6 +97,35 @@ def print_audit(result: Any) -> None:
         say(f"Note: {note}")
     for alarm in result.alarms:
         say(f"Alarm: {alarm}", style="yellow")
+
+
+def print_learning(learning: Any) -> None:
+    """Print what the strongest attackers read with fewer rows, and what more might read."""
+    from sfumato.audit.learning import MULTIPLES
+
+    curves = learning.final
+    if not curves:
+        return
+    rows = [
+        [f"{points[0].n_rows:,}", *(f"{point.balanced_accuracy:.3f}" for point in points)]
+        for points in zip(*(curve.points for curve in curves), strict=True)
+    ]
+    gains = (f"{curve.gain['value']:+.3f}, {curve.trend}" for curve in curves)
+    rows.append(["the last doubling", *gains])
+    for place, times in enumerate(MULTIPLES):
+        cells = [
+            _end(curve.extrapolation[place]) if curve.extrapolation else "?" for curve in curves
+        ]
+        rows.append([f"{times * curves[0].points[-1].n_rows:,}, extrapolated", *cells])
+    columns = ["attacker rows", *(curve.attacker for curve in curves)]
+    caption = (
+        "balanced accuracy; extrapolated: by a power law through the last sizes, not measured"
+    )
+    show(text_table(columns, rows, caption=caption, right=range(1, len(columns))))
+
+
+def _end(end):
+    return "{balanced_accuracy:.3f} [{:.3f}, {:.3f}]".format(*end["ci95"], **end)
 
 
 def print_matching(matching: Any) -> None:

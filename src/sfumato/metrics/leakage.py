@@ -114,3 +114,19 @@ class BootstrappedAccuracy:
     def interval(self, correct: Any, level: float = 0.95) -> Any:
         """Return the percentile interval ``[low, high]`` of the balanced accuracy."""
         return list(percentile_interval(self.resampled(correct), level))
+
+    def reduction(self, before: Any, after: Any) -> dict[str, Any]:
+        """Return the :func:`relative_reduction` of two attackers, ``value`` and ``ci95``.
+
+        Parameters
+        ----------
+        before, after : ndarray of shape (n_samples,)
+            Whether each row was read correctly, raw and protected. Resamples in which the raw
+            embeddings leak nothing are left out.
+        """
+        chance = 1 / len(self.classes)
+        raw, erased = self.resampled(before), self.resampled(after)
+        read = raw > chance
+        value = relative_reduction(self.value(before), self.value(after), chance)
+        resampled = relative_reduction(raw[read], erased[read], chance)
+        return {"value": value, "ci95": list(percentile_interval(resampled))}
