@@ -154,3 +154,16 @@ def test_a_used_id_is_refused_at_every_entrance(folder, tmp_path, rng, entrance)
     with pytest.raises(InputError, match=r"twice.parquet, row 9: image_id 'i0' .* in row 0; "):
         run[entrance]()
     assert [found.name for found in tmp_path.iterdir()] == ["twice.parquet"]
+
+
+def test_tables_name_the_labels_whose_groups_are_told_apart(folder):
+    results = audit_tables(
+        folder / "people.parquet", ["gender", "race"], by=["gender", "race"], **FAST
+    )
+    for result in results:
+        assert list(result.groups) == ["gender", "race", "gender x race"]
+        assert set(result.floor) >= {"gender", "race"} and len(result.floor) == 3
+    for by, message in ((["nope"], "unknown label column 'nope'"), ([], "by must be"),
+                        (["race", "race"], "given twice")):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            audit_tables(folder / "people.parquet", ["gender"], by=by, **FAST)

@@ -51,6 +51,18 @@ def test_audit_prints_a_table(folder):
     assert "balanced accuracy" in done.stdout and "similarity" in done.stdout
 
 
+def test_audit_and_verify_print_floors_and_groups(folder):
+    tables = folder / "people.parquet", "--protected", folder / "protected.parquet"
+    done = sfumato(
+        *("audit", *tables, "-a", "gender", "--by", "race,gender"),
+        *("--attacker", "quadratic discriminant"),
+    )
+    for text in ("perfect eraser", "FNMR@1e-2", "by race x gender", "no leakage", "GARBE"):
+        assert text in done.stdout, done.stdout
+    done = sfumato("verify", *tables, "-a", "gender", "-a", "race", "--resamples", 20)
+    assert "the cost of a perfect eraser" in done.stdout
+
+
 def test_fit_and_protect_print_json(folder, tmp_path):
     people = folder / "people.parquet"
     fitted = json.loads(

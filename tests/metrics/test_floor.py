@@ -9,14 +9,15 @@ from sfumato.metrics.verification import eer, fnmr_at_fmr
 
 
 def test_only_impostors_of_one_class_are_left():
-    pairs = all_pairs(list("aabbcd"))
-    y = np.array(["f", "f", "m", "m", "m", None], dtype=object)
+    pairs = all_pairs(list("aabbcde"))
+    # Two unknown labels are not alike.
+    y = np.array(["f", "f", "m", "m", "m", None, None], dtype=object)
     alike = pairs_of_one_class(pairs, y)
     assert alike.impostor.T.tolist() == [[2, 4], [3, 4]]
     assert alike.genuine.T.tolist() == [[0, 1], [2, 3]]
     assert alike.n_impostor_all == 2
     # By photo, not by person, and in all attributes.
-    crossed = np.stack([y, np.array(list("xxxyyx"), dtype=object)], axis=1)
+    crossed = np.stack([y, np.array(list("xxxyyxx"), dtype=object)], axis=1)
     assert pairs_of_one_class(pairs, crossed).impostor.T.tolist() == [[3, 4]]
 
 

@@ -13,7 +13,7 @@ from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
 from sfumato.validation import check_embeddings
 
-SIDES = Each(StrOptions(("X", "y", "identity", "protected", "crossed")))
+SIDES = Each(StrOptions(("X", "y", "identity", "protected", "crossed", "by", "given")))
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Rows:
     y: np.ndarray
     identity: np.ndarray
     protected: np.ndarray | None = None
-    #: Other labels of the rows by use (``crossed``) and name.
+    #: Other labels of the rows by use (``crossed``, ``by``, ``given``) and name.
     labels: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: The same rows in other releases.
     others: tuple[np.ndarray, ...] = ()

@@ -53,8 +53,8 @@ class Cost:
 
     @property
     def name(self) -> str:
-        """``EER`` or ``FNMR at FMR 0.001``."""
-        return "EER" if self.fmr is None else f"FNMR at FMR {self.fmr:g}"
+        """``EER`` or ``FNMR@1e-3``."""
+        return "EER" if self.fmr is None else f"FNMR@{_power(self.fmr)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -138,15 +138,12 @@ def price_floor(
         tests.append(all_vs_all(protected, None, protected_metric or metric, pairs=pairs))
     n_impostor = len(tests[1].impostor)
     fmrs = [fmr for fmr in FMRS if resolves(fmr, n_impostor)]
-    notes = [
-        f"no FNMR at FMR {fmr:g}: {n_impostor} impostor pairs of one class are too few"
-        for fmr in FMRS
-        if fmr not in fmrs
-    ]
+    left_out = " and ".join(_power(fmr) for fmr in FMRS if fmr not in fmrs)
+    notes = [f"no FNMR at FMR {left_out}: {n_impostor} impostor pairs of one class are too few"]
     values = resample_rates(tests, fmrs, n_resamples=n_resamples, seed=seed)
     bound = rule_of_three(np.unique(tests[0].genuine_identity).size)
     costs = [_cost(fmr, values[:, :, k], bound) for k, fmr in enumerate([None, *fmrs])]
-    return Floor(tuple(y), n_impostor, len(tests[0].impostor), costs, notes)
+    return Floor(tuple(y), n_impostor, len(tests[0].impostor), costs, notes if left_out else [])
 
 
 def price_floors(
@@ -182,6 +179,10 @@ def listed_rows(pairs: JoinedPairs, used: Any) -> PairRows:
         int(pairs.identity.max()) + 1,
         int((~genuine & used).sum()),
     )
+
+
+def _power(fmr):
+    return f"{fmr:.0e}".replace("e-0", "e-")
 
 
 def _cost(fmr, values, bound):

@@ -30,6 +30,7 @@ from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.certificate import certify
 from sfumato.audit.floor import floors_of
+from sfumato.audit.groups import groups_of
 from sfumato.audit.learning import Learning, learn_strongest
 from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage, describe_split
@@ -61,6 +62,7 @@ def audit(
     metric: str = "cosine",
     protected_metric: str | None = None,
     crossed: dict[str, Any] | None = None,
+    by: dict[str, Any] | None = None,
     attackers: list[str] | None = None,
     test_share: float = 0.3,
     max_train_rows: int = 6000,
@@ -99,6 +101,9 @@ def audit(
     crossed : dict of str to array-like of shape (n_samples,), optional
         Classes of other protected attributes: the price floor is told of each, and of all
         crossed.
+    by : dict of str to array-like of shape (n_samples,), optional
+        Labels whose groups are told apart, each and all crossed: leakage and matching of each
+        group, see :mod:`sfumato.audit.groups`.
     attackers : list of str, optional
         A part of :data:`sfumato.audit.attackers.NAMES`; default all.
     test_share : float in (0, 1), default=0.3
@@ -132,9 +137,10 @@ def audit(
     check_argument(curve, Boolean(), "curve")
     check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
     name = "y" if attribute == "attribute" else attribute
-    given = {"identity": identity, "protected": protected, "crossed": crossed}
-    given["others"] = check_across(across, one_set=test is None, named=identity is not None)
-    train, tested = split_rows({"X": X, "y": y} | given, test, test_share, seed=seed, name=name)
+    rows: dict[str, Any] = {"X": X, "y": y, "identity": identity, "protected": protected}
+    rows |= {"crossed": crossed, "by": by}
+    rows["others"] = check_across(across, one_set=test is None, named=identity is not None)
+    train, tested = split_rows(rows, test, test_share, seed=seed, name=name)
     classes = check_classes(train, tested, name=name)
     picked = train.take(balanced_rows(train.y, seed=seed, max_rows=max_train_rows))
     judge = BootstrappedAccuracy(tested.y, tested.identity, n_resamples=n_resamples, seed=seed)
@@ -153,6 +159,7 @@ def audit(
     ]
     before, after = attacked[0][0], attacked[1][0] if len(sides) == 2 else None
     learning = Learning(*(curves for _, curves in attacked)) if curve else None
+    groups = groups_of(tested, before, after, sides, known, seed=seed)
     chance = 1 / len(classes)
     certificate, void = certify(
         train, tested, guarantee, n_classes=len(classes), named=known, seed=seed
@@ -171,12 +178,14 @@ def audit(
         unlinkability=across and link(train, tested, across, list(sides.values())[-1], seed=seed),
         reversal=reversal_of(train, tested, matching, sides, seed=seed),
         floor=None if matching is None else floors_of(tested, attribute, sides, n_resamples, seed),
+        groups=groups,
         alarms=[
             *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),
             *_alarms.say_rising(learning),
             *structure["alarms"],
             *void,
+            *(alarm for grouping in (groups or {}).values() for alarm in grouping.alarms()),
         ],
         seed=seed,
         learning=learning,

@@ -85,6 +85,8 @@ class Audit:
         :mod:`sfumato.audit.floor`; None where matching is.
     learning : Learning or None
         Learning curves, see :mod:`sfumato.audit.learning`; None if they were not asked for.
+    groups : dict of str to Grouping, or None
+        Leakage and matching of groups of people, see :mod:`sfumato.audit.groups`.
     rows : dict of ndarray
         What the report's pictures are drawn from: test embeddings, labels and identities.
     provenance : list of dict
@@ -112,6 +114,7 @@ class Audit:
     structure: dict = field(default_factory=dict)
     floor: dict | None = None
     learning: Any = None
+    groups: dict | None = None
     rows: dict = field(repr=False, compare=False, default_factory=dict)
     provenance: list = field(default_factory=list)
     reversal: Any = None
@@ -141,7 +144,8 @@ class Audit:
             "verification": None
             if self.matching is None
             else {name: found.result for name, found in self.matching.items()},
-            "floor": self.floor and {name: floor.to_dict() for name, floor in self.floor.items()},
+            "floor": _json_by_name(self.floor),
+            "groups": _json_by_name(self.groups),
         }
         if self.after is not None:
             result |= {
@@ -181,3 +185,7 @@ def describe_split(train: Any, tested: Any) -> dict[str, Any]:
         }
 
     return {"development": describe(train), "test": describe(tested)}
+
+
+def _json_by_name(found):
+    return found and {name: each.to_dict() for name, each in found.items()}

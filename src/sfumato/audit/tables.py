@@ -29,6 +29,7 @@ def audit_tables(
     where: str | None = None,
     test_where: str | None = None,
     across: Sequence[str | Path] | None = None,
+    by: list[str] | None = None,
     max_rows: int = MAX_ROWS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -52,6 +53,8 @@ def audit_tables(
     across : list of str or Path, optional
         The same rows under other keys or from other erasers, found by ``image_id``: how well
         they can be linked to the protected ones. For one table alone.
+    by : list of str, optional
+        Label columns whose groups are told apart, each and all crossed.
     max_rows : int, default=200_000
         A larger table gives a random sample of its people.
     seed : int, default=0
@@ -71,6 +74,9 @@ def audit_tables(
     audit goes on with an alarm.
     """
     check_attributes(attributes)
+    for use, names in {"by": by}.items():
+        if names is not None:
+            check_attributes(names, use)
     check_argument(max_rows, POSITIVE_INT, "max_rows")
     train = _Side.open(table, protected, where, max_rows, seed)
     tested = None
@@ -85,7 +91,7 @@ def audit_tables(
         tested.same_space(train)
     results = []
     for number, attribute in enumerate(attributes):
-        others = {"crossed": [name for name in attributes if name != attribute]}
+        others = {"crossed": [name for name in attributes if name != attribute], "by": by or []}
         rows = train.rows(attribute, others)
         test = None if tested is None else tested.rows(attribute, others)
         grouped = _group(attribute, rows, test)

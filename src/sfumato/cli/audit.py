@@ -7,6 +7,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.floor import print_floors
+from sfumato.cli.groups import print_groups, read_names
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
 from sfumato.cli.protection import print_protection
 from sfumato.files import check_free
@@ -25,6 +26,7 @@ def audit(
     across: list[Path] = typer.Option(
         [], help="The same faces under another key or from another eraser: can they be linked?"
     ),
+    by: str = typer.Option(None, help="Labels a,b whose groups are told apart."),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
     curve: bool = typer.Option(True, help="Learning curves: would more rows read more?"),
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
@@ -47,6 +49,7 @@ def audit(
             where=where,
             test_where=test_where,
             across=across or None,
+            by=read_names(by),
             attackers=attacker or None,
             curve=curve,
             seed=seed,
@@ -93,6 +96,7 @@ def print_audit(result: Any) -> None:
         print_matching(result.matching)
     print_protection(result)
     print_floors({name: floor.to_dict() for name, floor in (result.floor or {}).items()})
+    print_groups(result.groups or {})
     for note in result.structure.get("notes", []):
         say(f"Note: {note}")
     for alarm in result.alarms:

@@ -24,9 +24,9 @@ from sfumato.errors import InputError
 ROWS_PER_GROUP = 200
 
 
-def check_attributes(names: Sequence[str]) -> None:
+def check_attributes(names: Sequence[str], what: str = "attributes") -> None:
     """Raise InputError for no attribute, one that is given twice, or a column that is no label."""
-    check_argument(names, Each(Instance(str)), "attributes")
+    check_argument(names, Each(Instance(str)), what)
     for place, name in enumerate(names):
         if name in RESERVED:
             raise InputError(f"{name} is no label; an attribute is one, such as gender.")
