@@ -258,3 +258,43 @@ def test_a_name_of_bytes_that_are_no_utf8_is_refused(gallery, people, info):
     with pytest.raises(InputError, match="is no text in UTF-8"):
         gallery.verify(given, threshold=0.5)
     assert gallery.enrol(given).rejects[0]["reason"] == "the person's name is no text in UTF-8"
+
+
+def scans_of(monkeypatch, store):
+    """Return a list that grows with every look at all ids."""
+    found, scan = [], store.scan
+
+    def counted(columns, *rest):
+        for batch in scan(columns, *rest):
+            if columns == ["template_id"]:
+                found.append(batch.num_rows)
+            yield batch
+
+    monkeypatch.setattr(store, "scan", counted)
+    return found
+
+
+def test_a_long_enrolment_reads_all_ids_once(gallery, info, monkeypatch):
+    ids = [f"more-{n}" for n in range(100_000)]
+    X = np.ones((100_000, 8), np.float32)
+    more = ProtectedTemplates(X, info, ids, ["crowd"] * 100_000)
+    gallery = Gallery(gallery.path)
+    with gallery._folder.writing() as store:
+        read = scans_of(monkeypatch, store)
+    assert gallery.enrol(more).n_enrolled == 100_000
+    # Before the first batch, and before the second; not before each of the thirteen.
+    assert sum(read) == 36 + 36 + 8192
+
+
+def test_ids_of_others_are_seen_between_the_batches_of_an_enrolment(gallery, info):
+    other = Gallery(gallery.path)
+
+    def enrol(where, *names):
+        X = np.ones((len(names), 8), np.float32)
+        return where.enrol(ProtectedTemplates(X, info, [*names], ["x"] * len(names))).n_enrolled
+
+    assert [enrol(gallery, f"a{n}") for n in range(4)] == [1] * 4
+    assert enrol(other, "b0") == 1 and enrol(gallery, "b0", "a4") == 1
+    assert enrol(gallery, "a0", "a5") == 1 and enrol(gallery, "a5", "a6") == 1
+    other.delete("x")
+    assert enrol(gallery, "a0", "b0", "a6") == 3 and enrol(gallery, "a6") == 0

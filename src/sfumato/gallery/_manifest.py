@@ -79,12 +79,19 @@ class Manifests:
 
     def read(self, name: str | None = None) -> Manifest:
         """Do the work of :func:`read_manifest`."""
-        name = newest_name(self._folder) if name is None else name
-        stat = (self._folder / name).stat()
-        seen = (name, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        seen = self._seen(newest_name(self._folder) if name is None else name)
+        name = seen[0]
         if self._last is None or self._last[0] != seen:
             self._last = seen, read_manifest(self._folder, name)
         return self._last[1]
+
+    def newest(self) -> tuple:
+        """Return what the newest manifest is known by: its name, number, time and size."""
+        return self._seen(newest_name(self._folder))
+
+    def _seen(self, name):
+        stat = (self._folder / name).stat()
+        return name, stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def manifest_names(folder: Path) -> list[str]:

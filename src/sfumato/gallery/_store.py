@@ -17,6 +17,7 @@ from sfumato.data.columns import embedding_array
 from sfumato.data.names import whole_numbers
 from sfumato.errors import DamageError, StorageError
 from sfumato.files import mark, sync
+from sfumato.gallery._ids import TakenIds
 from sfumato.gallery._manifest import BrokenManifestError, Manifests, manifest_names
 from sfumato.gallery._sweep import remove_strangers
 from sfumato.validation import need
@@ -64,7 +65,7 @@ class Store:
         lancedb = need("lancedb", "gallery")
         self.folder = folder
         self._pending, self._spill = folder / PURGE, folder / "spill"
-        self._manifests = Manifests(folder / f"{NAME}.lance")
+        self._manifests, self._taken = Manifests(folder / f"{NAME}.lance"), TakenIds()
         database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
         if dimension is None:
             self._manifest()  # LanceDB's words for none are few.
@@ -85,8 +86,10 @@ class Store:
             pa.array([enrolled] * len(ids), pa.timestamp("us", "UTC")),
             embedding_array(X),
         ]
+        before = self._manifests.newest()
         self._table.add(pa.Table.from_arrays(columns, schema=self._table.schema))
         self.give_up_what_is_short()
+        self._taken.added(ids, before, self._manifests.newest())
 
     def tidy(self) -> None:
         """Merge the small files of many enrolments, and remove those that it replaces."""
@@ -101,8 +104,10 @@ class Store:
     def known(self, ids: Any) -> Any:
         """Return which of some template ids are taken."""
         wanted, found = pa.array(ids, pa.string()), set()
-        for batch in self.scan(["template_id"]):
-            names = batch.column("template_id")
+        every = (batch.column(0).to_pylist() for batch in self.scan(["template_id"]))
+        if not self._taken.may_hold(ids, self._manifests.newest(), every):
+            return found
+        for names in (batch.column(0) for batch in self.scan(["template_id"])):
             found.update(names.filter(pc.is_in(names, value_set=wanted)).to_pylist())
         return found
 
@@ -165,13 +170,12 @@ class Store:
         # makes a version, too, whose history does not name the person.
         for here in [_in_fragment(number) for number in unfinished] or ["false"]:
             self._table.update(where=here, values_sql={"person": "person"})
-        self._optimize()
+        self._optimize()  # Which sweeps at last.
         if self._manifest().unfinished:
             raise StorageError(
                 f"{self.folder}: deleted rows are still in the files; update lancedb, or export "
                 "the gallery, make a new one and remove this folder."
             )
-        self.sweep()
         self._pending.unlink()
         sync(self.folder)
         return True
