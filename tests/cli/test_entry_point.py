@@ -286,3 +286,32 @@ def test_ages_that_stand_as_text_are_hinted_at_by_audit_and_fit(tmp_path):
 def test_help_tells_every_exit_code():
     shown = " ".join(run("--help").stdout.replace("│", " ").split())
     assert "130 interrupted (Ctrl-C)" in shown and "2 bad input" in shown
+
+
+# Sends the process an interrupt as soon as it imports a library.
+INTERRUPTED = """
+import os, runpy, signal, sys
+class Finder:
+    def find_spec(name, *_):
+        if name == {name!r}:
+            sys.meta_path.remove(Finder)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+sys.argv = ["sfumato", "--help"]
+{more}
+runpy.run_module("sfumato", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", ["typer", "rich.console", "numpy", "sfumato.cli.verify"])
+def test_an_interrupt_while_libraries_are_imported_is_one_line(name):
+    script = INTERRUPTED.format(name=name, more="")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "Error: interrupted.\n"
+
+
+def test_an_interrupt_that_is_ignored_stays_so():
+    script = INTERRUPTED.format(name="typer", more="signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode != 130 and "Traceback" not in done.stderr
