@@ -370,3 +370,28 @@ def test_real_faces_end_to_end(shared, tmp_path):
     assert same.any()
     assert np.median((X @ X.T)[same]) > 0.4
     assert np.quantile((X @ X.T)[names[:, None] != names], 0.99) < 0.3
+
+
+@pytest.mark.parametrize("name", ["out", "out.parquet"])
+def test_a_photo_that_is_replaced_while_its_job_runs_is_noticed(name, png, tmp_path, fakes):
+    folder, out, seen = many(tmp_path / "photos", png, 200), tmp_path / name, []
+    photo = folder / "0010.png"
+    first = photo.read_bytes()
+
+    def replace(n_done, *_):
+        seen.append(n_done)
+        if n_done and photo.read_bytes() == first:
+            photo.write_bytes(png(2, 200))
+
+    message = r"0010\.png: changed while the job ran; the parts done meanwhile are taken away"
+    with pytest.raises(InputError, match=message):
+        embed(folder, out, progress=replace, **fakes)
+    assert name == "out" or not out.exists()
+    photo.write_bytes(first)
+    seen.clear()
+    embed(folder, out, progress=lambda n_done, *_: seen.append(n_done), **fakes)
+    assert 0 < seen[0] < 200  # The parts without that photo were kept.
+    embed(folder, tmp_path / "whole.parquet", **fakes)
+    assert FaceTable(out).embeddings().tolist() == (
+        FaceTable(tmp_path / "whole.parquet").embeddings().tolist()
+    )

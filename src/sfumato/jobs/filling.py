@@ -41,8 +41,7 @@ def fill_folder(job: Any, output: Path, how: How) -> dict[str, Any]:
     dict
         The summary of :meth:`Folder.close`, and ``damaged``.
     """
-    before = stamps_of(job.inputs)
-    folder, parts = Folder(output), job.parts(how.part_rows)
+    folder, (parts, before) = Folder(output), parts_and_stamps(job, how.part_rows)
     folder.check(job.inputs)
     with kept(folder, parts), alone_in(folder.path):
         settings = job.settings | {"part_rows": how.part_rows}
@@ -52,9 +51,12 @@ def fill_folder(job: Any, output: Path, how: How) -> dict[str, Any]:
         return folder.close(parts, job.counts) | {"damaged": damaged}
 
 
-def stamps_of(inputs: Sequence[str | Path]) -> dict[Path, tuple | None]:
-    """Return what changes when an input on this machine's disk is written or replaced."""
-    return {Path(name): _stamp(Path(name)) for name in inputs if not is_url(name)}
+def parts_and_stamps(job: Any, part_rows: int) -> tuple[list[Any], dict[Path, tuple | None]]:
+    """Return a job's parts, and what changes when an input on this machine's disk is replaced."""
+    before = {Path(name): _stamp(Path(name)) for name in job.inputs if not is_url(name)}
+    parts = job.parts(part_rows)
+    photos = (Path(file) for part in parts for file in part.files)
+    return parts, before | {photo: _stamp(photo) for photo in photos}
 
 
 def _stamp(path):
@@ -68,9 +70,13 @@ def _stamp(path):
 
 def refuse_changed(before: dict[Path, tuple | None], state: str) -> None:
     """Raise InputError, which says ``state``, if inputs are not what they were."""
-    for path, stamp in before.items():
-        if _stamp(path) != stamp:
-            raise InputError(f"{path}: changed while the job ran; {state}.")
+    for path in changed(before):
+        raise InputError(f"{path}: changed while the job ran; {state}.")
+
+
+def changed(before: dict[Path, tuple | None]) -> list[Path]:
+    """Return the inputs that are not what they were."""
+    return [path for path, stamp in before.items() if _stamp(path) != stamp]
 
 
 @contextlib.contextmanager
@@ -78,6 +84,8 @@ def unchanged(
     before: dict[Path, tuple | None], folder: Folder, parts: Sequence[Any]
 ) -> Iterator[None]:
     """Take away what was done in the context if an input changed meanwhile.
+
+    Of photos in files, those parts alone that have one which changed.
 
     Raises
     ------
@@ -88,12 +96,11 @@ def unchanged(
     try:
         yield
     finally:
-        try:
-            refuse_changed(before, "the parts done meanwhile are taken away, run it again")
-        except InputError:
-            for part in missing:
+        others = {str(path) for path in changed(before)}
+        for part in missing if others else ():
+            if not part.files or others & {*part.files}:
                 folder.drop(part)
-            raise
+        refuse_changed(before, "the parts done meanwhile are taken away, run it again")
 
 
 @contextlib.contextmanager

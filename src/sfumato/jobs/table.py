@@ -17,7 +17,14 @@ from sfumato.data.info import TableInfo
 from sfumato.data.tables import write_table
 from sfumato.errors import InputError
 from sfumato.files import alone_in, check_free, mark, refuse_link
-from sfumato.jobs.filling import How, do_missing, kept, refuse_changed, stamps_of, unchanged
+from sfumato.jobs.filling import (
+    How,
+    do_missing,
+    kept,
+    parts_and_stamps,
+    refuse_changed,
+    unchanged,
+)
 from sfumato.jobs.folder import Folder
 from sfumato.jobs.part_files import REJECTS, regroup
 
@@ -34,7 +41,7 @@ def fill_table(job: Any, output: Path, how: How) -> dict[str, Any]:
         The summary of :meth:`sfumato.jobs.folder.Folder.close`, and ``damaged``.
     """
     output = check_free(output, overwrite=how.overwrite, inputs=job.inputs)
-    before, parts = stamps_of(job.inputs), job.parts(how.part_rows)
+    parts, before = parts_and_stamps(job, how.part_rows)
     folder = Folder(f"{output}.parts")
     refuse_link(folder.path)
     if not how.overwrite and not (folder.path / JOINING).exists():
