@@ -310,6 +310,8 @@ def test_info_refuses_unknown_choices_and_keys():
         ("{", "not understood"),
         ("[" * 100_000, "not understood: maximum recursion depth"),
         ("[1]", "not understood"),
+        ('{"format": 1, "dimension": [1]}', r"not understood: dimension is \[1\], which is no"),
+        ('{"format": 1, "dimension": true}', "not understood: dimension is True"),
         ('{"format": 1, "transformations": null}', "not understood"),
         ('{"format": 1, "transformations": ["leace"]}', "not understood"),
         ('{"format": 1, "transformations": [{"method": "leace"}]}', "not understood"),

@@ -298,3 +298,14 @@ def test_ids_of_others_are_seen_between_the_batches_of_an_enrolment(gallery, inf
     assert enrol(gallery, "a0", "a5") == 1 and enrol(gallery, "a5", "a6") == 1
     other.delete("x")
     assert enrol(gallery, "a0", "b0", "a6") == 3 and enrol(gallery, "a6") == 0
+
+
+def test_an_older_gallery_of_no_number_of_features_is_refused(gallery):
+    file = gallery.path / "gallery.json"
+    about = json.loads(file.read_text())
+    about.pop("checksums")  # As versions before wrote it.
+    about["info"]["dimension"] = [1]
+    file.write_text(json.dumps(about))
+    (gallery.path / "checksums.json").unlink()
+    with pytest.raises(InputError, match=r"gallery.json: .* dimension is \[1\], which is no num"):
+        Gallery(gallery.path)

@@ -99,9 +99,14 @@ class TableInfo:
             values["transformations"] = tuple(values.get("transformations", ()))
             info = cls(**values)
             _ = info.space  # needs the method and the fingerprint of every transformation
-            return info
         except (AttributeError, KeyError, TypeError) as error:
             raise InputError(f"table metadata not understood: {error}.") from error
+        if info.dimension is not None and not (type(info.dimension) is int and info.dimension > 0):
+            raise InputError(
+                f"table metadata not understood: dimension is {info.dimension!r}, which is no "
+                "number of features."
+            )
+        return info
 
     @classmethod
     def from_metadata(cls, metadata: Any) -> Any:

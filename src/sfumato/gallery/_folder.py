@@ -266,4 +266,7 @@ def read_info(path: Path) -> Any:
         raise InputError(
             f"{path}: gallery format {number}, this version reads {FORMAT}; update sfumato."
         )
-    return TableInfo.from_dict(info)
+    try:
+        return TableInfo.from_dict(info)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
