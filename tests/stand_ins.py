@@ -1,5 +1,6 @@
 """Models for the service that load at once; its worker processes can import them."""
 
+import errno
 import io
 import os
 import signal
@@ -98,6 +99,11 @@ def use_room(seconds):
     started = time.monotonic()
     time.sleep(seconds)
     return started, time.monotonic()
+
+
+def find_the_disk_full(*_):
+    """Fail as what writes does that is not ours."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/secret-place")
 
 
 def kill(*_):

@@ -324,10 +324,19 @@ def test_a_worker_that_was_killed_while_it_waited_is_missed_too(service):
         return (await service.app.state.pool.run(work.ready))["pid"]
 
     os.kill(service.portal.call(idle), signal.SIGKILL)
-    while service.get("/readyz").status_code == 200:
-        time.sleep(0.01)
-    while service.get("/readyz").status_code == 503:  # Nobody needs to ask for work.
-        time.sleep(0.1)
+    answers, end = [], time.monotonic() + 60
+    while answers[-2:] != [503, 200] and time.monotonic() < end:  # Nobody needs to ask for work.
+        time.sleep(0.02)
+        answers += [a for a in [service.get("/readyz").status_code] if [a] != answers[-1:]]
+    assert answers[-2:] == [503, 200]
+
+
+def test_a_full_disk_is_said_in_words_that_name_no_place(service, stand_ins, photo, monkeypatch):
+    monkeypatch.setattr(work, "in_json", stand_ins.find_the_disk_full)
+    answer = service.post("/v1/describe", content=photo)
+    assert answer.status_code == 503 and answer.headers["retry-after"] == "61"
+    text = "this service has no room on its disk; tell whoever runs it."
+    assert answer.json() == {"error": text}
 
 
 def test_large_photos_are_read_one_at_a_time(service, stand_ins):

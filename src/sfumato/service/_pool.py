@@ -1,6 +1,7 @@
 """Worker processes: a request that takes too long, or crashes its worker, harms no other."""
 
 import asyncio
+import errno
 import functools
 import logging
 import math
@@ -22,6 +23,8 @@ LOG = logging.getLogger("sfumato.service")
 MOST_JOBS = 20
 #: Places for the numbers of processes, many times as many as there are processes.
 PLACES = 4096
+#: What the system says of a disk, or a quota, that is full.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Seconds after which to try again what a killed worker did: it loads its models anew.
 AFTER_KILL = 10
 #: Of processes that audit: whatever else is asked goes first.
@@ -133,11 +136,7 @@ class WorkPool:
         except (InputError, StorageError, Refused, NeedsRoom, asyncio.CancelledError):
             raise
         except Exception as error:
-            expired = need("pebble", "serve").ProcessExpired
-            if isinstance(error, expired) and error.exitcode == -signal.SIGKILL:
-                text = "the worker was killed, such as for lack of memory; try again later."
-                raise Refused(503, text, AFTER_KILL) from error
-            raise SfumatoError(f"the work failed ({type(error).__name__}).") from error
+            raise _say_failure(error) from error
         finally:
             self._spent.add(caller, time.monotonic() - started)
             self.line.leave(caller)
@@ -171,6 +170,18 @@ class WorkPool:
         except TimedOut:
             self._pool.stop()
             self._pool.join()
+
+
+def _say_failure(error):
+    """Return what a caller is answered when work ends in an error that nobody raised for them."""
+    expired = need("pebble", "serve").ProcessExpired
+    if isinstance(error, expired) and error.exitcode == -signal.SIGKILL:
+        text = "the worker was killed, such as for lack of memory; try again later."
+        return Refused(503, text, AFTER_KILL)
+    if isinstance(error, OSError) and error.errno in FULL:
+        LOG.error("%s", error)
+        return Refused(503, "this service has no room on its disk; tell whoever runs it.", 60)
+    return SfumatoError(f"the work failed ({type(error).__name__}).")
 
 
 def _start(models, shared, n_bytes, for_audits):
