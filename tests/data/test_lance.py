@@ -27,10 +27,10 @@ def test_a_lance_folder_is_a_face_table(tmp_path, rng, monkeypatch):
     stored = lancedb.connect(tmp_path).create_table("t", rows)
     monkeypatch.setattr(lance, "ROW_GROUP", 10)
     # As a worker process has it, after the table was changed.
-    other = lance.open_table(tmp_path / "t.lance")
+    other = lance.open_face_table(tmp_path / "t.lance")
     before = other.fingerprint()
     stored.delete("image_id = 'p3'")
-    assert lance.open_table(tmp_path / "t.lance").fingerprint() != before
+    assert lance.open_face_table(tmp_path / "t.lance").fingerprint() != before
     other = pickle.loads(pickle.dumps(other))
     assert other.info == table.info and other.columns == table.columns and other.n_rows == 25
     assert other.row_groups() == [(0, 0, 10), (0, 1, 10), (0, 2, 5)]
@@ -46,7 +46,7 @@ def test_a_lance_folder_is_a_face_table(tmp_path, rng, monkeypatch):
 
 def test_what_is_no_lance_table_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such table"):
-        lance.open_table(tmp_path / "none.lance")
+        lance.open_face_table(tmp_path / "none.lance")
     (tmp_path / "empty.lance").mkdir()
     with pytest.raises(InputError, match="not a readable Lance table"):
-        lance.open_table(tmp_path / "empty.lance")
+        lance.open_face_table(tmp_path / "empty.lance")

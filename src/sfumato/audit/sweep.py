@@ -10,9 +10,9 @@ from sklearn.base import clone
 from sfumato.audit._rows import split_rows
 from sfumato.audit.floor import MAX_RESAMPLES, floors_of
 from sfumato.audit.protocol import audit
+from sfumato.data.opening import open_table
 from sfumato.data.selection import Selection
 from sfumato.data.table_labels import Labels
-from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.models.labelled import labelled_rows
 from sfumato.models.tables import make_eraser
@@ -190,7 +190,7 @@ def sweep_table(
     chance : float
     points : list of Point
     """
-    table = FaceTable(table).require("embedding", "identity", attribute, *context).check_ids()
+    table = open_table(table).require("embedding", "identity", attribute, *context).check_ids()
     eraser = make_eraser(method, parameters or {})
     classes = Labels([table], [attribute])
     halves = {

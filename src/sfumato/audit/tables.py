@@ -9,10 +9,10 @@ from sfumato._constraints import POSITIVE_INT, Each, Instance, check_argument
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
+from sfumato.data.opening import open_table
 from sfumato.data.selection import Selection, check_people, matching_rows, read_rows
 from sfumato.data.selection_rules import exclusive
 from sfumato.data.table_labels import check_attributes
-from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.outcomes import Progress
 
@@ -254,7 +254,7 @@ def _group(attribute, rows, test):
 
 
 def _open(path):
-    return FaceTable(path).require("embedding").check_ids()
+    return open_table(path).require("embedding").check_ids()
 
 
 def _check_twin(table, protected):

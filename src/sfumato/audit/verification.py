@@ -11,6 +11,7 @@ from sfumato.audit._structure import order_doubts
 from sfumato.audit.floor import listed_rows, price_floors
 from sfumato.audit.matching import OO, PP, match_all, match_pairs, tested_pairs
 from sfumato.data.info import unknown_origin
+from sfumato.data.opening import open_table
 from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
 from sfumato.data.selection import check_people
 from sfumato.data.table_labels import check_attributes
@@ -155,7 +156,7 @@ def _floors(X, joined, identity, labels, protected, options):
 
 def _embeddings(table, metric):
     if isinstance(table, str | Path):
-        table = FaceTable(table)
+        table = open_table(table)
     if isinstance(table, FaceTable):
         X, metric = table.check_ids().embeddings(), table.info.metric if metric is None else metric
         check_lengths(X, metric, table.path)
@@ -176,7 +177,7 @@ def _joined(pairs, table, identity, view):
 def _protected(protected, table):
     """Return protected embeddings in the row order of ``table``, and their metric if its own."""
     if isinstance(protected, str | Path):
-        protected = FaceTable(protected)
+        protected = open_table(protected)
     if not isinstance(protected, FaceTable):
         return protected, None
     if table is None:

@@ -7,7 +7,11 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.floor import print_floors
+<<<<<<< HEAD
 from sfumato.cli.groups import print_groups, read_names
+=======
+from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
+>>>>>>> f0c7367 (Read tables of any layout where a face table was wanted)
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
 from sfumato.cli.protection import print_protection
 from sfumato.files import check_free
@@ -29,6 +33,9 @@ def audit(
     by: str = typer.Option(None, help="Labels a,b whose groups are told apart."),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
     curve: bool = typer.Option(True, help="Learning curves: would more rows read more?"),
+    embedding: EmbeddingColumn = None,
+    identity: IdentityColumn = None,
+    image_id: IdColumn = None,
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
     force: bool = typer.Option(False, help="Replace an existing report."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
@@ -39,9 +46,10 @@ def audit(
     if output is not None:
         inputs = [each for each in (table, protected, test_table, test_protected, *across) if each]
         check_free(output, overwrite=force, inputs=inputs)
+    opened = open_own(table, embedding, identity, image_id)
     with track("audit") as progress:
         found = audit_tables(
-            table,
+            opened,
             attribute,
             protected=protected,
             test_table=test_table,

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import (
     DONE_WITH_REJECTS,
     MAX_SEED,
@@ -136,13 +137,16 @@ def origin(
 
 @data.command()
 def describe(
-    table: Path = typer.Argument(help="Face table."),
+    table: Path = typer.Argument(help="Face table, or a table of another layout."),
+    embedding: EmbeddingColumn = None,
+    identity: IdentityColumn = None,
+    image_id: IdColumn = None,
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Check a face table completely and print what it holds."""
     from sfumato.data.describe import describe as describe_table
 
-    found = describe_table(table)
+    found = describe_table(open_own(table, embedding, identity, image_id))
     if as_json:
         print_json(found)
     else:

@@ -9,6 +9,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.jobs import Address, PartRows, Runner, Workers, runner_of
+from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import MAX_SEED, print_json, say, track, warn, warn_some
 from sfumato.errors import InputError
 from sfumato.files import check_free, read_text
@@ -42,6 +43,9 @@ def fit(
         help="Read the attribute off the embeddings by this reader: `reader` (the bundled one of "
         "the encoder), or a saved one; unsure rows are left out.",
     ),
+    embedding: EmbeddingColumn = None,
+    identity: IdentityColumn = None,
+    image_id: IdColumn = None,
     rows: str = typer.Option(
         "half", help="Rows to fit on: half (of the people, so that the rest can audit) or all."
     ),
@@ -67,10 +71,11 @@ def fit(
     check_free(output, overwrite=force, inputs=inputs)
     # Rows picked by a column are already apart from the others.
     half = "eraser" if rows == "half" and not where else None
+    opened = open_own(table, embedding, identity, image_id)
     with track(f"fit {method}") as progress:
         model = fit_table(
             method,
-            table,
+            opened,
             attribute,
             output,
             also=also,

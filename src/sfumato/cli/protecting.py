@@ -106,7 +106,7 @@ def protect_job(
     from sfumato.perturbers.base import Perturber
 
     if isinstance(opened, SavedModel):
-        from sfumato.data.lance import open_table
+        from sfumato.data.opening import open_table
         from sfumato.jobs.protect_templates import ProtectTemplates
 
         refuse_photo_options(asked, source)

@@ -6,6 +6,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.methods import read_parameters
+from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import MAX_SEED, print_json, show, text_table, track, warn
 from sfumato.errors import InputError
 from sfumato.files import atomic_path, check_free
@@ -24,6 +25,9 @@ def sweep(
     parameter: list[str] = typer.Option([], "--set", help="Parameter of the method, name=value."),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
     plot: Path = typer.Option(None, help="Picture to write, PNG or SVG."),
+    embedding: EmbeddingColumn = None,
+    identity: IdentityColumn = None,
+    image_id: IdColumn = None,
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -33,10 +37,11 @@ def sweep(
     if plot is not None:
         check_free(plot, inputs=[table])
     numbers = None if values is None else [_number(text) for text in values.split(",")]
+    opened = open_own(table, embedding, identity, image_id)
     with track(f"sweep {method}") as progress:
         name, chance, points = sweep_table(
             method,
-            table,
+            opened,
             attribute,
             values=numbers,
             context=context,

@@ -7,6 +7,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.floor import print_floors
+from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import DONE_WITH_REJECTS, MAX_SEED, print_json, show, text_table, warn
 
 
@@ -35,6 +36,9 @@ def verify(
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples of the intervals, 0 for none.")
     ] = 500,
+    embedding: EmbeddingColumn = None,
+    identity: IdentityColumn = None,
+    image_id: IdColumn = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Seed of folds, samples and intervals.")
     ] = 0,
@@ -44,7 +48,7 @@ def verify(
     from sfumato.audit.verification import verify as measure
 
     report = measure(
-        table,
+        open_own(table, embedding, identity, image_id),
         pairs=pairs,
         protected=protected,
         fmr=fmr,

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from sfumato.data.info import unknown_origin
 from sfumato.data.label_hints import say_alike, say_doubts
 from sfumato.data.labels import as_text, is_continuous
+from sfumato.data.opening import open_table
 from sfumato.data.tables import RESERVED, FaceTable
 
 MAX_VALUES = 20
@@ -45,7 +46,7 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
     Memory grows with the number of people and of distinct values, not with the rows'
     embeddings or photos.
     """
-    table = (table if isinstance(table, FaceTable) else FaceTable(table)).check()
+    table = open_table(table).check()
     names = [n for n in ("identity", *table.label_columns) if n in table.columns]
     counts: dict[str, Counter] = {name: Counter() for name in names}
     for batch in table.batches(names) if names else ():

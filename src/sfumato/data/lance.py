@@ -12,7 +12,7 @@ from sfumato.validation import need
 ENDING = ".lance"
 
 
-def open_table(path: str | Path) -> Any:
+def open_face_table(path: str | Path) -> FaceTable:
     """Return the face table of a path or URL: a LanceTable if it ends in ``.lance``."""
     return LanceTable(path) if str(path).rstrip("/").endswith(ENDING) else FaceTable(path)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.data.info import TableInfo
+from sfumato.data.opening import open_table
 from sfumato.data.tables import FaceTable, write_table
 from sfumato.errors import InputError
 from sfumato.files import check_free
@@ -47,7 +48,7 @@ def state_origin(
         If the embeddings are known to be of another encoder, version, metric or eraser, or of
         another dimension than those of ``like``.
     """
-    table = table if isinstance(table, FaceTable) else FaceTable(table)
+    table = open_table(table)
     table.require("embedding").check()
     info, inputs = table.info, [table.path]
     if like is not None:

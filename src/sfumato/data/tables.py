@@ -7,7 +7,7 @@ column of strings, booleans or numbers is a label. Other writers' types are read
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -64,6 +64,9 @@ class FaceTable:
         of an unknown type; or if a folder's files differ in their columns, are not all there, or
         are not those that their job wrote.
     """
+
+    #: What was guessed of a table of another layout, see :mod:`sfumato.data.own`.
+    hints: Sequence[str] = ()
 
     def __init__(self, path: str | Path) -> None:
         self.path = plain_path(path)

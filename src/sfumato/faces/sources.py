@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from sfumato.data.files import is_url, plain_path
-from sfumato.data.lance import ENDING, open_table
+from sfumato.data.lance import ENDING, open_face_table
 from sfumato.errors import InputError
 from sfumato.faces.folders import Unread, look_through
 from sfumato.faces.kinds import count_kinds
@@ -152,7 +152,7 @@ class TableSource:
 
     def __init__(self, path: str | Path) -> None:
         self.path, self.unread = plain_path(path), Unread()
-        self._table = open_table(path).require("image")
+        self._table = open_face_table(path).require("image")
         self._table.check()
         self.name = self._table.info.source or Path(self.path).stem
         parts = not is_url(self.path) and self.path.suffix != ENDING and self.path.is_dir()

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sfumato.data.columns import embedding_matrix, faulty_rows
 from sfumato.data.files import full_name
-from sfumato.data.lance import open_table
+from sfumato.data.opening import open_table
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
 from sfumato.faces.folders import Unread
@@ -51,7 +51,7 @@ class ProtectTemplates:
         self._needs_length = comparator(table.info.metric).needs_length
         table.check_ids()
         self.schema, self.info = self._protection.schema, self._protection.info
-        self.hints = [f"{table.path}: {said}" for said in self.info.unlike]
+        self.hints = [*table.hints, *(f"{table.path}: {said}" for said in self.info.unlike)]
         self.hints += model.doubts(table.info, table.path)
         self.inputs, self.unread = tuple(table.files), Unread()
 
@@ -158,7 +158,7 @@ def protect_table(
         fitted ones.
     """
     model = model if isinstance(model, SavedModel) else load(model, "eraser")
-    table = table if isinstance(table, FaceTable) else open_table(table)
+    table = open_table(table)
     job = ProtectTemplates(model, table)
     summary = run_job(
         job,

@@ -8,6 +8,7 @@ import numpy as np
 
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import class_codes, is_missing
+from sfumato.data.opening import open_table
 from sfumato.data.selection import Selection, selected_batches
 from sfumato.data.table_labels import Labels, check_attributes
 from sfumato.data.tables import FaceTable
@@ -83,7 +84,7 @@ def fit_table(
     SavedModel
     """
     check_attributes(attributes)
-    tables = [t if isinstance(t, FaceTable) else FaceTable(t) for t in (table, *also)]
+    tables = [open_table(t) for t in (table, *also)]
     if labels_from is not None:
         reader = open_reader(labels_from, tables[0])
         tables = [ReadTable(each.path, reader, attributes) for each in tables]

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sfumato.data.info import check_same_space
+from sfumato.data.opening import open_table
 from sfumato.data.rows import unit_rows
 from sfumato.data.splits import split_identities
 from sfumato.data.tables import FaceTable
@@ -163,7 +163,7 @@ class Read:
 
 def open_unlabelled(tables: Sequence[Any], first: FaceTable) -> list[FaceTable]:
     """Return the tables, each checked to have embeddings of the space of ``first``."""
-    opened = [t if isinstance(t, FaceTable) else FaceTable(Path(t)) for t in tables]
+    opened = [open_table(t) for t in tables]
     for each in opened:
         each.require("embedding").check_ids()
         check_same_space(each.info, first.info, table=each.path, model=first.path.name)

@@ -1,0 +1,127 @@
+"""Read a table of any layout into memory, as an Arrow table with the columns that it has."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+
+from sfumato.data.columns import embedding_array
+from sfumato.data.files import DAMAGED
+from sfumato.data.labels import MISSING_TEXT
+from sfumato.errors import InputError
+from sfumato.files import encoding_of
+
+_ENDINGS = ".parquet, .csv, .tsv, .arrow, .feather, .npy or .npz"
+
+
+def read_source(source: Any) -> pa.Table:
+    """Return what a file or an object holds.
+
+    Parameters
+    ----------
+    source : str, Path, mapping or table
+        See :class:`sfumato.data.own.OwnTable`. Of a mapping, and of an ``.npz``, arrays of two
+        dimensions become columns of lists.
+
+    Raises
+    ------
+    InputError
+        For another ending or kind of object, a damaged file, and arrays of Python objects or of
+        different lengths.
+    """
+    if not isinstance(source, str | Path):
+        return _of_object(source)
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    read = {
+        ".parquet": pq.read_table,
+        ".csv": _read_csv,
+        ".tsv": _read_csv,
+        ".arrow": feather.read_table,
+        ".feather": feather.read_table,
+        ".npy": _read_npy,
+        ".npz": _read_npz,
+    }.get(path.suffix.lower())
+    if read is None:
+        raise InputError(f"{path}: no table that can be read; give {_ENDINGS}.")
+    try:
+        return read(path)
+    except (*DAMAGED, ValueError, EOFError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a readable table ({said}).") from error
+
+
+def is_table(value: Any) -> bool:
+    """Return whether an object is a mapping of arrays, or a table that Arrow can take."""
+    return isinstance(value, Mapping | pa.Table) or hasattr(value, "__arrow_c_stream__")
+
+
+def _of_object(source):
+    if isinstance(source, Mapping):
+        return _of_arrays(source, "the mapping")
+    if isinstance(source, pa.Table):
+        return source
+    if not hasattr(source, "__arrow_c_stream__"):
+        raise InputError(
+            f"a table must be a path, a mapping of arrays, a data frame or an Arrow table, got "
+            f"{type(source).__name__}."
+        )
+    return pa.table(source)
+
+
+def _read_csv(path):
+    with open(path, "rb") as file:
+        encoding = encoding_of(file.read(4))
+    return pacsv.read_csv(
+        path,
+        read_options=pacsv.ReadOptions(encoding=encoding),
+        parse_options=pacsv.ParseOptions(
+            delimiter="\t" if path.suffix.lower() == ".tsv" else ",", newlines_in_values=True
+        ),
+        convert_options=pacsv.ConvertOptions(
+            strings_can_be_null=True, null_values=["", *sorted(MISSING_TEXT)]
+        ),
+    )
+
+
+def _read_npy(path):
+    return _of_arrays({"embedding": np.load(path, allow_pickle=False)}, path)
+
+
+def _read_npz(path):
+    with np.load(path, allow_pickle=False) as archive:
+        return _of_arrays({name: archive[name] for name in archive.files}, path)
+
+
+def _of_arrays(arrays, path):
+    """Return a table of arrays of one or two dimensions, torch tensors among them."""
+    found = {str(name): plain_array(values) for name, values in arrays.items()}
+    lengths = {name: len(values) if values.ndim else 0 for name, values in found.items()}
+    if len(set(lengths.values())) != 1:
+        said = ", ".join(f"{name} {values.shape}" for name, values in found.items())
+        raise InputError(f"{path}: arrays must have one entry a row, got {said or 'none'}.")
+    columns = {}
+    for name, values in found.items():
+        if values.ndim > 2 or values.dtype.kind not in "biufUSO":
+            raise InputError(f"{path}: array {name} is {values.dtype} of shape {values.shape}.")
+        flat = values.tolist() if values.dtype.kind in "OUS" else values
+        columns[name] = embedding_array(values) if values.ndim == 2 else pa.array(flat)
+    return pa.table(columns)
+
+
+def plain_array(values: Any) -> np.ndarray:
+    """Return an array of numbers, text or objects; a tensor leaves its device and its graph."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    array = np.asarray(values)
+    # A pandas column of vectors.
+    if array.dtype == object and array.ndim == 1 and len(array) and np.ndim(array[0]) == 1:
+        lengths = {len(row) if np.ndim(row) == 1 else -1 for row in array}
+        return np.stack(list(array)) if len(lengths) == 1 else array
+    return array

@@ -1,0 +1,179 @@
+"""Tables of one's own, of any layout, are read as face tables, and what was guessed is said."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import sfumato
+from sfumato.audit.tables import audit_tables
+from sfumato.data.opening import open_table
+from sfumato.data.own import Columns, OwnTable
+from sfumato.data.tables import FaceTable, embedding_array, table_batch
+from sfumato.errors import InputError
+
+N, D = 48, 12
+
+
+@pytest.fixture
+def parts():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, D)).astype(np.float32)
+    people = [f"p{n // 4}" for n in range(N)]
+    return X, people, ["f" if n // 4 % 2 else "m" for n in range(N)]
+
+
+def wide(X, people, gender, prefix="emb_", **more):
+    columns = {f"{prefix}{n}": X[:, n] for n in range(D)}
+    return pa.table(more | columns | {"person_id": people, "gender": gender})
+
+
+def lists(X, people, gender, name="vector"):
+    return pa.table({name: embedding_array(X), "subject": people, "gender": gender})
+
+
+def frames(parts, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X, people, gender = parts
+    frame = wide(*parts).to_pandas()
+    frame.to_parquet(tmp_path / "pandas.parquet")
+    yield tmp_path / "pandas.parquet"
+    frame.to_csv(tmp_path / "index.csv")  # With a column that has no name.
+    yield tmp_path / "index.csv"
+    yield frame
+    yield pandas.DataFrame({"template": list(X), "identity": people, "gender": gender})
+
+
+def files(parts, tmp_path):
+    X, people, gender = parts
+    for name, table in {"wide": wide(*parts), "lists": lists(*parts)}.items():
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+        yield tmp_path / f"{name}.parquet"
+        feather.write_feather(table, tmp_path / f"{name}.arrow")
+        yield tmp_path / f"{name}.arrow"
+    pacsv.write_csv(wide(*parts, prefix=""), tmp_path / "numbers.csv")
+    yield tmp_path / "numbers.csv"
+    np.savez(tmp_path / "arrays.npz", X=np.asfortranarray(X), person=people, gender=gender)
+    yield tmp_path / "arrays.npz"
+    tensor = torch.tensor(X, requires_grad=True)
+    yield {"embedding": tensor, "identity": np.array(people), "gender": gender}
+    yield lists(*parts, name="embeddings")
+
+
+def test_any_layout_is_the_same_face_table(parts, tmp_path):
+    X, people, gender = parts
+    n_tried = 0
+    for make in (files, frames):
+        for source in make(parts, tmp_path):
+            table = open_table(source).check()
+            assert np.array_equal(table.embeddings(), X), source
+            assert list(table.column("identity")) == people
+            assert table.label_columns == ["gender"]
+            assert list(table.column("gender")) == gender
+            n_tried += 1
+    assert n_tried == 12
+
+
+def test_what_was_guessed_is_said(parts):
+    assert OwnTable(wide(*parts)).hints == [
+        "<table>: using `emb_0` ... `emb_11` as the embedding",
+        "<table>: 12 values of `person_id` look like people",
+        "<table>: rows are numbered, as no column names them",
+    ]
+    named = wide(*parts, file=[f"{n}.jpg" for n in range(N)])
+    assert "<table>: using `file` as the rows' ids" in OwnTable(named).hints
+    assert OwnTable(named).column("image_id")[3] == "3.jpg"
+
+
+def test_named_columns_are_taken(parts):
+    X, people, gender = parts
+    table = wide(*parts, other_=gender).append_column("who", pa.array(gender))
+    table = table.append_column("second", embedding_array(X[:, :3]))
+    found = OwnTable(table, Columns("emb_", "who"))
+    assert found.info.dimension == D
+    assert set(found.column("identity")) == {"f", "m"}
+    assert "person_id" in found.label_columns
+    assert OwnTable(table, Columns("second")).info.dimension == 3
+    # Two columns of lists, or two groups of numbers, are not chosen between.
+    twice = lists(*parts).append_column("other", embedding_array(X))
+    assert OwnTable(twice).columns.count("embedding") == 1
+    twice = lists(*parts, name="first").append_column("other", embedding_array(X))
+    with pytest.raises(InputError, match="could be the embedding.*--embedding COLUMN"):
+        OwnTable(twice)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns("nothing"), "`nothing` names neither .* there are emb_ \\(numbered\\)"),
+        (Columns(identity="nobody"), "no column nobody; it has emb_0"),
+        (Columns(image_id="none"), "no column none"),
+    ],
+)
+def test_a_named_column_must_be_there(parts, columns, message):
+    with pytest.raises(InputError, match=message):
+        OwnTable(wide(*parts), columns)
+
+
+def test_a_gap_in_the_features_is_a_line(parts, tmp_path):
+    X, people, gender = parts
+    X[5, 2] = np.nan
+    with pytest.raises(InputError, match="row 5: a feature is missing"):
+        OwnTable(wide(X, people, gender))
+    numbers = wide(*parts).drop_columns(["emb_4"])
+    with pytest.raises(InputError, match="no column, or too many, could be the embedding"):
+        OwnTable(numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.npz", b"PK no"),
+        ("a.npy", b"x"),
+        ("a.arrow", b"ARROW1"),
+        ("a.csv", b"\xff"),
+    ],
+)
+def test_damaged_files_are_a_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name}"):
+        open_table(tmp_path / name)
+
+
+def test_pickled_arrays_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
+    with pytest.raises(InputError, match=r"a\.npy: not a readable table"):
+        open_table(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("value", [7, None, [1, 2]])
+def test_other_objects_are_a_line(value):
+    with pytest.raises(InputError):
+        audit_tables(value, ["gender"])
+
+
+def test_a_face_table_is_read_as_it_was(tmp_path, parts):
+    X, people, gender = parts
+    batch = table_batch({"image_id": [str(n) for n in range(N)], "embedding": X, "gender": gender})
+    pq.write_table(pa.Table.from_batches([batch]), tmp_path / "t.parquet")
+    found = open_table(tmp_path / "t.parquet")
+    assert type(found) is FaceTable and not found.hints
+    assert open_table(found) is found
+
+
+def test_a_frame_goes_through_fit_protect_and_audit(tmp_path):
+    people = sfumato.simulate(260, 4)
+    frame = {name: people[name] for name in ("embedding", "gender")} | {"pid": people["identity"]}
+    model = sfumato.fit_table("mean-projection", frame, ["gender"], tmp_path / "m")
+    assert model.fitted_on["n_rows"] > 100
+    found = sfumato.protect_table(model, frame, tmp_path / "out.parquet")
+    assert found["n_rows"] == len(people["gender"])
+    names = ["logistic regression"]
+    result = audit_tables(
+        frame, ["gender"], protected=tmp_path / "out.parquet", attackers=names, n_resamples=20
+    )[0]
+    assert result.before.headline.balanced_accuracy > result.after.headline.balanced_accuracy
