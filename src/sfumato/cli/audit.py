@@ -7,11 +7,8 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.floor import print_floors
-<<<<<<< HEAD
 from sfumato.cli.groups import print_groups, read_names
-=======
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
->>>>>>> f0c7367 (Read tables of any layout where a face table was wanted)
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
 from sfumato.cli.protection import print_protection
 from sfumato.files import check_free
