@@ -33,7 +33,15 @@ SMALL = {
     "hsic": {"n_epochs": 1, "n_hidden": 8, "n_frequencies": 16},
     "ive": {"n_steps": 1, "n_eliminations": 1, "n_trees": 2},
     "multi-ive": {"n_steps": 1, "n_eliminations": 1, "n_trees": 2},
-    "sensitivenets": {"n_units": 16, "n_triplets": 500, "n_epochs": 1, "detector_epochs": 2},
+    # Of few random rows in few dimensions none is within the default alpha of another, now and
+    # then: 15 rows of 4 features, with a probability of 0.14. Half of all pairs are within 2.
+    "sensitivenets": {
+        "n_units": 16,
+        "n_triplets": 500,
+        "n_epochs": 1,
+        "detector_epochs": 2,
+        "alpha": 2.0,
+    },
 }
 # Training them needs the extra `deep`.
 NEEDS_TORCH = {"angular", "gradient-reversal", "hsic", "maxent-arl", "pass", "pfrnet", "lntl"}

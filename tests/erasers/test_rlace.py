@@ -70,6 +70,15 @@ def test_three_classes_need_rank_two(rng):
     assert np.linalg.norm(less.basis_ @ mean.T) > 0.99
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_where_nothing_is_left_the_loss_is_the_entropy(seed):
+    # Two directions of two: what is left is rounding, and a warning is an error here.
+    y = np.resize([0, 1, 2], 150)
+    X = np.random.default_rng(seed).normal(size=(150, 2)) + np.eye(3, 2)[y]
+    eraser = RlaceEraser(n_iterations=100).fit(X, y)
+    np.testing.assert_allclose(eraser.losses_, np.log(3))
+
+
 def test_several_attributes_are_crossed(rng):
     y = rng.integers(0, 2, size=(600, 2))
     X = rng.normal(size=(600, 8))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import special_ortho_group
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("cv2")
@@ -30,7 +31,8 @@ def planted_codes(rng, n_each=10):
     noise = rng.normal(size=(len(gender), DIMENSION - 3))
     noise -= noise.mean(axis=0)
     noise -= effects @ np.linalg.lstsq(effects, noise, rcond=None)[0]
-    mixing = rng.normal(size=(DIMENSION, DIMENSION))
+    # A random matrix may be as good as singular; this one's singular values are in [0.5, 2].
+    mixing = rng.uniform(0.5, 2, (DIMENSION, 1)) * special_ortho_group.rvs(DIMENSION, 1, rng)
     codes = np.hstack([effects, noise]) @ mixing
     return codes, {"gender": gender, "race": race}, mixing
 

@@ -27,7 +27,7 @@ from sfumato.perturbers.san import SanPerturber  # noqa: E402
 from sfumato.perturbers.san_output import coloured  # noqa: E402
 
 SMALL = {"size": 16, "widths": (4, 4, 16, 16), "classifier_widths": (8, 8, 16)}
-RECIPE = PerturberRecipe(n_iterations=140, batch_size=8, learning_rate=0.03, n_rounds=2)
+RECIPE = PerturberRecipe(n_iterations=140, batch_size=8, learning_rate=0.015, n_rounds=2)
 TINY = PerturberRecipe(n_iterations=4, batch_size=4, learning_rate=0.01, n_rounds=2)
 BAR = (slice(None), slice(None), slice(2, 5), slice(2, 14))
 
@@ -57,8 +57,9 @@ def same_weights(a, b):
 def trained(tmp_path_factory):
     x, gender, _ = draw(0)
     folder = tmp_path_factory.mktemp("san")
-    # The sides stay by 1.00 on 6 seeds; at a weight of 2 by 0.47 to 1.
-    san = SanPerturber(**SMALL, pixel_weight=6, pretraining=0.3)
+    # The sides stay by 1.00 on 21 seeds. At twice the rate, a weight of 6 and a third of the
+    # pretraining some seeds forget them; the bar moves by 0.18 +- 0.03 from class to class.
+    san = SanPerturber(**SMALL, pixel_weight=20, pretraining=1.0)
     return san.fit(x, {"gender": gender}, recipe=RECIPE, folder=folder), folder
 
 

@@ -94,13 +94,14 @@ def test_the_wanted_templates_tell_less():
         flat = 255 * x[:, :, 0, 0]
         return torch.nn.functional.normalize(torch.cat([flat, 0 * flat[:, :1] + 100], 1), dim=1)
 
-    context = Context(SimpleNamespace(), "quick", (0,))
+    # The whole recipe: after one step of it 0.6 +- 0.2 of the difference is left, or more.
+    context = Context(SimpleNamespace(), "full", (0,))
     labels = {"gender": y, "race": np.resize(["black", "black", "white"], 600)}
     eraser = erased_by(context, net, images, labels, np.arange(600).astype(str), 0)
     Z = net(torch.from_numpy(images.transpose(0, 3, 1, 2)).float() / 255).numpy()
     erased = eraser.transform(Z)
     male = y == "male"
     before, after = (np.abs(v[male].mean(0) - v[~male].mean(0)).max() for v in (Z, erased))
-    # One step, few rows: 0.51 +- 0.09 of before on 12 seeds, 0.73 at most.
+    # 0.29 +- 0.13 of before on 21 seeds, 0.54 at most.
     assert after < 0.9 * before
     assert (Z * erased).sum(axis=1).mean() > 0.8

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
+from scipy.stats import entropy
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
@@ -26,6 +27,7 @@ from sfumato.erasers.base import Eraser
 from sfumato.errors import InputError
 
 EVALUATE_EVERY = 1000  # Steps; the authors' code.
+ROUNDING = 1e-12  # Of rows whose features have mean square 1.
 
 
 class RlaceEraser(Eraser):
@@ -221,6 +223,12 @@ def _slope(logits, targets):
 def _evaluate(X, codes, basis):
     """Return loss and accuracy of a fresh classifier on the rows without the directions."""
     left = X - X @ basis.T @ basis
+    shares = np.bincount(codes) / len(codes)
+    pull = left.T @ (np.eye(len(shares))[codes] - shares) / len(codes)
+    if np.abs(pull).max() < ROUNDING:
+        # With equal class means no linear classifier beats the shares (LEACE, Theorem 3.1), and
+        # Newton's method, which starts from them, warns that it finds no better ones.
+        return entropy(shares), shares.max()
     classifier = LogisticRegression(solver="newton-cholesky", max_iter=200).fit(left, codes)
     probabilities = classifier.predict_proba(left)
     loss = log_loss(codes, probabilities, labels=classifier.classes_)
