@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sfumato.data.info import TableInfo
+from sfumato.data.tables import FaceTable, table_batch, write_table
+from sfumato.erasers.leace import LeaceEraser
 from sfumato.faces.detect import Face
+from sfumato.models import SavedModel
 
 
 class CountDetector:
@@ -66,11 +70,7 @@ def found_by_workers(monkeypatch):
 @pytest.fixture(scope="module")
 def table_job(tmp_path_factory):
     """A job over five row groups of 20 rows, of which two have a bad one."""
-    from sfumato.data.info import TableInfo
-    from sfumato.data.tables import FaceTable, table_batch, write_table
-    from sfumato.erasers.leace import LeaceEraser
     from sfumato.jobs.protect_templates import ProtectTemplates
-    from sfumato.models import SavedModel
 
     rng = np.random.default_rng(0)
     X = rng.normal(size=(5, 20, 4)).astype(np.float32)
@@ -85,3 +85,30 @@ def table_job(tmp_path_factory):
     path = tmp_path_factory.mktemp("damage") / "in.parquet"
     write_table(path, batches, batches[0].schema, info)
     return ProtectTemplates(SavedModel(eraser, ("gender",), info), FaceTable(path))
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return a table of five row groups of 40 rows with six features."""
+    rng = np.random.default_rng(0)
+    batches = [
+        table_batch(
+            {
+                "image_id": [f"{group}-{row}" for row in range(40)],
+                "identity": [f"p{row // 2}" for row in range(40)],
+                "gender": rng.choice(["female", "male"], 40),
+                "embedding": rng.normal(size=(40, 6)),
+            }
+        )
+        for group in range(5)
+    ]
+    info = TableInfo(source="toy", encoder="e", dimension=6, metric="cosine")
+    write_table(tmp_path / "raw.parquet", batches, batches[0].schema, info)
+    return FaceTable(tmp_path / "raw.parquet")
+
+
+@pytest.fixture
+def model(table):
+    """Return an eraser of gender, fitted on the table."""
+    eraser = LeaceEraser().fit(table.embeddings(), table.column("gender").astype(str))
+    return SavedModel(eraser, ("gender",), table.info)
