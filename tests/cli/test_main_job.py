@@ -1,20 +1,32 @@
 """The main job through the command line, as a user types it."""
 
+import contextlib
+import io
 import json
-import subprocess
-import sys
+from types import SimpleNamespace
 
 import pytest
 
+from sfumato.cli import main, output
+
 
 def sfumato(*arguments, code=0):
-    done = subprocess.run(
-        [sys.executable, "-c", "from sfumato.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == code, done.stderr
+    """Run the entry point in this process: a new one takes seconds to import everything."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    captured = contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr)
+    with captured[0], captured[1], pytest.raises(SystemExit) as ended:
+        main([*map(str, arguments)])
+    done = SimpleNamespace(stdout=stdout.getvalue(), stderr=stderr.getvalue())
+    assert (ended.value.code or 0) == code, done
     return done
+
+
+@pytest.fixture(autouse=True, scope="module")
+def wide():
+    with pytest.MonkeyPatch.context() as patch:
+        for console in (output.results, output.errors):
+            patch.setattr(console, "width", 200)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from sfumato.models.registry import ERASERS, eraser_class, method_name
 
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
+    "barycentre": {"n_steps": 1, "n_units": 16},
     "gradient-reversal": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "learning_rate": 0.01},
     "maxent-arl": {"n_epochs": 1, "head_epochs": 1, "n_hidden": 8, "learning_rate": 0.01},
     "pass": {"n_epochs": 1, "n_units": 8, "n_adversaries": 2},

@@ -48,13 +48,20 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def server(tmp_path, request):
-    """Return a service's process and its address; a parameter names the host."""
-    (tmp_path / "server.py").write_text(SERVER)
-    host = getattr(request, "param", "127.0.0.1")
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Return a service's process and its address: of IPv6, because the page's tests use IPv4."""
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "server.py").write_text(SERVER)
+    host = "::1" if has_ipv6() else "127.0.0.1"
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "server.py", host, *galleries(tmp_path)],
+        [sys.executable, folder / "server.py", host, *galleries(folder)],
         stdout=subprocess.PIPE,
         text=True,
         env={"PYTHONPATH": f"{Path(__file__).parents[1]}:{':'.join(sys.path)}", "PATH": ""},
@@ -70,6 +77,12 @@ def server(tmp_path, request):
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+def place_of(address):
+    """Return host and port of an address."""
+    host, port = address.removeprefix("http://").rsplit(":", 1)
+    return host.strip("[]"), int(port)
 
 
 def galleries(folder):
@@ -92,49 +105,7 @@ def photo():
     return content.getvalue()
 
 
-def test_slow_callers_block_no_other_and_a_stop_ends_what_runs(server):
-    process, address = server
-    host, port = address.removeprefix("http://").split(":")
-    slow = [socket.create_connection((host, int(port))) for _ in range(20)]
-    for number, caller in enumerate(slow):
-        # Half a header, or a body that does not come.
-        rest = b"\r\nContent-Length: 1000\r\n\r\nx" if number % 2 else b""
-        caller.sendall(b"POST /v1/describe HTTP/1.1\r\nHost: localhost" + rest)
-    started = time.monotonic()
-    assert httpx2.post(f"{address}/v1/describe", content=photo()).status_code == 200
-    assert time.monotonic() - started < 5
-    for caller in slow:
-        caller.close()
-    answers = []
-    content = photo()
-
-    def ask():
-        answers.append(httpx2.post(f"{address}/v1/describe", content=content, timeout=30))
-
-    asked = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in asked:
-        thread.start()
-    while httpx2.get(f"{address}/metrics").text.count("sfumato_work_running 0.0"):
-        if answers:
-            break
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    for thread in asked:
-        thread.join()
-    assert [answer.status_code for answer in answers] == [200] * 4
-    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
-    with pytest.raises(httpx2.ConnectError):
-        httpx2.get(f"{address}/healthz")
-
-
-def has_ipv6():
-    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
-        return True
-    return False
-
-
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
-@pytest.mark.parametrize("server", ["::1"], indirect=True)
 def test_the_service_answers_by_its_ipv6_address(server):
     _, address = server
     assert address.startswith("http://[::1]:")
@@ -154,9 +125,8 @@ def test_the_service_answers_by_its_ipv6_address(server):
 
 def answer_to(address, lines):
     """Return what a service answers to these bytes, all of it."""
-    host, port = address.removeprefix("http://").split(":")
     found = b""
-    with socket.create_connection((host, int(port)), timeout=10) as caller:
+    with socket.create_connection(place_of(address), timeout=10) as caller:
         # Refused before all was sent, it may close while the rest is on its way.
         with contextlib.suppress(ConnectionError):
             caller.sendall(lines)
@@ -251,3 +221,38 @@ def test_generated_requests_find_no_fault(server):
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+# The last of this file: it ends the service.
+def test_slow_callers_block_no_other_and_a_stop_ends_what_runs(server):
+    process, address = server
+    slow = [socket.create_connection(place_of(address)) for _ in range(20)]
+    for number, caller in enumerate(slow):
+        # Half a header, or a body that does not come.
+        rest = b"\r\nContent-Length: 1000\r\n\r\nx" if number % 2 else b""
+        caller.sendall(b"POST /v1/describe HTTP/1.1\r\nHost: localhost" + rest)
+    started = time.monotonic()
+    assert httpx2.post(f"{address}/v1/describe", content=photo()).status_code == 200
+    assert time.monotonic() - started < 5
+    for caller in slow:
+        caller.close()
+    answers = []
+    content = photo()
+
+    def ask():
+        answers.append(httpx2.post(f"{address}/v1/describe", content=content, timeout=30))
+
+    asked = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asked:
+        thread.start()
+    while httpx2.get(f"{address}/metrics").text.count("sfumato_work_running 0.0"):
+        if answers:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    for thread in asked:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{address}/healthz")

@@ -424,10 +424,10 @@ def test_an_audit_of_a_bad_table_says_why(service, table):
         assert found["state"] == "failed" and part in found["error"]
 
 
-@pytest.fixture
-def keyed(stand_ins, tmp_path):
+@pytest.fixture(scope="module")
+def asks_for_keys(stand_ins, tmp_path_factory):
     """Return a service that asks for keys, and the file of them."""
-    keys = KeyFile(tmp_path / "keys.json")
+    keys = KeyFile(tmp_path_factory.mktemp("keys") / "keys.json")
     keys.create("first", ["metrics"])
     settings = Settings(
         models=stand_ins.StandIns(), limits=LITTLE, keys=str(keys.path), workers=1,
@@ -435,6 +435,15 @@ def keyed(stand_ins, tmp_path):
     )  # fmt: skip
     with TestClient(make_app(settings), raise_server_exceptions=False) as client:
         yield client, keys
+
+
+@pytest.fixture
+def keyed(asks_for_keys):
+    """Return a service that asks for keys, and the file of them with one key for figures."""
+    _, keys = asks_for_keys
+    keys.path.unlink()
+    keys.create("first", ["metrics"])
+    return asks_for_keys
 
 
 def status(client, secret, path="/v1/describe", method="POST", **more):

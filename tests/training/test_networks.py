@@ -97,16 +97,17 @@ sys.path.insert(0, {here!r})
 from test_networks import N, Schedule, task, train_networks
 step, validate, parts = task()
 def slow(rows, at):
-    time.sleep(0.02)
+    # Who kills it comes before the end, however late.
+    time.sleep(0.02 if at < 0.5 else 1)
     return step(rows, at)
-schedule = Schedule(30, 8, seconds_a_checkpoint=0)
+schedule = Schedule(12, 8, seconds_a_checkpoint=0)
 train_networks(slow, validate, parts, N, schedule, folder={folder!r})
 """
 
 
 @pytest.mark.unshifted(reason="the process that is killed draws from the written seed")
 def test_killed_and_resumed_it_has_the_weights_of_an_uninterrupted_run(tmp_path):
-    schedule = Schedule(30, 8, seconds_a_checkpoint=0)
+    schedule = Schedule(12, 8, seconds_a_checkpoint=0)
     step, validate, parts = task()
     train_networks(step, validate, parts, N, schedule)
     expected, folder = weights(parts), tmp_path / "run"
@@ -117,7 +118,7 @@ def test_killed_and_resumed_it_has_the_weights_of_an_uninterrupted_run(tmp_path)
         if (folder / "last.safetensors").is_file():
             # The file may be replaced while it is read.
             with suppress(InputError, RuntimeError):
-                if load_state(folder / "last.safetensors")["progress"]["epoch"] >= 3:
+                if load_state(folder / "last.safetensors")["progress"]["epoch"] >= 2:
                     break
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
