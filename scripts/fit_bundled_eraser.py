@@ -25,7 +25,7 @@ from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.metrics.verification import RankedScores
 from sfumato.models import load, save
 from sfumato.models.saved_model import SavedModel
-from sfumato.reproduce.erasers_leaderboard import CONTEXT
+from sfumato.reproduce.erasers_leaderboard import CONTEXT, fit_rows_of
 from sfumato.reproduce.templates import FaceTemplates
 
 ATTRIBUTE = "gender"
@@ -44,7 +44,7 @@ def main(cache, output, encoder="dlib"):
     celeba, utkface, lfw, info = read(FaceTemplates(cache=cache, **own), cache, encoder)
     test, *_ = utkface_parts(utkface)
     part = celeba["partition"].astype(str)
-    X, y, identity, context = rows(celeba.take(part == "train"), utkface.take(~test))
+    X, y, identity, context = fit_rows_of(celeba.take(part == "train"), utkface.take(~test))
     eraser = BarycentreEraser(**PARAMETERS.get(encoder, {}), seed=0)
     eraser.fit(X, y, identity=identity, context=context)
     said = (
@@ -71,21 +71,6 @@ def read(templates, cache, encoder):
     adult = utkface["age_years"].astype(float) >= MIN_AGE
     info = FaceTable(sorted(Path(cache).glob(f"celeba*-{encoder}.parquet"))[0]).info
     return celeba.known(ATTRIBUTE), utkface.take(adult), lfw, info
-
-
-def rows(celeba, utkface):
-    """Return embeddings, gender, people and context labels; the last names the data set."""
-    n = len(celeba)
-    identity = [*celeba["identity"].astype(str), *(f"utkface {i}" for i in range(len(utkface)))]
-    context = np.full((n + len(utkface), len(CONTEXT) + 3), None, dtype=object)
-    for column, name in enumerate(CONTEXT):
-        context[:n, column] = celeba[name].astype(str)
-    context[n:, -3] = utkface["age_years"].astype(float)
-    context[n:, -2] = utkface["race"]
-    context[:n, -1], context[n:, -1] = "celeba", "utkface"
-    X = np.concatenate([celeba.X, utkface.X]).astype(np.float32)
-    y = np.concatenate([celeba[ATTRIBUTE], utkface[ATTRIBUTE]]).astype(str)
-    return X, y, np.array(identity), context
 
 
 def sides_of(celeba, utkface, lfw):

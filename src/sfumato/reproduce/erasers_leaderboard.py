@@ -165,6 +165,22 @@ def view2(lfw: Any, pairs: Any, transform: Any, metric: Any) -> Any:
     return found["original-original"].result["eer"]["value"]
 
 
+def fit_rows_of(celeba: Any, utkface: Any) -> tuple[Any, ...]:
+    """Return embeddings, gender, people and context labels; the last names the data set."""
+    n = len(celeba)
+    own = [f"utkface {number}" for number in range(len(utkface))]
+    identity = np.concatenate([celeba["identity"].astype(str), own])
+    labels = np.full((n + len(utkface), len(CONTEXT) + 3), None, dtype=object)
+    for column, name in enumerate(CONTEXT):
+        labels[:n, column] = celeba[name].astype(str)
+    labels[n:, -3] = utkface["age_years"].astype(float)
+    labels[n:, -2] = utkface["race"]
+    labels[:n, -1], labels[n:, -1] = "celeba", "utkface"
+    X = np.concatenate([celeba.X, utkface.X]).astype(np.float32)
+    y = np.concatenate([celeba["gender"], utkface["gender"]]).astype(str)
+    return X, y, identity, labels
+
+
 class Gender:
     """CelebA, UTKFace and LFW, read once."""
 
@@ -208,17 +224,7 @@ class Gender:
         if per_person is not None:
             order = np.random.default_rng(seed).permutation(len(train))
             train = train.take(np.sort(_at_most(train["identity"][order], order, per_person)))
-        X = np.concatenate([train.X, self.utkface.X])
-        y = np.concatenate([train["gender"], self.utkface["gender"]]).astype(str)
-        own = [f"utkface {n}" for n in range(len(self.utkface))]
-        identity = np.concatenate([train["identity"].astype(str), own])
-        labels = np.full((len(X), len(CONTEXT) + 3), None, dtype=object)
-        for column, name in enumerate(CONTEXT):
-            labels[: len(train), column] = train[name].astype(str)
-        labels[len(train) :, -3] = self.utkface["age_years"].astype(float)
-        labels[len(train) :, -2] = self.utkface["race"]
-        labels[:, -1] = np.where(np.arange(len(X)) < len(train), "celeba", "utkface")
-        return X.astype(np.float32), y, identity, labels
+        return fit_rows_of(train, self.utkface)
 
     def sections(self, seed: int) -> dict[str, Any]:
         """Return to each data set what attackers train on and are tested on."""
