@@ -63,3 +63,12 @@ def test_rows_of_one_person_widen_the_interval(rng):
     grouped = BootstrappedAccuracy(y, np.repeat(np.arange(40), 25)).interval(correct)
     single = BootstrappedAccuracy(y, np.arange(1000)).interval(correct)
     assert grouped[1] - grouped[0] > 3 * (single[1] - single[0])
+
+
+def test_a_row_of_weight_two_counts_as_two_rows(rng):
+    y, who = rng.choice(list("fm"), 60), rng.integers(15, size=60)
+    weight, correct = rng.integers(1, 4, size=60), rng.random(60) < 0.7
+    weighted = BootstrappedAccuracy(y, who, weight=weight, n_resamples=50)
+    repeated = BootstrappedAccuracy(y.repeat(weight), who.repeat(weight), n_resamples=50)
+    assert weighted.value(correct) == pytest.approx(repeated.value(correct.repeat(weight)))
+    assert weighted.interval(correct) == pytest.approx(repeated.interval(correct.repeat(weight)))

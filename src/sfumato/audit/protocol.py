@@ -30,6 +30,7 @@ from sfumato.audit.attackers import NAMES, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.certificate import certify
 from sfumato.audit.floor import floors_of
+from sfumato.audit.given import given_of
 from sfumato.audit.groups import groups_of
 from sfumato.audit.learning import Learning, learn_strongest
 from sfumato.audit.matching import match_all
@@ -63,6 +64,7 @@ def audit(
     protected_metric: str | None = None,
     crossed: dict[str, Any] | None = None,
     by: dict[str, Any] | None = None,
+    given: dict[str, Any] | None = None,
     attackers: list[str] | None = None,
     test_share: float = 0.3,
     max_train_rows: int = 6000,
@@ -104,6 +106,9 @@ def audit(
     by : dict of str to array-like of shape (n_samples,), optional
         Labels whose groups are told apart, each and all crossed: leakage and matching of each
         group, see :mod:`sfumato.audit.groups`.
+    given : dict of str to array-like of shape (n_samples,), optional
+        Labels that are known anyway, such as age: how much of the reading goes with them, see
+        :mod:`sfumato.audit.given`.
     attackers : list of str, optional
         A part of :data:`sfumato.audit.attackers.NAMES`; default all.
     test_share : float in (0, 1), default=0.3
@@ -138,7 +143,7 @@ def audit(
     check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
     name = "y" if attribute == "attribute" else attribute
     rows: dict[str, Any] = {"X": X, "y": y, "identity": identity, "protected": protected}
-    rows |= {"crossed": crossed, "by": by}
+    rows |= {"crossed": crossed, "by": by, "given": given}
     rows["others"] = check_across(across, one_set=test is None, named=identity is not None)
     train, tested = split_rows(rows, test, test_share, seed=seed, name=name)
     classes = check_classes(train, tested, name=name)
@@ -160,6 +165,10 @@ def audit(
     before, after = attacked[0][0], attacked[1][0] if len(sides) == 2 else None
     learning = Learning(*(curves for _, curves in attacked)) if curve else None
     groups = groups_of(tested, before, after, sides, known, seed=seed)
+    known_anyway = given_of(
+        train, tested, dict(zip(sides, (before, after), strict=False)), sides,
+        max_train_rows=max_train_rows, n_resamples=n_resamples, seed=seed,
+    )  # fmt: skip
     chance = 1 / len(classes)
     certificate, void = certify(
         train, tested, guarantee, n_classes=len(classes), named=known, seed=seed
@@ -179,6 +188,7 @@ def audit(
         reversal=reversal_of(train, tested, matching, sides, seed=seed),
         floor=None if matching is None else floors_of(tested, attribute, sides, n_resamples, seed),
         groups=groups,
+        given=known_anyway,
         alarms=[
             *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),

@@ -87,6 +87,8 @@ class Audit:
         Learning curves, see :mod:`sfumato.audit.learning`; None if they were not asked for.
     groups : dict of str to Grouping, or None
         Leakage and matching of groups of people, see :mod:`sfumato.audit.groups`.
+    given : Given or None
+        How much of the reading goes with labels known anyway, see :mod:`sfumato.audit.given`.
     rows : dict of ndarray
         What the report's pictures are drawn from: test embeddings, labels and identities.
     provenance : list of dict
@@ -115,6 +117,7 @@ class Audit:
     floor: dict | None = None
     learning: Any = None
     groups: dict | None = None
+    given: Any = None
     rows: dict = field(repr=False, compare=False, default_factory=dict)
     provenance: list = field(default_factory=list)
     reversal: Any = None
@@ -146,6 +149,7 @@ class Audit:
             else {name: found.result for name, found in self.matching.items()},
             "floor": _json_by_name(self.floor),
             "groups": _json_by_name(self.groups),
+            "given": self.given and self.given.to_dict(),
         }
         if self.after is not None:
             result |= {

@@ -30,6 +30,7 @@ def audit_tables(
     test_where: str | None = None,
     across: Sequence[str | Path] | None = None,
     by: list[str] | None = None,
+    given: list[str] | None = None,
     max_rows: int = MAX_ROWS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -55,6 +56,8 @@ def audit_tables(
         they can be linked to the protected ones. For one table alone.
     by : list of str, optional
         Label columns whose groups are told apart, each and all crossed.
+    given : list of str, optional
+        Label columns that are known anyway: how much of the reading goes with them.
     max_rows : int, default=200_000
         A larger table gives a random sample of its people.
     seed : int, default=0
@@ -74,7 +77,7 @@ def audit_tables(
     audit goes on with an alarm.
     """
     check_attributes(attributes)
-    for use, names in {"by": by}.items():
+    for use, names in {"by": by, "given": given}.items():
         if names is not None:
             check_attributes(names, use)
     check_argument(max_rows, POSITIVE_INT, "max_rows")
@@ -92,6 +95,7 @@ def audit_tables(
     results = []
     for number, attribute in enumerate(attributes):
         others = {"crossed": [name for name in attributes if name != attribute], "by": by or []}
+        others["given"] = given or []
         rows = train.rows(attribute, others)
         test = None if tested is None else tested.rows(attribute, others)
         grouped = _group(attribute, rows, test)

@@ -7,6 +7,7 @@ import typer
 
 from sfumato.cli import app
 from sfumato.cli.floor import print_floors
+from sfumato.cli.given import print_given
 from sfumato.cli.groups import print_groups, read_names
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
@@ -27,6 +28,7 @@ def audit(
     across: list[Path] = typer.Option(
         [], help="The same faces under another key or from another eraser: can they be linked?"
     ),
+    given: str = typer.Option(None, help="Labels a,b known anyway: what goes with them."),
     by: str = typer.Option(None, help="Labels a,b whose groups are told apart."),
     attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
     curve: bool = typer.Option(True, help="Learning curves: would more rows read more?"),
@@ -55,6 +57,7 @@ def audit(
             test_where=test_where,
             across=across or None,
             by=read_names(by),
+            given=read_names(given),
             attackers=attacker or None,
             curve=curve,
             seed=seed,
@@ -101,6 +104,8 @@ def print_audit(result: Any) -> None:
         print_matching(result.matching)
     print_protection(result)
     print_floors({name: floor.to_dict() for name, floor in (result.floor or {}).items()})
+    if result.given:
+        print_given(result)
     print_groups(result.groups or {})
     for note in result.structure.get("notes", []):
         say(f"Note: {note}")

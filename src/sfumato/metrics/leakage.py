@@ -68,6 +68,8 @@ class BootstrappedAccuracy:
     ----------
     y, identity : array-like of shape (n_samples,)
         True classes and people of the test rows.
+    weight : array-like of shape (n_samples,), optional
+        How much each row counts, >= 0; default 1.
     n_resamples : int, default=1000
     seed : int, default=0
 
@@ -78,18 +80,28 @@ class BootstrappedAccuracy:
     """
 
     def __init__(
-        self, y: ArrayLike, identity: ArrayLike, *, n_resamples: int = 1000, seed: int = 0
+        self,
+        y: ArrayLike,
+        identity: ArrayLike,
+        *,
+        weight: ArrayLike | None = None,
+        n_resamples: int = 1000,
+        seed: int = 0,
     ) -> None:
         self.classes, self._class = np.unique(as_names(y, "y"), return_inverse=True)
         people, self._person = np.unique(as_names(identity), return_inverse=True)
         self._shape = (len(people), len(self.classes))
-        self._rows = self._count(np.ones(len(self._class)))
+        ones = np.ones(len(self._class))
+        self._weight = ones if weight is None else np.asarray(weight, dtype=np.float64)
+        self._rows = self._count(ones)
         self._weights = bootstrap_weights(len(people), n_resamples, seed)
         self._totals = self._weights @ self._rows
 
     def _count(self, values):
         flat = self._person * self._shape[1] + self._class
-        return np.bincount(flat, values, minlength=np.prod(self._shape)).reshape(self._shape)
+        return np.bincount(flat, values * self._weight, minlength=np.prod(self._shape)).reshape(
+            self._shape
+        )
 
     @property
     def n_identities(self) -> Any:
