@@ -174,6 +174,7 @@ def audit(
         train, tested, guarantee, n_classes=len(classes), named=known, seed=seed
     )
     matching = _matching(tested, sides, n_resamples, seed) if known else None
+    reduction = _reduction(before, after, judge, chance)
     return Audit(
         attribute=attribute,
         classes=classes,
@@ -181,7 +182,7 @@ def audit(
         split=describe_split(picked, tested),
         before=before,
         after=after,
-        reduction=_reduction(before, after, judge, chance),
+        reduction=reduction,
         matching=matching,
         certificate=certificate,
         unlinkability=across and link(train, tested, across, list(sides.values())[-1], seed=seed),
@@ -192,7 +193,10 @@ def audit(
         alarms=[
             *say_doubts(attribute, classes),
             *_alarms.raise_alarms(before, after, chance, judge, known),
+            *_alarms.say_little(reduction),
+            *_alarms.say_few_rows(after or before, len(picked.y)),
             *_alarms.say_rising(learning),
+            *_alarms.say_threshold(matching),
             *structure["alarms"],
             *void,
             *(alarm for grouping in (groups or {}).values() for alarm in grouping.alarms()),
@@ -244,7 +248,8 @@ def _attack(names, train, tested, side, judge, metric, seed, steps, curve):
             converged=trained.converged,
             correct=correct,
         )
-    leakage = Leakage(attacks, max(attacks, key=lambda name: attacks[name].validation))
+    strongest = max(attacks, key=lambda name: attacks[name].validation)
+    leakage = Leakage(attacks, strongest, n_features=X["template"].shape[1])
     if not curve:
         return leakage, []
     steps(f"learning curves {what}")

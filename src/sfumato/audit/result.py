@@ -31,10 +31,14 @@ class AttackResult:
 
 @dataclass(frozen=True)
 class Leakage:
-    """All attackers on one version (raw or protected) of the embeddings."""
+    """All attackers on one version (raw or protected) of the embeddings.
+
+    ``n_features`` is the rank of the rows, not the number of columns.
+    """
 
     attacks: dict
     strongest: str
+    n_features: int | None = None
 
     @property
     def headline(self) -> Any:
