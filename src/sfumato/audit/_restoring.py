@@ -22,7 +22,7 @@ from sfumato.metrics.comparators import comparator
 
 VALIDATION_SHARE = 0.25
 # A kernel matrix holds the square of it.
-KERNEL_ROWS = 3000
+KERNEL_ROWS = 2000
 RIDGE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 KERNEL_STRENGTHS = (1e-3, 1e-2, 1e-1)
 KERNEL_WIDTHS = (0.1, 0.3, 1.0)
@@ -139,7 +139,8 @@ def _candidates(n_rows, n_features):
 
 
 def _inputs(protected, name, metric):
-    return attack_views(protected, metric)["polar" if name == "kernel ridge" else "template"]
+    view = attack_views(protected, metric)["polar" if name == "kernel ridge" else "template"]
+    return view.astype(np.float64)  # In float32 a kernel matrix is singular.
 
 
 def _at_most(rows, name, rng):
