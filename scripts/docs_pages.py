@@ -11,6 +11,7 @@ import typer
 from typer.cli import get_docs_for_click
 
 import sfumato
+from sfumato.audit.standards import standards_page
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by scripts/docs_pages.py. -->\n\n"
@@ -23,6 +24,7 @@ def pages():
         "http.md": http(),
         "index.md": home(),
         "python.md": public_names(),
+        "standards.md": NOTE + standards_page(),
     }
 
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader
 
 from sfumato import __version__
 from sfumato.audit import plots
+from sfumato.audit.standards import DISCLAIMER, clause_table
 from sfumato.files import atomic_path
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "matplotlib")
@@ -41,6 +42,8 @@ def report_page(audits: Any) -> Any:
     return environment.get_template("report.html.j2").render(
         sections=[_section(audit) for audit in audits],
         provenance=audits[0].provenance,
+        clauses=clause_table(audits[0].to_dict()),
+        disclaimer=DISCLAIMER,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         versions={"sfumato": __version__, "Python": platform.python_version()}
         | {name: version(name) for name in LIBRARIES},

@@ -138,7 +138,7 @@ def linkability(
     Notes
     -----
     Resampling adds to a measure that cannot fall below 0, so the interval is turned about the
-    estimate (the basic bootstrap), cut to [0, 1].
+    estimate (the basic bootstrap), cut to [0, 1], and widened to hold the estimate.
     """
     check_argument(n_resamples, POSITIVE_INT, "n_resamples")
     rng = np.random.default_rng(check_seed(seed))
@@ -150,7 +150,8 @@ def linkability(
     ]
     resampled = _resampled(scores, bins, last + 1, omega, n_resamples, seed)
     low, high = percentile_interval(resampled)
-    interval = Interval(*np.clip([2 * found.d_sys - high, 2 * found.d_sys - low], 0, 1).tolist())
+    low, high = np.clip([2 * found.d_sys - high, 2 * found.d_sys - low], 0, 1).tolist()
+    interval = Interval(min(low, found.d_sys), max(high, found.d_sys))
     all_bins = np.bincount(bins[1], minlength=last + 1) / bins[1].size
     floors = [
         _d_sys(rng.multinomial(bins[0].size, all_bins) / bins[0].size, all_bins, omega)
