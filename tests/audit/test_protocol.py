@@ -49,6 +49,9 @@ def attacked(kind, names=None, seed=0, n_identities=500, **options):
         ("clusters", "kNN"),
         ("clusters", "RBF SVM"),
         ("clusters", "random forest"),
+        ("tails", "RBF SVM"),
+        ("skew", "RBF SVM"),
+        ("correlation", "quadratic discriminant"),
     ],
 )
 def test_the_right_attacker_finds_a_planted_leak(kind, finder):

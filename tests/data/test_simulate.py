@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -201,7 +202,7 @@ def best(kind, *models, n_identities=600):
 NONLINEAR = (SVC(), KNeighborsClassifier(15))
 
 
-@pytest.mark.parametrize("kind", ["linear", "variance", "xor", "clusters"])
+@pytest.mark.parametrize("kind", ["linear", "variance", "xor", "clusters", "correlation"])
 def test_planted_leaks_reach_their_strength(kind):
     assert 0.7 <= best(kind, *NONLINEAR) <= 0.95
 
@@ -211,7 +212,44 @@ def test_planted_subgroup_and_none():
     assert best("none", *NONLINEAR, LogisticRegression()) < 0.6
 
 
-@pytest.mark.parametrize("kind", ["none", "variance", "xor", "clusters"])
+@pytest.mark.parametrize("kind", ["tails", "skew"])
+def test_planted_tails_and_skew_leave_means_and_covariances_equal(kind):
+    X, y, _ = planted(kind, 8000, seed=1)
+    sides = [X[y == label] for label in (0, 1)]
+    assert np.abs(np.subtract(*(side.mean(axis=0) for side in sides))).max() < 0.1
+    covariances = [np.cov(side.T) for side in sides]
+    # Without a fourth moment (t of 3 degrees) a covariance is known by its trace at best.
+    assert np.trace(covariances[1]) == pytest.approx(np.trace(covariances[0]), rel=0.15)
+    assert kind == "tails" or np.abs(np.subtract(*covariances)).max() < 0.2
+    squares = [(side**2).sum(axis=1) for side in sides]
+    if kind == "tails":  # Medians of the squared length: 15.3 and 6.7.
+        assert np.median(squares[0]) > 2 * np.median(squares[1])
+    else:  # Each of four directions has the third moment 2 * 0.7 ** 1.5 = 1.17, or its opposite.
+        third = [
+            (side * square[:, None]).mean(axis=0)
+            for side, square in zip(sides, squares, strict=True)
+        ]
+        assert np.linalg.norm(np.subtract(*third)) == pytest.approx(4 * 1.17, rel=0.15)
+
+
+def test_planted_correlations_change_their_sign():
+    X, y, _ = planted("correlation", 2000)
+    np.testing.assert_allclose(np.cov(X.T), np.eye(16), atol=0.1)
+    largest = [np.linalg.eigvalsh(np.cov(X[y == label].T))[-1] for label in (0, 1)]
+    np.testing.assert_allclose(largest, 1.8, atol=0.25)
+
+
+def test_planted_one_cluster_leaks_there_alone():
+    X, y, identity = planted("one cluster", 2000)
+    place = KMeans(20, n_init=3, random_state=0).fit_predict(X)
+    gaps = [
+        np.linalg.norm(np.subtract(*(X[(place == k) & (y == v)].mean(axis=0) for v in (0, 1))))
+        for k in range(20)
+    ]
+    assert sorted(gaps)[-2] < 1.5 < 3 < max(gaps)  # 5 where it leaks, unless clusters touch
+
+
+@pytest.mark.parametrize("kind", ["none", "variance", "xor", "clusters", "tails", "correlation"])
 def test_linear_attackers_miss_what_is_not_linear(kind):
     assert best(kind, LogisticRegression()) < 0.6
 
