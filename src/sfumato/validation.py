@@ -60,10 +60,20 @@ def check_embeddings(X: ArrayLike, name: str = "X") -> Any:
     return X
 
 
+def plain_array(values: Any) -> NDArray[Any]:
+    """Return an array; a torch tensor leaves its graph, a column of vectors becomes a matrix."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    array = np.asarray(values)
+    if array.dtype == object and array.ndim == 1 and len({np.shape(row) for row in array}) == 1:
+        return np.stack(list(array)) if np.ndim(array[0]) == 1 else array
+    return array
+
+
 def _as_floats(values, name):
     """Return an array of float32 if it was, else of float64."""
     try:
-        array = np.asarray(values)
+        array = plain_array(values)
         if array.dtype.kind == "c":
             raise TypeError("complex numbers")
         return array if array.dtype == np.float32 else array.astype(np.float64)

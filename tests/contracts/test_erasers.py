@@ -17,6 +17,7 @@ from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 from sfumato.models import SavedModel, load, save
 from sfumato.models.registry import ERASERS, eraser_class, method_name
+from sfumato.validation import check_embeddings
 
 # Small enough for seconds; the defaults are those of the papers.
 SMALL = {
@@ -293,3 +294,20 @@ def test_a_broken_model_raises(name, data):
         return
     with pytest.raises(InputError, match="the result of row 0 is not finite"):
         eraser.transform(X)
+
+
+def test_tensors_and_columns_of_vectors_are_embeddings():
+    pandas, torch = pytest.importorskip("pandas"), pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 6)).astype(np.float32), np.arange(60) % 2
+    X[:, 0] += 2 * y
+    eraser = eraser_class("leace")()
+    wanted = eraser.fit(X, y).transform(X)
+    tensor = torch.tensor(X, requires_grad=True)
+    column = pandas.Series(list(X))
+    for values in (tensor, column):
+        assert np.allclose(eraser.fit(values, y).transform(values), wanted, atol=1e-5)
+    assert np.array_equal(check_embeddings(tensor), X)
+    assert np.array_equal(check_embeddings(column), X)
+    frame = eraser.set_output(transform="pandas").transform(X)
+    assert list(frame.columns) == [f"leaceeraser{n}" for n in range(6)]

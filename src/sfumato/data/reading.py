@@ -15,6 +15,7 @@ from sfumato.data.files import DAMAGED
 from sfumato.data.labels import MISSING_TEXT
 from sfumato.errors import InputError
 from sfumato.files import encoding_of
+from sfumato.validation import plain_array
 
 _ENDINGS = ".parquet, .csv, .tsv, .arrow, .feather, .npy or .npz"
 
@@ -113,15 +114,3 @@ def _of_arrays(arrays, path):
         flat = values.tolist() if values.dtype.kind in "OUS" else values
         columns[name] = embedding_array(values) if values.ndim == 2 else pa.array(flat)
     return pa.table(columns)
-
-
-def plain_array(values: Any) -> np.ndarray:
-    """Return an array of numbers, text or objects; a tensor leaves its device and its graph."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-    array = np.asarray(values)
-    # A pandas column of vectors.
-    if array.dtype == object and array.ndim == 1 and len(array) and np.ndim(array[0]) == 1:
-        lengths = {len(row) if np.ndim(row) == 1 else -1 for row in array}
-        return np.stack(list(array)) if len(lengths) == 1 else array
-    return array

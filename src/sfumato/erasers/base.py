@@ -23,7 +23,7 @@ from sfumato.erasers._rows import check_variation, refuse_large, sum_of_squares
 from sfumato.erasers._rules import LARGEST
 from sfumato.errors import InputError
 from sfumato.outcomes import Progress
-from sfumato.validation import check_embeddings
+from sfumato.validation import check_embeddings, plain_array
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,18 @@ class Eraser(TransformerMixin, BaseEstimator):
                 )
         return out
 
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """Return a name for each feature of the output, for scikit-learn's ``set_output``.
+
+        Parameters
+        ----------
+        input_features : ignored
+        """
+        check_is_fitted(self)
+        n_out = self._transform(np.ones((1, self.n_features_in_))).shape[1]
+        name = type(self).__name__.lower()
+        return np.array([f"{name}{number}" for number in range(n_out)], dtype=object)
+
     def add_to(self, graph: Graph, x: str) -> str:
         """Add the fitted map to an ONNX graph.
 
@@ -246,6 +258,8 @@ class Eraser(TransformerMixin, BaseEstimator):
     def _checked(self, X, *, reset):
         """Return rows as a float array; finite, and small enough to be squared."""
         dtypes = self.fit_dtypes if reset else (np.float64, np.float32)
+        if hasattr(X, "detach") or getattr(X, "ndim", 2) == 1:
+            X = plain_array(X)
         try:
             with np.errstate(over="ignore"):
                 X = validate_data(
