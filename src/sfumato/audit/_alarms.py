@@ -111,17 +111,8 @@ def say_threshold(matching: dict[str, Any] | None) -> list[str]:
 
 
 def say_rising(learning: Any) -> list[str]:
-    """Return the alarm that attackers would read more if they had more rows.
-
-    An attacker that rises but, with four times the rows, would still read less than the strongest
-    does now is no alarm.
-    """
-    curves = [] if learning is None else learning.final
-    rising = [
-        curve
-        for curve in curves
-        if curve.trend == "rising" and _may_beat(curve, curves[0].points[-1].balanced_accuracy)
-    ]
+    """Return the alarm that attackers would read more if they had more rows."""
+    rising = [] if learning is None else learning.rising
     if not rising:
         return []
     half, full = rising[0].points[-2:]
@@ -130,11 +121,6 @@ def say_rising(learning: Any) -> list[str]:
         f"Still rising: more data would read more. Twice the rows, {full.n_rows:,} for "
         f"{half.n_rows:,}, brought {gains} of balanced accuracy; {_say_far(rising)}."
     ]
-
-
-def _may_beat(curve, strongest):
-    far = curve.extrapolation
-    return not far or far[-1]["balanced_accuracy"] >= strongest
 
 
 def _say_far(rising):

@@ -93,6 +93,18 @@ class Learning:
         """The curves asked for: of the protected embeddings if given, else of the raw ones."""
         return self.before if self.after is None else self.after
 
+    @property
+    def rising(self) -> list:
+        """The curves that more rows would lift above what the strongest reads now.
+
+        An attacker that rises but, with four times the rows, would still read less is none.
+        """
+        return [curve for curve in self.final if curve.trend == "rising" and self._may_lead(curve)]
+
+    def _may_lead(self, curve):
+        far, now = curve.extrapolation, self.final[0].points[-1].balanced_accuracy
+        return curve is self.final[0] or not far or far[-1]["balanced_accuracy"] >= now
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
