@@ -14,6 +14,8 @@ from sfumato.data.triplets import hard_triplets
 from sfumato.errors import InputError
 from sfumato.metrics.accuracy import random_folds
 from sfumato.metrics.calibration import expected_calibration_error
+from sfumato.metrics.differentials import fairness_discrepancy_rate, garbe, inequity_rate
+from sfumato.metrics.floor import resample_rates, resolves
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.intervals import (
     bootstrap_intervals,
@@ -37,6 +39,7 @@ Y = np.where(WHO % 2, "m", "f")
 X = np.random.default_rng(0).normal(size=(40, 16))[WHO] + np.eye(16)[np.arange(120) % 16]
 SCORES = all_vs_all(X, WHO)
 ORDER = np.linspace(0, 1, 20)
+RATES = {"fmr": [0.1, 0.2], "fnmr": [0.1, 0.2]}
 
 #: A function, its good arguments, and those to break.
 CALLS = [
@@ -68,11 +71,17 @@ CALLS = [
     (all_vs_all, {"X": X, "identity": WHO}, "X metric max_impostor seed"),
     (threshold_at_fmr, {"impostor": ORDER, "fmr": 0.1}, "fmr"),
     (det_curve, {"genuine": ORDER, "impostor": ORDER}, "n_points"),
-    (verify, {"table": X, "identity": WHO}, "fmr n_resamples seed metric"),
+    (verify, {"table": X, "identity": WHO}, "fmr n_resamples seed metric attributes"),
+    (garbe, RATES, "alpha"),
+    (fairness_discrepancy_rate, RATES, "alpha"),
+    (inequity_rate, RATES, "alpha"),
+    (resolves, {"n_impostor": 100}, "fmr"),
+    (resample_rates, {"tests": [SCORES], "n_resamples": 2}, "n_resamples seed max_impostor"),
     (
         audit_embeddings,
         {"X": X, "y": Y, "identity": WHO},
-        "y identity protected test metric attackers test_share max_train_rows n_resamples seed",
+        "y identity protected test metric attackers test_share max_train_rows n_resamples seed"
+        " crossed by given",
     ),
 ]
 

@@ -47,7 +47,9 @@ class Rows:
         arrays = {"y": y, "identity": identity}
         if protected is not None:
             arrays["protected"] = protected = check_embeddings(protected, "protected")
-        given = {use: _columns(values, use) for use, values in labels.items() if values}
+        given = {
+            use: _columns(values, use) for use, values in labels.items() if values is not None
+        }
         for use, columns in given.items():
             arrays |= {f"{use}: {column}": values for column, values in columns.items()}
         others = tuple(check_embeddings(other, "across") for other in others)
@@ -72,6 +74,8 @@ class Rows:
 def _columns(values, use):
     """Return the arrays of ``{name: array-like}``, each one-dimensional."""
     check_argument(values, Instance(dict), use)
+    if not values:
+        raise InputError(f"{use} must name at least one label, got none.")
     columns = {}
     for name, column in values.items():
         columns[name] = as_array(column)

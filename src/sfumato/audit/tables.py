@@ -158,7 +158,9 @@ class _Side:
             "y": columns[attribute],
             "identity": columns.get("identity"),
             "protected": self._cache.get("protected"),
-        } | {use: {name: columns[name] for name in names} for use, names in others.items()}
+        } | {
+            use: {name: columns[name] for name in names} for use, names in others.items() if names
+        }
 
     def guarantee(self) -> dict[str, Any] | None:
         """Return what noise in the audited templates promises, the least loss if several do."""

@@ -135,7 +135,7 @@ def verify(
 
 def _labels(attributes, table):
     """Return the labels of attributes by name."""
-    if attributes is None or isinstance(attributes, dict):
+    if attributes is None or (isinstance(attributes, dict) and attributes):
         return attributes
     check_attributes(attributes)
     if table is None:

@@ -94,11 +94,12 @@ def resample_rates(
         without a genuine or an impostor pair.
     """
     check_argument(n_resamples, NOT_NEGATIVE_INT, "n_resamples")
+    check_seed(seed)
     values = np.full((len(tests), 1 + n_resamples, 1 + len(fmrs)), np.nan)
     present = np.any([people_of(scores) for scores in tests], axis=0)
     weights: Any = ()
     if n_resamples:
-        weights = bootstrap_weights(int(present.sum()), n_resamples, check_seed(seed))
+        weights = bootstrap_weights(int(present.sum()), n_resamples, seed)
     for test, scores in zip(values, tests, strict=True):
         test[0] = _rates(RankedScores(scores.genuine, scores.impostor), fmrs)
         sample = Sample.draw(scores, None, max_impostor, seed, present=present)

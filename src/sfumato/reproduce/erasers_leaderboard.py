@@ -10,6 +10,8 @@ from sfumato.audit.attackers import NAMES
 from sfumato.audit.matching import match_all, match_pairs
 from sfumato.audit.protocol import audit
 from sfumato.data.pairs import join_pairs, read_pairs
+from sfumato.metrics.floor import pairs_of_one_class, resample_rates
+from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.models.registry import ERASERS, eraser_class
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.demographics import VALIDATION, sample_people, sample_rows
@@ -20,6 +22,7 @@ IN_DOMAIN, ACROSS = "CelebA", "LFW"
 # Adults: children's faces say little of their gender.
 MIN_AGE = 14
 MAX_TRAIN = 1500
+MAX_IMPOSTOR = 300_000
 # CelebA's attributes but for gender.
 CONTEXT = (
     "5_o_clock_shadow", "arched_eyebrows", "attractive", "bags_under_eyes", "bald", "bangs",
@@ -88,6 +91,7 @@ def measure(data: Any, method: Any, seed: int, *, brief: bool = False) -> Any:
         metric = eraser.metric or metric
     for section, sides in data.sections(seed).items():
         started = time.perf_counter()
+        raw = _protected(sides[1], None)
         train, test = (_protected(side, transform) for side in sides)
         if transform is not None:
             n_rows = len(train["X"]) + len(test["X"])
@@ -95,6 +99,8 @@ def measure(data: Any, method: Any, seed: int, *, brief: bool = False) -> Any:
         found = _attacked(train, test, metric, seed, brief) | cost
         if section in data.matched:
             found |= _matched(test, metric, seed)
+            floor = _floor(raw, data.metric, seed)
+            found |= {"EER / floor": found["EER"] / floor} if floor else {}
         if section == ACROSS:
             found["EER view 2"] = data.view2(transform, metric)
         figures |= {(section, method, column): value for column, value in found.items()}
@@ -156,9 +162,16 @@ def _matched(test, metric, seed):
     """Return how well the test people match, all with all."""
     found = match_all(
         test["X"], test["identity"], metric=metric, n_resamples=0, seed=seed,
-        max_impostor=300_000,
+        max_impostor=MAX_IMPOSTOR,
     )["original-original"].result  # fmt: skip
     return {"EER": found["eer"]["value"], "TMR@1e-3": found["tmr_at_fmr"]["value"]}
+
+
+def _floor(raw, metric, seed):
+    """Return the EER of raw templates, impostors of one class: what any eraser must cost."""
+    pairs = all_pairs(raw["identity"], max_impostor=MAX_IMPOSTOR, seed=seed)
+    scores = all_vs_all(raw["X"], None, metric, pairs=pairs_of_one_class(pairs, raw["y"]))
+    return float(resample_rates([scores], n_resamples=0)[0, 0, 0])
 
 
 def view2(lfw: Any, pairs: Any, transform: Any, metric: Any) -> Any:
@@ -215,7 +228,9 @@ class Gender:
             "CelebA train on the validation people and are tested on the test people, those of "
             "LFW on 70 % of its people. No eraser saw LFW.",
             "Balanced accuracy, chance 0.5; the strongest attacker is picked on validation "
-            "people. EER and TMR compare all test people with all; EER view 2 is LFW's protocol.",
+            "people. EER and TMR compare all test people with all; EER view 2 is LFW's protocol. "
+            "EER / floor: as a multiple of raw templates' EER with impostors of one class, which "
+            "a perfect eraser would cost.",
             f"Attackers train on at most {context.pick(400, MAX_TRAIN):,} rows; more rows "
             "let them read somewhat more. Last doubling: what twice the rows brought the "
             "strongest; still rising: in which share of the seeds the audit raised that alarm.",
