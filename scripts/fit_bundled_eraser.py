@@ -93,7 +93,12 @@ def measure(sides, transform, metric):
     for name, pair in sides.items():
         train, test = (_through(faces, transform) for faces in pair)
         before = audit(
-            **train, test=test, metric=metric, max_train_rows=MAX_TRAIN, n_resamples=100
+            **train,
+            test=test,
+            metric=metric,
+            max_train_rows=MAX_TRAIN,
+            n_resamples=100,
+            curve=False,
         ).before
         best = before.headline
         found[name] = {

@@ -84,7 +84,8 @@ def sweep(
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
     **options
-        Passed to the audit: ``attackers``, ``max_train_rows``, ``n_resamples``, ``seed``.
+        Passed to the audit: ``attackers``, ``max_train_rows``, ``n_resamples``, ``seed``, and
+        ``curve``, here False by default.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def measure_point(
     ``raw_metric`` that of the raw ones, the same by default.
     """
     through = _through(rows, transform), _through(test, transform)
-    found = audit(**through[0], test=through[1], metric=metric, **options)
+    found = audit(**through[0], test=through[1], metric=metric, **{"curve": False} | options)
     if found.matching is None:
         raise InputError("the test people have no two rows of one person; give more rows.")
     seed = options.get("seed", 0)

@@ -110,6 +110,7 @@ class Attack:
             metric=encoder.metric,
             attackers=self.context.pick(["logistic regression"], list(NAMES)),
             n_resamples=20,
+            curve=False,
             seed=self.seed,
         )
         return 1 - found.before.headline.balanced_accuracy

@@ -82,6 +82,7 @@ def _measured(context, name, train, test, seed):
         metric=encoders[MATCHER].metric,
         attackers=context.pick(["RBF SVM"], list(COLUMNS)),
         n_resamples=20,
+        curve=False,
         seed=seed,
     )
     return {
