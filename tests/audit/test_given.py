@@ -92,3 +92,16 @@ def test_both_sets_need_the_labels(people):
     test = {"X": X, "y": y, "identity": who, "given": {"smile": age}}
     with pytest.raises(InputError, match="test: given must name the labels"):
         audit(X, y, identity=who, given={"age": age}, test=test, **FAST)
+
+
+def test_people_who_are_not_quite_alike_are_told(people, monkeypatch):
+    X, _, y, who, age = people
+    monkeypatch.setattr(
+        "sfumato.audit.given.overlap_weights", lambda Z, *args, **_: np.ones(len(Z))
+    )
+    given = audit(X, y, identity=who, given={"age": age}, **FAST).given
+    assert given.balance == given.alone
+    assert given.notes == [
+        "people are not quite alike: of them the labels alone still tell "
+        f"{given.alone.value:.3f}"
+    ]  # fmt: skip

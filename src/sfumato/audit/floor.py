@@ -138,7 +138,7 @@ def price_floor(
         tests.append(all_vs_all(protected, None, protected_metric or metric, pairs=pairs))
     n_impostor = len(tests[1].impostor)
     fmrs = [fmr for fmr in FMRS if resolves(fmr, n_impostor)]
-    left_out = " and ".join(_power(fmr) for fmr in FMRS if fmr not in fmrs)
+    left_out = ", ".join(_power(fmr) for fmr in FMRS if fmr not in fmrs)
     notes = [f"no FNMR at FMR {left_out}: {n_impostor} impostor pairs of one class are too few"]
     values = resample_rates(tests, fmrs, n_resamples=n_resamples, seed=seed)
     bound = rule_of_three(np.unique(tests[0].genuine_identity).size)

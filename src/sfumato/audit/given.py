@@ -124,7 +124,10 @@ def given_of(
                 best, how = sample.strongest(tested, leakages[side], side, metrics[side], seed)
                 found[when], found["trained_on"][when] = _measure(alike, best), how
         if found["balance"].ci95[0] > 1 / len(effective):
-            notes.append("the labels still tell the classes of the weighted people apart")
+            notes.append(
+                "people are not quite alike: of them the labels alone still tell "
+                f"{found['balance'].value:.3f}"
+            )
     return Given(
         labels=list(labels),
         alone=_measure(judge, alone.correct),
