@@ -119,7 +119,7 @@ def audit(
         Bootstrap resamples over identities; of the matching at most 500 are taken.
     curve : bool, default=True
         Whether to add learning curves of the three strongest attackers, see
-        :mod:`sfumato.audit.learning`; they cost a fifth to a third of the audit's time.
+        :mod:`sfumato.audit.learning`; they cost about a tenth of the audit's time.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
 
