@@ -9,6 +9,7 @@ import pytest
 
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import table_batch, write_table
+from sfumato.jobs import local
 from sfumato.reproduce._expressions import SHARED
 from sfumato.reproduce.erasers_leaderboard import CONTEXT
 from sfumato.reproduce.run import reproduce
@@ -115,7 +116,10 @@ def measured(world, tmp_path_factory):
         pytest.importorskip("torch")
         if name not in found:
             templates = WholePhotos(world, cache)
-            found[name] = reproduce(name, templates, n_seeds=1)
+            with pytest.MonkeyPatch.context() as patch:
+                # Photos so small are decoded before a worker process is there to do it.
+                patch.setattr(local, "n_cores", lambda: 1)
+                found[name] = reproduce(name, templates, n_seeds=1)
         return found[name]
 
     return measure
