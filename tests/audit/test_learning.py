@@ -163,7 +163,9 @@ def test_a_weak_attacker_that_rises_is_no_alarm_below_the_strongest():
     strong = [point(n, 0.8) for n in (500, 1000, 2000)]
     flat = replace(RISING, attacker="kNN", points=strong, trend="flat")
     assert say_rising(Learning([flat, RISING])) == []
-    close = [point(n, 0.74) for n in (500, 1000, 2000)]
+    close = [point(n, 0.71) for n in (500, 1000, 2000)]
+    assert say_rising(Learning([replace(flat, points=close), RISING])) == []
+    close = [point(n, 0.7) for n in (500, 1000, 2000)]
     assert "brought MLP" in say_rising(Learning([replace(flat, points=close), RISING]))[0]
 
 

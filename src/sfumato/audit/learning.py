@@ -97,13 +97,14 @@ class Learning:
     def rising(self) -> list:
         """The curves that more rows would lift above what the strongest reads now.
 
-        An attacker that rises but, with four times the rows, would still read less is none.
+        Another attacker than the strongest counts where the interval extrapolated to four times
+        the rows lies above what the strongest reads, or nothing can be extrapolated.
         """
         return [curve for curve in self.final if curve.trend == "rising" and self._may_lead(curve)]
 
     def _may_lead(self, curve):
         far, now = curve.extrapolation, self.final[0].points[-1].balanced_accuracy
-        return curve is self.final[0] or not far or far[-1]["balanced_accuracy"] >= now
+        return curve is self.final[0] or not far or far[-1]["ci95"][0] >= now
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
