@@ -52,7 +52,7 @@ class CubicRidge(ClassifierMixin, BaseEstimator):
 def cubic_ridge() -> Attacker:
     """Return the attacker and its grid; it scales its input as the others do."""
     estimator = make_pipeline(StandardScaler(), CubicRidge())
-    return Attacker(CUBIC, estimator, {"cubicridge__alpha": [3.0, 30.0, 300.0]})
+    return Attacker(CUBIC, estimator, {"alpha": [3.0, 30.0, 300.0]})
 
 
 def attack(train: Any, test: Any, metric: str, *, max_rows: int, seed: int) -> tuple[float, float]:
