@@ -167,6 +167,10 @@ def test_a_weak_attacker_that_rises_is_no_alarm_below_the_strongest():
     assert say_rising(Learning([replace(flat, points=close), RISING])) == []
     close = [point(n, 0.7) for n in (500, 1000, 2000)]
     assert "brought MLP" in say_rising(Learning([replace(flat, points=close), RISING]))[0]
+    grows = replace(RISING, extrapolation=[])  # Reads 0.7 and gains 0.03 at least.
+    for strongest, n_alarms in ((0.72, 1), (0.74, 0)):
+        close = [point(n, strongest) for n in (500, 1000, 2000)]
+        assert len(say_rising(Learning([replace(flat, points=close), grows]))) == n_alarms
 
 
 def test_a_rise_that_grows_is_not_extrapolated():

@@ -98,13 +98,15 @@ class Learning:
         """The curves that more rows would lift above what the strongest reads now.
 
         Another attacker than the strongest counts where the interval extrapolated to four times
-        the rows lies above what the strongest reads, or nothing can be extrapolated.
+        the rows lies above what the strongest reads; where nothing can be extrapolated, what it
+        reads and once more the lower end of its gain.
         """
         return [curve for curve in self.final if curve.trend == "rising" and self._may_lead(curve)]
 
     def _may_lead(self, curve):
-        far, now = curve.extrapolation, self.final[0].points[-1].balanced_accuracy
-        return curve is self.final[0] or not far or far[-1]["ci95"][0] >= now
+        strongest, far, now = self.final[0], curve.extrapolation, curve.points[-1]
+        least = far[-1]["ci95"][0] if far else now.balanced_accuracy + curve.gain["ci95"][0]
+        return curve is strongest or least >= strongest.points[-1].balanced_accuracy
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
