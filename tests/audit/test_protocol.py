@@ -69,6 +69,8 @@ def test_the_right_attacker_finds_a_planted_leak(kind, finder):
         ("xor", "RBF SVM", 500),
         ("clusters", "RBF SVM", 500),
         ("subgroup", "gradient boosting", 1200),
+        # At most 0.525 can be read: found with 5 of 6 seeds of 4,000 people, 2 of 2 of 12,000.
+        ("one cluster", "gradient boosting", 4000),
     ],
 )
 def test_the_headline_finds_every_planted_leak(kind, more, n_identities):
