@@ -12,11 +12,13 @@ from sfumato.models.tables import fit_table
 from sfumato.outcomes import Progress
 
 N_IDENTITIES, IMAGES_PER_IDENTITY = 2400, 4
-# Short of the paper's 100,000 triplets and 150 detector epochs, to end in half a minute.
+# SensitiveNets short of the paper's 100,000 triplets and 150 detector epochs, to end soon.
 METHODS = {
     "leace": {},
     "sensitivenets": {"n_triplets": 60_000, "n_epochs": 8, "detector_epochs": 30},
+    "barycentre": {},
 }
+ATTACKERS = ["logistic regression", "RBF SVM", "quadratic discriminant"]
 
 
 def run_demo(
@@ -54,7 +56,14 @@ def run_demo(
             continue
         protect_table(model, table, protected, overwrite=True)
         (result,) = audit_tables(
-            table, ["gender"], protected=protected, max_train_rows=2000, seed=seed, progress=step
+            table,
+            ["gender"],
+            protected=protected,
+            attackers=ATTACKERS,
+            curve=False,
+            max_train_rows=2000,
+            seed=seed,
+            progress=step,
         )
         write_report([result], folder / f"{method}.html")
         audits[method] = result
