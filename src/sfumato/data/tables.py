@@ -259,7 +259,7 @@ def write_table(
 
 def write_rows(
     path: Path,
-    batches: Iterable[pa.RecordBatch],
+    batches: Iterable[pa.RecordBatch | pa.Table],
     schema: pa.Schema,
     metadata: Mapping[bytes, bytes],
 ) -> int:
@@ -281,7 +281,8 @@ def write_rows(
     )
     with writer:
         for batch in batches:
-            writer.write_batch(batch.cast(schema), row_group_size=max(batch.num_rows, 1))
+            write = writer.write_table if isinstance(batch, pa.Table) else writer.write_batch
+            write(batch.cast(schema), row_group_size=max(batch.num_rows, 1))
             n_rows += batch.num_rows
     return n_rows
 

@@ -50,7 +50,7 @@ def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[An
 
 
 def _joined(batches):
-    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+    return batches[0] if len(batches) == 1 else pa.Table.from_batches(batches)
 
 
 def write_part(

@@ -22,6 +22,8 @@ from sfumato.models.protection import Protection
 from sfumato.models.saved_model import SavedModel
 from sfumato.outcomes import Progress
 
+#: Worked on at once: arrays of more than 32 MiB come from the system anew, each page a fault.
+WORK_ROWS = 16_384
 NO_DIRECTION = "an embedding of zeros has no direction; drop the row or embed the photo again"
 
 
@@ -76,7 +78,7 @@ class ProtectTemplates:
     def rows(self, part: Any) -> Iterator[Any]:
         """Yield the rows of a part, and its rejects."""
         columns = [*self._protection.columns, "embedding"]
-        for batch in self.table.batches(columns, groups=part.groups):
+        for batch in self.table.batches(columns, batch_rows=WORK_ROWS, groups=part.groups):
             batch, X, bad = self._checked(batch)
             yield self._protection.rows(batch, X), bad
 
