@@ -65,7 +65,7 @@ def test_an_eraser_that_erases_nothing_is_refused(table, tmp_path, monkeypatch, 
     batches = FaceTable.batches
 
     def in_parts(self, columns=None, **options):
-        for n, batch in enumerate(batches(self, columns, batch_rows=37, **options)):
+        for n, batch in enumerate(batches(self, columns, **options | {"batch_rows": 37})):
             if zeros_first and n == 0 and "embedding" in batch.schema.names:
                 place = batch.schema.get_field_index("embedding")
                 zeros = embedding_array(np.zeros((batch.num_rows, self.info.dimension)))
