@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+#: Of all JSON that commands print and results give; a key that changes its meaning or goes
+#: raises it, a new key does not.
+SCHEMA_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Reject:

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from sfumato.audit.protocol import audit
-from sfumato.audit.report import verdict
+from sfumato.audit.verdicts import verdict
 from sfumato.data.planted import planted
 
 FAST = {"attackers": ["logistic regression", "quadratic discriminant"], "n_resamples": 100}

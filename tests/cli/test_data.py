@@ -37,7 +37,11 @@ def test_simulate_then_describe(tmp_path):
         5,
         "--json",
     )
-    assert code == 0 and json.loads(text) == {"output": str(path), "n_rows": 36}
+    assert code == 0 and json.loads(text) == {
+        "schema_version": 1,
+        "output": str(path),
+        "n_rows": 36,
+    }
     expected = simulate(12, 3, seed=5)
     np.testing.assert_array_equal(FaceTable(path).embeddings(), expected["embedding"])
     code, text = run("describe", path, "--json")
@@ -85,6 +89,7 @@ def test_import_says_what_was_rejected(tmp_path):
     )
     assert code == 1  # done with rejects
     assert json.loads(text) == {
+        "schema_version": 1,
         "output": str(output),
         "n_rows": 1,
         "n_rejects": 1,

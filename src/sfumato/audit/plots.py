@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from sfumato._constraints import StrOptions, check_argument
 from sfumato.audit.learning import MULTIPLES
+from sfumato.errors import InputError
 from sfumato.metrics.verification import det_curve
 
 BEFORE, AFTER, INK, FAINT = "#c8602a", "#14788a", "#2b2a28", "#b9b4ab"
@@ -47,9 +49,28 @@ PAGE_COLOURS = {
     FAINT: "faint",
     STYLE["grid.color"]: "line",
 } | {colour: f"class-{number}" for number, colour in enumerate(CLASSES)}
+KINDS = ("attackers", "matching", "scores", "t-SNE")
 WIDE, NARROW = 8.6, 3.6
 N_TSNE = 1000
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4)
+
+
+def draw(audit: Any, kind: str = "attackers", *, narrow: bool = False) -> Figure:
+    """Draw one of :data:`KINDS` of an audit.
+
+    Raises
+    ------
+    InputError
+        For another kind, or for matching where nobody was matched.
+    """
+    check_argument(kind, StrOptions(KINDS), "kind")
+    if kind == "attackers":
+        return leakage_figure(audit, narrow=narrow)
+    if kind == "t-SNE":
+        return tsne_figure(*audit_maps(audit), narrow=narrow)
+    if not (scores := audit.scores()):
+        raise InputError(f"kind={kind!r} needs people with two images each; this audit has none.")
+    return {"matching": matching_figure, "scores": histogram_figure}[kind](scores, narrow=narrow)
 
 
 def leakage_figure(audit: Any, *, narrow: bool = False) -> Figure:
@@ -170,6 +191,14 @@ def tsne_maps(
         model = TSNE(perplexity=perplexity, random_state=seed, init="pca")
         maps[label] = model.fit_transform(X)
     return maps, y[rows]
+
+
+def audit_maps(audit: Any) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    """Return the maps of an audit's test rows, before and after, and their classes."""
+    versions = {"before": audit.rows["X"]}
+    if audit.after is not None:
+        versions["after"] = audit.rows["protected"]
+    return tsne_maps(versions, audit.rows["y"], seed=audit.seed)
 
 
 def tsne_figure(maps: dict[str, NDArray[Any]], y: NDArray[Any], *, narrow: bool = False) -> Figure:

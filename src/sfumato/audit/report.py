@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader
 from sfumato import __version__
 from sfumato.audit import plots
 from sfumato.audit.standards import DISCLAIMER, clause_table
+from sfumato.audit.verdicts import alarms_in_words, verdict
+from sfumato.data.info import say_space
 from sfumato.files import atomic_path
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "matplotlib")
@@ -39,6 +41,7 @@ def report_page(audits: Any) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["said"] = say_space
     return environment.get_template("report.html.j2").render(
         sections=[_section(audit) for audit in audits],
         provenance=audits[0].provenance,
@@ -52,6 +55,7 @@ def report_page(audits: Any) -> Any:
 
 def _section(audit):
     section = {"audit": audit, "verdict": verdict(audit), "matching": None}
+    section["alarms"] = alarms_in_words(audit)
     if audit.matching is not None:
         section["matching"] = {name: found.result for name, found in audit.matching.items()}
     return section | _charts(audit)
@@ -61,7 +65,7 @@ def _charts(audit):
     """Return the SVG of each chart, and of its form for phones."""
     draw = {
         "leakage": partial(plots.leakage_figure, audit),
-        "tsne": partial(plots.tsne_figure, *_maps(audit)),
+        "tsne": partial(plots.tsne_figure, *plots.audit_maps(audit)),
     }
     if audit.learning and audit.learning.final:
         draw["learning"] = partial(plots.learning_figure, audit)
@@ -72,26 +76,3 @@ def _charts(audit):
     return charts | {
         f"{name}_narrow": plots.svg_text(figure(narrow=True)) for name, figure in draw.items()
     }
-
-
-def _maps(audit):
-    versions = {"before": audit.rows["X"]}
-    if audit.after is not None:
-        versions["after"] = audit.rows["protected"]
-    return plots.tsne_maps(versions, audit.rows["y"], seed=audit.seed)
-
-
-def verdict(audit: Any) -> str:
-    """Return the finding in one sentence, no stronger than the interval allows."""
-    attack = audit.final.headline
-    low, high = attack.ci95
-    figure = (
-        f"{attack.attacker} reads {audit.attribute} with a balanced accuracy of "
-        f"{attack.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}], chance {audit.chance:.3f}"
-    )
-    if low <= audit.chance <= high:
-        return f"No attacker of this suite was shown to beat chance: {figure}."
-    if high < audit.chance:
-        return f"Below chance, by accident or because the leak changed its sign: {figure}."
-    kind = "still readable" if audit.after is not None else "readable"
-    return f"{audit.attribute.capitalize()} is {kind}: {figure}."

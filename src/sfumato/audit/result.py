@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from sfumato.audit import verdicts
 from sfumato.audit.matching import OO, PP
+from sfumato.errors import InputError
+from sfumato.outcomes import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class AttackResult:
         hidden = ("attacker", "correct")
         return {key: value for key, value in vars(self).items() if key not in hidden}
 
+    def to_row(self) -> dict[str, Any]:
+        """Return the figures as a table's row, the interval in two columns."""
+        shown = ("attacker", "balanced_accuracy", "advantage", "validation", "training")
+        found = {key: getattr(self, key) for key in (*shown, "converged")}
+        return found | {"low": self.ci95[0], "high": self.ci95[1]}
+
 
 @dataclass(frozen=True)
 class Leakage:
@@ -39,6 +48,9 @@ class Leakage:
     attacks: dict
     strongest: str
     n_features: int | None = None
+
+    def __repr__(self):
+        return f"<Leakage of {len(self.attacks)} attackers, strongest: {self.headline}>"
 
     @property
     def headline(self) -> Any:
@@ -136,6 +148,7 @@ class Audit:
     def to_dict(self) -> Any:
         """Return the JSON form, the schema of ``audit --json``."""
         result = {
+            "schema_version": SCHEMA_VERSION,
             "classes": self.classes,
             "chance": self.chance,
             "strongest": self.final.strongest,
@@ -171,6 +184,55 @@ class Audit:
         pairings = {"before": OO} | ({"after": PP} if self.after is not None else {})
         found = {side: self.matching[name].scores for side, name in pairings.items()}
         return {side: (each.genuine, each.impostor) for side, each in found.items()}
+
+    def __repr__(self):
+        return verdicts.in_brief(self)
+
+    def __str__(self):
+        return verdicts.summary(self)
+
+    def _repr_html_(self):
+        return verdicts.notebook_page(self)
+
+    def plot(self, kind: str = "attackers") -> Any:
+        """Return a Matplotlib figure: the attackers, the matching, its scores or t-SNE maps.
+
+        Parameters
+        ----------
+        kind : {"attackers", "matching", "scores", "t-SNE"}, default="attackers"
+
+        Raises
+        ------
+        InputError
+            For another kind, or for matching where nobody was matched.
+        """
+        from sfumato.audit.plots import draw
+
+        return draw(self, kind)
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame, one row an attacker and side.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise InputError(
+                "to_frame() needs pandas: pip install pandas; to_dict() does not."
+            ) from None
+        sides = {"before": self.before} | ({"after": self.after} if self.after else {})
+        rows = [
+            {"attribute": self.attribute, "side": side, "chance": self.chance}
+            | attack.to_row()
+            | {"strongest": leakage.strongest == name}
+            for side, leakage in sides.items()
+            for name, attack in leakage.attacks.items()
+        ]
+        return pandas.DataFrame(rows)
 
     def save(self, path: str | Path) -> None:
         """Write the report, one self-contained HTML page."""

@@ -18,6 +18,7 @@ from sfumato.cli.output import (
     warn,
     warn_some,
 )
+from sfumato.data.info import say_space
 from sfumato.files import check_free
 
 data = typer.Typer(help="Import, simulate and describe face tables.", no_args_is_help=True)
@@ -132,7 +133,7 @@ def origin(
     if as_json:
         print_json({"output": str(output), "info": asdict(info)})
     else:
-        say(f"{output}: {info.space}, compared by {info.metric}")
+        say(f"{output}: {say_space(info.space)}, compared by {info.metric}")
 
 
 @data.command()
@@ -163,7 +164,7 @@ def print_description(found: Any) -> None:
             f"each (median {people['median']:g}), {people['n_missing']:,} rows without"
         )
     if found["space"]:
-        lines.append(f"embeddings: {found['space']}")
+        lines.append(f"embeddings: {say_space(found['space'])}")
         lines.append(f"metric {info['metric']}, normalisation {info['normalisation']}")
         erasers = ", ".join(step["method"] for step in info["transformations"])
         lines.append(f"erasers applied: {erasers or 'none'}")

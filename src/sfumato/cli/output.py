@@ -23,6 +23,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from sfumato.outcomes import SCHEMA_VERSION
+
 results = Console()
 errors = Console(stderr=True)
 
@@ -126,7 +128,12 @@ def show(table: Table) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print ``value`` (dicts, lists, NumPy scalars and arrays) as JSON, alone on stdout."""
+    """Print dicts, lists, NumPy scalars and arrays as JSON, alone on stdout.
+
+    A dict says first which version of its form it is.
+    """
+    if isinstance(value, dict):
+        value = {"schema_version": SCHEMA_VERSION} | value
     print(json.dumps(value, indent=2, default=_plain, allow_nan=False))
 
 

@@ -158,3 +158,8 @@ def unknown_origin(info: TableInfo, table: object) -> list[str]:
         f"{table}: embeddings of an unknown encoder, compared by {info.metric}; name encoder and "
         "metric by sfumato data origin"
     ]
+
+
+def say_space(space: str) -> str:
+    """Return a space's string in words, for people."""
+    return space.replace("None / None", "an unknown encoder")

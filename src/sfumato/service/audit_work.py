@@ -6,8 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfumato.audit.report import report_page, verdict
+from sfumato.audit.report import report_page
 from sfumato.audit.tables import audit_tables
+from sfumato.audit.verdicts import verdict
 from sfumato.data.canonical import NAMES
 from sfumato.data.files import DAMAGED
 from sfumato.data.labels import MAX_TEXT
