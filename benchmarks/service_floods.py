@@ -25,10 +25,12 @@ from pathlib import Path
 
 import httpx2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks._memory import PeakMemory
+from sfumato.data.columns import embedding_array
 from sfumato.data.info import TableInfo
 from sfumato.data.simulate import simulate, write_simulated
 from sfumato.erasers.leace import LeaceEraser
@@ -52,7 +54,12 @@ def run(word=""):
             "none": lambda address, end: None,
             "505 idle connections": _idle,
             "4 bodies of 59.6 MB of zeros": _zeros,
-            "4 audits of 2,000 rows": _audits(Path(folder) / "t.parquet"),
+            "4 audits of 2,000 rows": _audits(_simulated(Path(folder) / "t.parquet"), 2_000),
+            "4 audits of a million characters a label": _audits(
+                _table(2_500, 8, long=True), 2_000
+            ),
+            "4 audits of 11.8 million numbers": _audits(_table(23_000, 512), 200_000),
+            "2 photos of 49 megapixels, protected and checked": _large(photo.as_py()),
             "photos that say little": _photos(),
             "answers that are not read": _unread,
         }
@@ -196,12 +203,39 @@ def _zeros(address, end):
     _together(4, lambda client: client.post(url, content=content, headers=headers), end)
 
 
-def _audits(path):
+def _simulated(path):
     write_simulated(path, 1000, 2)
-    table = path.read_bytes()
+    return path.read_bytes()
+
+
+def _table(n, dimension, *, long=False):
+    """Return a table of so many rows; its two labels may have a million characters."""
+    labels, rows = pa.array(["m", "f"] if not long else ["m" * 10**6, "f" * 10**6]), np.arange(n)
+    columns = {
+        "image_id": [f"i{row}" for row in rows],
+        "identity": [f"p{row // 2}" for row in rows],
+        "gender": pa.DictionaryArray.from_arrays(pa.array(rows // 2 % 2), labels),
+        "embedding": embedding_array(np.random.default_rng(0).normal(size=(n, dimension))),
+    }
+    metadata = TableInfo(dimension=dimension).to_metadata()
+    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), content := io.BytesIO())
+    return content.getvalue()
+
+
+def _large(photo):
+    image = Image.open(io.BytesIO(photo)).resize((7000, 7000))
+    image.save(content := io.BytesIO(), "JPEG", quality=95)
 
     def flood(address, end):
-        url = f"{address}/v1/audits?attribute=gender&max_rows=2000"
+        url = f"{address}/v1/protect/photo?hide=gender&check=true"
+        _together(2, lambda client: client.post(url, content=content.getvalue()), end)
+
+    return flood
+
+
+def _audits(table, max_rows):
+    def flood(address, end):
+        url = f"{address}/v1/audits?attribute=gender&max_rows={max_rows}"
         _together(4, lambda client: (client.post(url, content=table), time.sleep(1)), end)
 
     return flood

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sfumato import audit_embeddings, simulate, split_identities, verify
+from sfumato.audit.unlinkability import unlinkability
 from sfumato.data.planted import planted
 from sfumato.data.sampling import biased_rows
 from sfumato.data.splits import balanced_rows
@@ -14,6 +15,7 @@ from sfumato.data.triplets import hard_triplets
 from sfumato.errors import InputError
 from sfumato.metrics.accuracy import random_folds
 from sfumato.metrics.calibration import expected_calibration_error
+from sfumato.metrics.certificates import binned_bound, gaussian_bound, noise_bound, private_bound
 from sfumato.metrics.differentials import fairness_discrepancy_rate, garbe, inequity_rate
 from sfumato.metrics.floor import resample_rates, resolves
 from sfumato.metrics.groups import shares_by_group
@@ -26,6 +28,7 @@ from sfumato.metrics.intervals import (
 from sfumato.metrics.leakage import relative_reduction
 from sfumato.metrics.ordinal import age_errors, rank_interval
 from sfumato.metrics.scores import all_pairs, all_vs_all
+from sfumato.metrics.unlinkability import local_linkability
 from sfumato.metrics.verification import det_curve, threshold_at_fmr
 
 BAD = (
@@ -64,6 +67,16 @@ CALLS = [
         "statistics fmr n_resamples level seed max_impostor",
     ),
     (shares_by_group, {"right": WHO > 3, "groups": Y}, "min_rows seed"),
+    (
+        unlinkability,
+        {"X": X, "across": {"b": X}, "identity": WHO},
+        "X across identity metric test_share omega seed",
+    ),
+    (local_linkability, {"mated": ORDER, "non_mated": ORDER}, "omega"),
+    (private_bound, {"epsilon": 1, "delta": 0}, "epsilon n_classes"),
+    (gaussian_bound, {"distance": 1}, "distance n_classes"),
+    (noise_bound, {"epsilon": 1, "delta": 0, "distance": 1}, "epsilon distance n_templates"),
+    (binned_bound, {"cells": Y, "y": Y}, "delta"),
     (relative_reduction, {"before": 0.9, "after": 0.6, "chance": 0.5}, "before after chance"),
     (age_errors, {"age_years": [4], "predicted_years": [5]}, "within seed"),
     (rank_interval, {"levels": [[0.9, 0.1]]}, "share"),

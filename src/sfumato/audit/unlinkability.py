@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sfumato._constraints import Instance, check_argument
 from sfumato.audit._partners import other_photos, strangers
 from sfumato.audit._restoring import train_restorer
 from sfumato.audit._rows import Rows
@@ -22,7 +23,7 @@ from sfumato.data.splits import split_identities
 from sfumato.errors import InputError
 from sfumato.metrics.scores import Scores, identity_codes, pair_scores
 from sfumato.metrics.unlinkability import linkability
-from sfumato.validation import check_seed
+from sfumato.validation import check_embeddings, check_seed
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def unlinkability(
     >>> round(found.releases["copy"]["as_released"]["same_photo"]["d_sys"], 2)
     1.0
     """
-    rows = Rows.checked(X, ["-"] * len(np.asarray(X)), identity, others=check_across(across))
+    X = check_embeddings(X)
+    check_argument(metric, Instance(str), "metric")
+    rows = Rows.checked(X, ["-"] * len(X), identity, others=check_across(across))
     tested, train = split_identities(rows.identity, test_share, seed=f"link {check_seed(seed)}")
     return link(rows.take(train), rows.take(tested), across, metric, omega=omega, seed=seed)
 

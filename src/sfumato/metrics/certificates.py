@@ -136,6 +136,9 @@ def noise_bound(
     [0.553, 0.664]
     """
     n = check_argument(n_templates, POSITIVE_INT, "n_templates")
+    check_argument(epsilon, NOT_NEGATIVE, "epsilon")
+    check_argument(delta, SHARE, "delta")
+    check_argument(distance, NOT_NEGATIVE, "distance")
     private = private_bound(n * epsilon, min(n * delta, 1.0), n_classes)
     return min(private, gaussian_bound(np.sqrt(n) * distance, n_classes))
 
