@@ -3,10 +3,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from sfumato.audit import protocol
 from sfumato.audit._alarms import raise_alarms
 from sfumato.audit.attackers import NAMES, attackers
+from sfumato.audit.own_attackers import find_attacker
 from sfumato.audit.protocol import audit
 from sfumato.audit.result import Leakage
 from sfumato.audit.verification import verify
@@ -232,7 +234,7 @@ class TestAlarms:
         (lambda d: d.update(X=np.full((500, 2), np.nan)), "row 0 has a NaN or infinite value"),
         (
             lambda d: d.update(attackers=["oracle"]),
-            "attackers must be a list, each one of .*, got .*oracle",
+            "attackers must be a list, each a classifier .*, got .*oracle",
         ),
         (
             lambda d: d.update(y=np.arange(500) < 5),
@@ -328,3 +330,50 @@ def test_a_seed_that_not_all_take_is_refused(seed):
         audit(X, y, identity=identity, seed=seed)
     with pytest.raises(InputError, match="seed must be an integer in"):
         verify(X, identity=identity, seed=seed)
+
+
+class Nosy(LogisticRegression):
+    """A user's attacker."""
+
+
+class Broken(LogisticRegression):
+    def predict(self, X):
+        raise RuntimeError("no\nluck")
+
+
+def test_an_attacker_of_ones_own():
+    X, y, identity = planted("linear", 120)
+    names = ["quadratic discriminant", Nosy()]
+    found = audit(X, y, identity=identity, attackers=names, n_resamples=20, curve=False).before
+    assert list(found.attacks) == ["quadratic discriminant", "Nosy"]
+    assert found.attacks["Nosy"].balanced_accuracy > 0.7
+    with pytest.raises(InputError, match=r"attacker Broken failed \(RuntimeError: no luck\)"):
+        audit(X, y, identity=identity, attackers=[Broken()], n_resamples=20, curve=False)
+
+
+@pytest.mark.parametrize(
+    ("attackers", "message"),
+    [
+        ([Nosy(), Nosy()], "Nosy is there twice"),
+        ([Nosy], "attackers must be a list, each a classifier"),
+        (["Nosy"], "attackers must be a list, each a classifier"),
+        ("kNN", "attackers must be a list"),
+        ([7], "each a classifier with fit and predict, or one of 'logistic regression'"),
+    ],
+)
+def test_what_is_no_attacker_is_refused(attackers, message):
+    X, y, identity = planted("linear", 40)
+    with pytest.raises(InputError, match=message):
+        audit(X, y, identity=identity, attackers=attackers)
+
+
+def test_an_attacker_is_found_by_module_and_class(tmp_path, monkeypatch):
+    (tmp_path / "my_own.py").write_text(
+        "from sklearn.naive_bayes import GaussianNB\nclass Mine(GaussianNB): pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert type(find_attacker("my_own:Mine")).__name__ == "Mine"
+    assert find_attacker("kNN") == "kNN"
+    for name in ("nothing:Mine", "my_own:None_", "sklearn.pipeline:Pipeline"):
+        with pytest.raises(InputError, match=f"--attacker {name}: cannot be made"):
+            find_attacker(name)

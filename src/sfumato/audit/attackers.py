@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from sfumato._constraints import Each, check_argument
 from sfumato.audit._kernels import RbfSVC
 from sfumato.audit._searches import (
     Score,
@@ -32,6 +33,7 @@ from sfumato.audit._searches import (
     race,
 )
 from sfumato.audit._similarity import SimilarityAttacker
+from sfumato.errors import InputError
 from sfumato.validation import check_choice
 
 
@@ -51,7 +53,7 @@ class Attacker:
 
 
 def attackers(
-    n_features: int, names: list[str] | None = None, *, seed: int = 0, metric: str = "cosine"
+    n_features: int, names: list[Any] | None = None, *, seed: int = 0, metric: str = "cosine"
 ) -> list[Attacker]:
     """Return the attackers of the suite, all or those named.
 
@@ -59,8 +61,8 @@ def attackers(
     ----------
     n_features : int
         Sets the range of the RBF kernel's width.
-    names : list of str, optional
-        Of :data:`NAMES`.
+    names : list of (str or classifier), optional
+        Of :data:`NAMES`, or see :func:`own_attacker`.
     seed : int, default=0
     metric : str, default="cosine"
         How templates are compared, by the similarity attack too; only those compared by distance
@@ -73,7 +75,56 @@ def attackers(
     suite = {attacker.name: attacker for attacker in _suite(n_features, seed, metric)}
     if names is None:
         return list(suite.values())
-    return [suite[check_choice(name, tuple(suite), "attacker")] for name in names]
+    return [
+        suite[check_choice(name, tuple(suite), "attacker")]
+        if isinstance(name, str)
+        else own_attacker(name)
+        for name in names
+    ]
+
+
+def own_attacker(estimator: BaseEstimator) -> Attacker:
+    """Return a user's classifier as an attacker: a clone of it, not tuned, not scaled.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+        With ``fit(X, y)`` and ``predict(X)``; it sees the templates as they are. A grid is its
+        own, such as :class:`~sklearn.model_selection.GridSearchCV`'s.
+
+    Raises
+    ------
+    InputError
+        If it cannot be cloned.
+    """
+    try:
+        return Attacker(type(estimator).__name__, clone(estimator), view="template")
+    except Exception as error:
+        raise InputError(
+            f"attacker {type(estimator).__name__} cannot be cloned: {error}"
+        ) from error
+
+
+def check_attackers(names: Any) -> list[Any]:
+    """Return the attackers asked for, None being all; refuse what is none."""
+    if names is None:
+        return list(NAMES)
+    check_argument(names, Each(_Attacker()), "attackers")
+    found = [name if isinstance(name, str) else type(name).__name__ for name in names]
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise InputError(f"attackers: {', '.join(twice)} is there twice; name each once.")
+    return list(names)
+
+
+class _Attacker:
+    def describe(self) -> str:
+        return f"a classifier with fit and predict, or one of {', '.join(map(repr, NAMES))}"
+
+    def accepts(self, value: Any) -> bool:
+        if isinstance(value, str | type):
+            return value in NAMES
+        return all(callable(getattr(value, name, None)) for name in ("fit", "predict"))
 
 
 def _scaled(estimator):
@@ -108,7 +159,7 @@ def _suite(n_features, seed, metric="cosine"):
         ),
         Attacker(
             "random forest",
-            # Half of the rows and fewer features a tree: twice as fast, and no weaker on faces.
+            # Half of the rows and fewer features a tree: twice as fast.
             _scaled(
                 RandomForestClassifier(
                     100,
@@ -153,6 +204,8 @@ def _suite(n_features, seed, metric="cosine"):
 
 
 NAMES = tuple(attacker.name for attacker in _suite(1, 0))
+#: A look at what shows most: linear, by distance, by variances.
+QUICK = ("logistic regression", "RBF SVM", "quadratic discriminant")
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,13 @@ from numpy.typing import ArrayLike
 from sfumato._constraints import (
     POSITIVE_INT,
     Boolean,
-    Each,
     Instance,
-    Optional,
-    StrOptions,
     check_argument,
 )
 from sfumato.audit import _alarms, _structure
 from sfumato.audit._duplicates import is_constant
 from sfumato.audit._rows import check_classes, split_rows
-from sfumato.audit.attackers import NAMES, train_attacker
+from sfumato.audit.attackers import NAMES, check_attackers, train_attacker
 from sfumato.audit.attackers import attackers as make_attackers
 from sfumato.audit.certificate import certify
 from sfumato.audit.floor import floors_of
@@ -40,6 +37,7 @@ from sfumato.audit.unlinkability import check_across, link
 from sfumato.audit.views import attack_views, span
 from sfumato.data.label_hints import say_doubts
 from sfumato.data.splits import balanced_rows
+from sfumato.errors import InputError
 from sfumato.metrics.comparators import comparator
 from sfumato.metrics.leakage import BootstrappedAccuracy, attack_advantage
 from sfumato.outcomes import Progress
@@ -65,7 +63,7 @@ def audit(
     crossed: dict[str, Any] | None = None,
     by: dict[str, Any] | None = None,
     given: dict[str, Any] | None = None,
-    attackers: list[str] | None = None,
+    attackers: list[Any] | None = None,
     test_share: float = 0.3,
     max_train_rows: int = 6000,
     n_resamples: int = 1000,
@@ -109,8 +107,9 @@ def audit(
     given : dict of str to array-like of shape (n_samples,), optional
         Labels that are known anyway, such as age: how much of the reading goes with them, see
         :mod:`sfumato.audit.given`.
-    attackers : list of str, optional
-        A part of :data:`sfumato.audit.attackers.NAMES`; default all.
+    attackers : list of (str or classifier), optional
+        A part of :data:`sfumato.audit.attackers.NAMES`, such as ``QUICK``, and classifiers of
+        your own, see :func:`~sfumato.audit.attackers.own_attacker`; default all that have names.
     test_share : float in (0, 1), default=0.3
         Share of people kept for the test.
     max_train_rows : int, default=6000
@@ -140,7 +139,7 @@ def audit(
     check_argument(n_resamples, POSITIVE_INT, "n_resamples")
     check_argument(attribute, Instance(str), "attribute")
     check_argument(curve, Boolean(), "curve")
-    check_argument(attackers, Optional(Each(StrOptions(NAMES))), "attackers")
+    names = check_attackers(attackers)
     name = "y" if attribute == "attribute" else attribute
     rows: dict[str, Any] = {"X": X, "y": y, "identity": identity, "protected": protected}
     rows |= {"crossed": crossed, "by": by, "given": given}
@@ -152,7 +151,6 @@ def audit(
     sides = {"X": metric}
     if picked.protected is not None:
         sides["protected"] = protected_metric or metric
-    names = NAMES if attackers is None else attackers
     known = identity is not None and (test is None or test.get("identity") is not None)
     structure = _structure.examine(
         train, tested, sides, attribute, named=known, two_sets=test is not None, seed=seed
@@ -233,7 +231,7 @@ def _attack(names, train, tested, side, judge, metric, seed, steps, curve):
     what = f"on {'raw' if side == 'X' else 'protected'} embeddings"
     for attacker in make_attackers(X["polar"].shape[1], names, seed=seed, metric=metric):
         steps(f"{attacker.name} {what}")
-        trained = train_attacker(attacker, X[attacker.view], train.y, train.identity)
+        trained = _trained(attacker, X[attacker.view], train)
         fitted[attacker.name] = trained.estimator, X[attacker.view], X_test[attacker.view]
         correct = trained.estimator.predict(X_test[attacker.view]) == tested.y
         value = judge.value(correct)
@@ -254,6 +252,16 @@ def _attack(names, train, tested, side, judge, metric, seed, steps, curve):
         return leakage, []
     steps(f"learning curves {what}")
     return leakage, learn_strongest(leakage, fitted, train, tested.y, judge, seed=seed)
+
+
+def _trained(attacker, X, train):
+    if attacker.name in NAMES:
+        return train_attacker(attacker, X, train.y, train.identity)
+    try:
+        return train_attacker(attacker, X, train.y, train.identity)
+    except Exception as error:  # Somebody else's code.
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"attacker {attacker.name} failed ({said}).") from error
 
 
 def _reduction(before, after, judge, chance):

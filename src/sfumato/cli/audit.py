@@ -30,7 +30,10 @@ def audit(
     ),
     given: str = typer.Option(None, help="Labels a,b known anyway: what goes with them."),
     by: str = typer.Option(None, help="Labels a,b whose groups are told apart."),
-    attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
+    attacker: list[str] = typer.Option(
+        [], help="Only these attackers; default all. A classifier of your own: module:Class."
+    ),
+    quick: bool = typer.Option(False, "--quick", help="Only three attackers that see most."),
     curve: bool = typer.Option(True, help="Learning curves: would more rows read more?"),
     embedding: EmbeddingColumn = None,
     identity: IdentityColumn = None,
@@ -58,7 +61,7 @@ def audit(
             across=across or None,
             by=read_names(by),
             given=read_names(given),
-            attackers=attacker or None,
+            attackers=_attackers(attacker, quick),
             curve=curve,
             seed=seed,
             progress=progress,
@@ -73,6 +76,14 @@ def audit(
         return
     for result in found:
         print_audit(result)
+
+
+def _attackers(names, quick):
+    from sfumato.audit.attackers import QUICK
+    from sfumato.audit.own_attackers import find_attacker
+
+    found = [find_attacker(name) for name in names]
+    return [*(QUICK if quick else ()), *found] or None
 
 
 def print_audit(result: Any) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from sfumato.audit.attackers import QUICK
 from sfumato.audit.report import write_report
 from sfumato.audit.tables import audit_tables
 from sfumato.data.simulate import write_simulated
@@ -18,7 +19,6 @@ METHODS = {
     "sensitivenets": {"n_triplets": 60_000, "n_epochs": 8, "detector_epochs": 30},
     "barycentre": {},
 }
-ATTACKERS = ["logistic regression", "RBF SVM", "quadratic discriminant"]
 
 
 def run_demo(
@@ -59,7 +59,7 @@ def run_demo(
             table,
             ["gender"],
             protected=protected,
-            attackers=ATTACKERS,
+            attackers=list(QUICK),
             curve=False,
             max_train_rows=2000,
             seed=seed,
