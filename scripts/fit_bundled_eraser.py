@@ -24,6 +24,7 @@ from sfumato.metrics.floor import pairs_of_one_class, resolves
 from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.metrics.verification import RankedScores
 from sfumato.models import load, save
+from sfumato.models.likeness import Likeness
 from sfumato.models.saved_model import SavedModel
 from sfumato.reproduce.erasers_leaderboard import CONTEXT, fit_rows_of
 from sfumato.reproduce.templates import FaceTemplates
@@ -52,7 +53,13 @@ def main(cache, output, encoder="dlib"):
         "UTKFace's adults"
     )
     fitted_on = {"source": "celeba", "also": ["utkface"], "n_rows": len(X), "rows": said}
-    model = SavedModel(eraser, (ATTRIBUTE,), info, fitted_on | {"limits": LIMITS})
+    model = SavedModel(
+        eraser,
+        (ATTRIBUTE,),
+        info,
+        fitted_on | {"limits": LIMITS},
+        likeness=likeness_of(X, y, identity, context[:, -1]),
+    )
     save(model, output, half=True)
     sides = sides_of(celeba, utkface.take(test), lfw)
     found = {"encoder": info.space, "fitted_on": fitted_on, "limits": LIMITS}
@@ -61,6 +68,13 @@ def main(cache, output, encoder="dlib"):
     whole = measure({"celeba": sides["celeba"]}, eraser.transform, info.metric)
     found |= {"before half precision": whole}
     Path(output).with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def likeness_of(X, y, identity, source):
+    """Return the moments of the fitted people, one row each, by gender and data set."""
+    _, first = np.unique(identity, return_index=True)
+    cells = [f"{a} x {b}" for a, b in zip(source[first], y[first], strict=True)]
+    return Likeness.of(X[first], cells)
 
 
 def read(templates, cache, encoder):

@@ -30,6 +30,7 @@ def resolve(uv: str, output: Path, python: str) -> None:
         build = Path(folder) / "build.in"
         build.write_text(BUILD)
         command = [uv, "pip", "compile", "pyproject.toml", str(build), "--extra", "dev"]
+        command += ["--extra", "docs"]
         command += ["--constraints", "constraints.txt", "--output-file", str(output)]
         command += ["--universal", "--python-version", python, "--generate-hashes", "--quiet"]
         subprocess.run([*command, "--no-header", "--no-annotate"], cwd=ROOT, check=True)

@@ -11,6 +11,7 @@ from sfumato._constraints import (
     Interval,
     Optional,
     StrOptions,
+    check_argument,
     check_parameters,
     check_values,
     declared_constraints,
@@ -127,3 +128,9 @@ def test_an_integer_that_no_library_has_room_for_is_refused(rule, value):
     with pytest.raises(InputError, match="Method: n must be"):
         check_values(Method, {"n": value})
     check_values(Method, {"n": 2**62})
+
+
+def test_integers_that_cannot_be_written_are_a_line():
+    for value in (10**5000, [10**5000]):
+        with pytest.raises(InputError, match="n must be .*, got a (int|list) that is too long"):
+            check_argument(value, StrOptions(("a",)), "n")

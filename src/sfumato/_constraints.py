@@ -238,10 +238,17 @@ def check_argument(value: Any, rule: Constraint, name: str) -> Any:
     """
     # A rule without an upper end accepts integers that no library has room for.
     if _is_long(value) and rule.accepts(2 * value):
-        raise InputError(f"{name} must be below 2**63 in size, got {value}.")
+        raise InputError(f"{name} must be below 2**63 in size, got {_shown(value)}.")
     if not rule.accepts(value):
-        raise InputError(f"{name} must be {rule.describe()}, got {value!r}.")
+        raise InputError(f"{name} must be {rule.describe()}, got {_shown(value)}.")
     return value
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no integer of thousands of digits.
+        return f"a {type(value).__name__} that is too long to be shown"
 
 
 def _is_long(value: Any) -> bool:

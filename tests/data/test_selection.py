@@ -119,3 +119,21 @@ def test_a_rule_may_name_its_table(table, tmp_path):
     twin = FaceTable(shutil.copy(table.path, tmp_path / "b" / "t.parquet"))
     with pytest.raises(InputError, match=r"2 tables are called 't'; give the path"):
         Selection(where="t:partition=train").each([table, twin])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"half": "Eraser"}, "half must be one of 'attacker', 'eraser', or None, got 'Eraser'"),
+        ({"half": 7}, "half must be"),
+        ({"where": 7}, "where must be"),
+        ({"where": ("a=1", 7)}, "where must be"),
+        ({"share": -1}, "share must be"),
+        ({"share": "all"}, "share must be"),
+        ({"seed": "x"}, "seed must be"),
+    ],
+)
+def test_a_selection_checks_what_it_is_told(values, message):
+    # Another word than "eraser" was the attackers' half without a word.
+    with pytest.raises(InputError, match=message):
+        Selection(**values)

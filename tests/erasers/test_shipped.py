@@ -22,6 +22,7 @@ def test_these_are_bundled_small_and_with_a_card():
     for name, path in bundled("eraser").items():
         model = load(name, "eraser")
         assert path.stat().st_size < 3e6 and f"## {name}\n" in card
+        assert model.likeness is not None  # It says when people are unlike the fitted ones.
         assert model.attributes == (name,) and model.eraser.n_features_in_ == 128
         about = json.loads(path.with_suffix(".json").read_text())
         assert about["encoder"] == model.info.space and model.fitted_on["limits"]

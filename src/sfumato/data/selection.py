@@ -9,12 +9,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sfumato._constraints import (
+    POSITIVE,
+    SEED,
+    Each,
+    Instance,
+    Optional,
+    StrOptions,
+    check_argument,
+)
 from sfumato.data.columns import embedding_matrix
 from sfumato.data.labels import as_text, is_missing
 from sfumato.data.long_texts import refuse_long
 from sfumato.data.selection_rules import check_rule, fulfils, parse_rule, rules_of
 from sfumato.data.splits import ERASER_SHARE, split_identities
 from sfumato.errors import InputError
+
+_HALF = Optional(StrOptions(("eraser", "attacker")))
+_RULES = Optional(Each(Instance(str)))
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,13 @@ class Selection:
     half: str | None = None
     share: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.where, str):
+            check_argument(self.where or None, _RULES, "where")
+        check_argument(self.half, _HALF, "half")
+        check_argument(self.share, Optional(POSITIVE), "share")
+        check_argument(self.seed, SEED, "seed")
 
     @property
     def rules(self) -> tuple[str, ...]:

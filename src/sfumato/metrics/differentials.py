@@ -30,7 +30,7 @@ def worst_by_geometric_mean(rates: ArrayLike) -> Any:
 
     Examples
     --------
-    >>> float(worst_by_geometric_mean([0.01, 0.04]))
+    >>> round(float(worst_by_geometric_mean([0.01, 0.04])), 6)
     2.0
     """
     rates = _groups(rates, "rates")
