@@ -1,8 +1,9 @@
 """How attackers are tuned: every setting of a grid on the same people held out.
 
 What the settings of a grid share is computed once a fold: scaled rows, distances, neighbours,
-eigenvectors. The figures are those of a plain grid search, but a setting that falls behind the
-best by more than :data:`BEHIND` on the first fold is not tried on the others.
+eigenvectors. The figures are those of a plain grid search, but a setting that falls far behind the
+best on the first fold is not tried on the others: by more than :data:`BEHIND`, and by more than
+:data:`NOISE` standard errors of the accuracy of so few rows.
 """
 
 import warnings
@@ -21,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from sfumato.audit._kernels import KERNEL_ROWS, precomputed, rbf, squared_distances
 
 BEHIND = 0.03
+NOISE = 3
 
 Score = Callable[[list[dict[str, Any]], Any, Any, Any, Any], Iterable[NDArray[Any]]]
 
@@ -51,9 +53,16 @@ def race(
         for k, labels in zip(left, predicted, strict=True):
             totals[k] += balanced_accuracy_score(y[held_out], labels)
         if number == 0:
-            left = [k for k in left if totals[k] >= totals.max() - BEHIND]
+            left = [k for k in left if totals[k] >= totals.max() - _margin(y[held_out])]
     best = max(left, key=lambda k: totals[k])
     return grid[best], float(totals[best] / len(folds))
+
+
+def _margin(y):
+    """Return the difference of two balanced accuracies beyond which chance does not explain it."""
+    counts = np.unique(y, return_counts=True)[1]
+    standard_error = np.sqrt((0.25 / counts).sum()) / len(counts)
+    return max(BEHIND, NOISE * standard_error)
 
 
 def _scale(model, X, X_held_out):
