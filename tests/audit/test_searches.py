@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -22,6 +23,8 @@ def plain_search(attacker, X, y, identity):
     model = clone(attacker.estimator)
     if attacker.name == "RBF SVM":
         model = make_pipeline(StandardScaler(), SVC())
+    if attacker.name == "quadratic discriminant":
+        model = make_pipeline(StandardScaler(), QuadraticDiscriminantAnalysis(solver="eigen"))
     step = model.steps[-1][0]
     grid = {f"{step}__{key}": values for key, values in attacker.grid.items()}
     search = GridSearchCV(model, grid, scoring="balanced_accuracy", cv=folds).fit(X, y)
@@ -96,3 +99,12 @@ def test_rbf_svc_is_a_classifier_that_clones(rng):
     fitted = RbfSVC(C=10, gamma=0.5).fit(X, X[:, 0] > 0)
     again = clone(fitted).fit(X, X[:, 0] > 0)
     np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+
+
+def test_a_class_at_one_point_is_read(rng):
+    X = rng.normal(size=(200, 16))
+    y = np.arange(200) % 2
+    X[y == 1] = X[1]
+    (attacker,) = attackers(16, ["quadratic discriminant"])
+    trained = train_attacker(attacker, X, y, np.arange(200))
+    np.testing.assert_array_equal(trained.estimator.predict(X), y)

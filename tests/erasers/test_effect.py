@@ -109,3 +109,14 @@ def test_a_map_that_makes_all_rows_one_is_refused():
     X = np.random.default_rng(0).normal(size=(60, 16))
     with pytest.raises(InputError, match="LeaceEraser leaves nothing: all rows become one"):
         LeaceEraser().fit(X, [f"photo {n}" for n in range(60)])
+
+
+def test_classes_of_fewer_rows_than_features_are_read_too():
+    X, y = two_classes(n=40, d=128, gap=20.0)
+    assert idle(lambda X: X, X, y)
+
+
+def test_a_class_at_one_point_is_no_error():
+    X, y = two_classes()
+    X[y == 1] = X[1]
+    assert idle(lambda X: X, X, y)

@@ -114,22 +114,5 @@ def over_neighbours(settings, model, X, y, X_held_out):
 
 def over_shrinkages(settings, model, X, y, X_held_out):
     """Decompose each class's covariance once: shrinking it moves its eigenvalues alone."""
-    classes = np.unique(y)
-    scales, squares, priors = [], [], []
-    for name in classes:
-        rows = X[y == name].astype(np.float64)
-        mean = rows.mean(axis=0)
-        rows -= mean
-        scale, rotation = np.linalg.eigh(rows.T @ rows / len(rows))
-        scales.append(scale)
-        squares.append(((X_held_out - mean) @ rotation) ** 2)
-        priors.append(np.log(len(rows) / len(X)))
-    for setting in settings:
-        share = setting["shrinkage"]
-        shrunk = [(1 - share) * scale + share * scale.mean() for scale in scales]
-        shrunk = [scale.clip(np.finfo(float).tiny) for scale in shrunk]
-        densities = [
-            prior - (square @ (1 / scale) + np.log(scale).sum()) / 2
-            for prior, square, scale in zip(priors, squares, shrunk, strict=True)
-        ]
-        yield classes[np.argmax(densities, axis=0)]
+    shares = [setting["shrinkage"] for setting in settings]
+    yield from clone(model).fit(X, y).predict_all(shares, X_held_out)

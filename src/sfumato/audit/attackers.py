@@ -10,7 +10,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +23,7 @@ from sklearn.svm import LinearSVC
 
 from sfumato._constraints import Each, check_argument
 from sfumato.audit._kernels import RbfSVC
+from sfumato.audit._quadratic import ShrunkQuadratic
 from sfumato.audit._searches import (
     Score,
     one_by_one,
@@ -187,7 +187,7 @@ def _suite(n_features, seed, metric="cosine"):
         ),
         Attacker(
             "quadratic discriminant",
-            _scaled(QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.1)),
+            _scaled(ShrunkQuadratic()),
             {"shrinkage": [0.01, 0.1, 0.5]},
             score=over_shrinkages,
         ),

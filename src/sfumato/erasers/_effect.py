@@ -193,7 +193,9 @@ def _readers(attribute):
         lambda X: _above_chance(
             LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), X, attribute.codes
         ),
-        lambda X: _above_chance(QuadraticDiscriminantAnalysis(reg_param=0.2), X, attribute.codes),
+        lambda X: _above_chance(
+            QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.2, tol=0), X, attribute.codes
+        ),
     ]
 
 
@@ -209,7 +211,10 @@ def _above_chance(reader, X, codes):
     if len(classes) < 2:
         return 0.0
     X = X / (X.std() or 1)
-    predicted = reader.fit(X[half], codes[half]).predict(X[~half])
+    try:
+        predicted = reader.fit(X[half], codes[half]).predict(X[~half])
+    except np.linalg.LinAlgError:  # The rows of a class are all one.
+        return 0.0
     return float(balanced_accuracy_score(codes[~half], predicted) - 1 / len(classes))
 
 
