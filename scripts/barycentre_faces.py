@@ -16,6 +16,7 @@ import numpy as np
 
 from sfumato.audit.protocol import audit
 from sfumato.erasers.barycentre import BarycentreEraser
+from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce.erasers_leaderboard import Gender
 from sfumato.reproduce.experiment import Context
 from sfumato.reproduce.templates import FaceTemplates
@@ -47,7 +48,12 @@ def main(cache, output, *options):
                 side | {"X": eraser.transform(side["X"].astype(np.float32))} for side in sides
             )
             figures[name] = audit(
-                **train, test=test, n_resamples=300, curve=False, seed=seed
+                **train,
+                test=test,
+                attackers=list(RECORDED),
+                n_resamples=300,
+                curve=False,
+                seed=seed,
             ).to_dict()
         found.append(figures)
         Path(output).write_text(json.dumps(found, indent=1))

@@ -26,6 +26,7 @@ from sfumato.metrics.verification import RankedScores
 from sfumato.models import load, save
 from sfumato.models.likeness import Likeness
 from sfumato.models.saved_model import SavedModel
+from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce.erasers_leaderboard import CONTEXT, fit_rows_of
 from sfumato.reproduce.templates import FaceTemplates
 
@@ -111,6 +112,7 @@ def measure(sides, transform, metric):
             test=test,
             metric=metric,
             max_train_rows=MAX_TRAIN,
+            attackers=list(RECORDED),
             n_resamples=100,
             curve=False,
         ).before

@@ -155,7 +155,7 @@ def test_another_data_set_for_the_test():
 def test_the_whole_suite_runs_and_reports_itself():
     result = attacked("linear", n_identities=150)
     report = result.to_dict()
-    assert tuple(report["attackers"]) == NAMES == tuple(a.name for a in attackers(16))
+    assert tuple(report["attackers"]) == NAMES[:-1] == tuple(a.name for a in attackers(16))
     for attack in report["attackers"].values():
         assert attack["ci95"][0] <= attack["balanced_accuracy"] <= attack["ci95"][1]
         assert attack["advantage"] == pytest.approx(2 * (attack["balanced_accuracy"] - 0.5))

@@ -14,7 +14,10 @@ from sfumato.audit._kernels import RbfSVC
 from sfumato.audit.attackers import attackers, train_attacker
 from sfumato.data.planted import planted
 
-GRIDDED = ("logistic regression", "linear SVM", "RBF SVM", "kNN", "quadratic discriminant")
+GRIDDED = (
+    *("logistic regression", "linear SVM", "RBF SVM", "kNN", "quadratic discriminant"),
+    "cubic kernel ridge",
+)
 
 
 def plain_search(attacker, X, y, identity):

@@ -77,6 +77,7 @@ def train_restorer(
     metric: str = "cosine",
     protected_metric: str | None = None,
     seed: int = 0,
+    kernel_rows: int = KERNEL_ROWS,
 ) -> Restorer:
     """Learn raw templates from protected ones, the best regression by validation people.
 
@@ -93,6 +94,8 @@ def train_restorer(
         How protected ones are; default ``metric``.
     seed : int, default=0
         Of the validation people and of the rows given to the kernel.
+    kernel_rows : int, default=2000
+        At most so many rows are given to the kernel.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def train_restorer(
     rng = np.random.default_rng(seed)
 
     def fitted(name, estimator, rows):
-        rows = _at_most(rows, name, rng)
+        rows = rows if name == "ridge" else _at_most(rows, kernel_rows, rng)
         mean = raw[rows].mean(axis=0)
         X = _inputs(protected[rows], name, protected_metric)
         model = clone(estimator).fit(X, raw[rows] - mean)
@@ -143,10 +146,8 @@ def _inputs(protected, name, metric):
     return view.astype(np.float64)  # In float32 a kernel matrix is singular.
 
 
-def _at_most(rows, name, rng):
-    if name == "ridge" or len(rows) <= KERNEL_ROWS:
-        return rows
-    return np.sort(rng.choice(rows, KERNEL_ROWS, replace=False))
+def _at_most(rows, n_rows, rng):
+    return rows if len(rows) <= n_rows else np.sort(rng.choice(rows, n_rows, replace=False))
 
 
 def _mean_score(restored, raw, metric):

@@ -19,7 +19,16 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 
-from sfumato.audit._kernels import KERNEL_ROWS, precomputed, rbf, squared_distances
+from sfumato.audit._kernels import (
+    KERNEL_ROWS,
+    at_most,
+    cubic,
+    one_hot,
+    precomputed,
+    rbf,
+    solve_ridge,
+    squared_distances,
+)
 
 BEHIND = 0.03
 NOISE = 3
@@ -98,6 +107,16 @@ def over_kernels(settings, model, X, y, X_held_out):
     found = Parallel(n_jobs=-1, prefer="threads")(map(delayed(predict), widths))
     of_width = dict(zip(widths, found, strict=True))
     yield from (of_width[setting["gamma"]][setting["C"]] for setting in settings)
+
+
+def over_ridges(settings, model, X, y, X_held_out):
+    """Compute the cubic kernel once for all ridges."""
+    classes, codes = np.unique(y, return_inverse=True)
+    rows = at_most(len(X))
+    kernel, held_out = cubic(X[rows], X[rows]), cubic(X_held_out, X[rows])
+    for setting in settings:
+        weights = solve_ridge(kernel, one_hot(codes[rows]), setting["alpha"])
+        yield classes[(held_out @ weights).argmax(axis=1)]
 
 
 def over_neighbours(settings, model, X, y, X_held_out):

@@ -1,59 +1,32 @@
-"""The attackers: classifiers trained afresh on (protected) embeddings to read an attribute.
-
-Every attacker scales its input, except the similarity attack, which compares embeddings the
-way a matcher does. Each comes with the grid over which it is tuned.
-"""
+"""The attackers of an audit, chosen by name, and how each is tuned and trained."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import ParameterGrid, StratifiedGroupKFold
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.pipeline import Pipeline
 
 from sfumato._constraints import Each, check_argument
-from sfumato.audit._kernels import RbfSVC
-from sfumato.audit._quadratic import ShrunkQuadratic
-from sfumato.audit._searches import (
-    Score,
-    one_by_one,
-    over_kernels,
-    over_neighbours,
-    over_shrinkages,
-    race,
-)
+from sfumato.audit._searches import race
 from sfumato.audit._similarity import SimilarityAttacker
+from sfumato.audit._suite import Attacker, make_suite
+from sfumato.audit.views import PAIRED, Pairs
 from sfumato.errors import InputError
 from sfumato.validation import check_choice
 
 
-@dataclass(frozen=True)
-class Attacker:
-    """One kind of attacker: an unfitted estimator, the grid to tune it over, what it sees.
-
-    Of a pipeline the grid names parameters of the last step. ``score`` predicts for all settings
-    of the grid at once, see :mod:`sfumato.audit._searches`.
-    """
-
-    name: str
-    estimator: BaseEstimator
-    grid: dict = field(default_factory=dict)
-    view: str = "polar"
-    score: Score = one_by_one
-
-
 def attackers(
-    n_features: int, names: list[Any] | None = None, *, seed: int = 0, metric: str = "cosine"
+    n_features: int,
+    names: list[Any] | None = None,
+    *,
+    seed: int = 0,
+    metric: str = "cosine",
+    pairs: Pairs | None = None,
 ) -> list[Attacker]:
     """Return the attackers of the suite, all or those named.
 
@@ -67,12 +40,14 @@ def attackers(
     metric : str, default="cosine"
         How templates are compared, by the similarity attack too; only those compared by distance
         it compares by cosine.
+    pairs : Pairs, optional
+        Where raw and protected templates are; without them there is no "paired original".
 
     Returns
     -------
     list of Attacker
     """
-    suite = {attacker.name: attacker for attacker in _suite(n_features, seed, metric)}
+    suite = {attacker.name: attacker for attacker in make_suite(n_features, seed, metric, pairs)}
     if names is None:
         return list(suite.values())
     return [
@@ -105,15 +80,26 @@ def own_attacker(estimator: BaseEstimator) -> Attacker:
         ) from error
 
 
-def check_attackers(names: Any) -> list[Any]:
-    """Return the attackers asked for, None being all; refuse what is none."""
+def check_attackers(names: Any, *, paired: bool = True) -> list[Any]:
+    """Return the attackers asked for, None being all; refuse what is none.
+
+    Parameters
+    ----------
+    names : list of (str or classifier), or None
+    paired : bool, default=True
+        Whether raw and protected templates are both there.
+    """
     if names is None:
-        return list(NAMES)
+        return [name for name in NAMES if paired or name != PAIRED]
     check_argument(names, Each(_Attacker()), "attackers")
     found = [name if isinstance(name, str) else type(name).__name__ for name in names]
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise InputError(f"attackers: {', '.join(twice)} is there twice; name each once.")
+    if PAIRED in found and not paired:
+        raise InputError(f"attackers: {PAIRED!r} needs raw and protected templates; give both.")
+    if found == [PAIRED]:
+        raise InputError(f"attackers: {PAIRED!r} cannot attack raw templates; name another too.")
     return list(names)
 
 
@@ -127,83 +113,7 @@ class _Attacker:
         return all(callable(getattr(value, name, None)) for name in ("fit", "predict"))
 
 
-def _scaled(estimator):
-    return make_pipeline(StandardScaler(), estimator)
-
-
-def _suite(n_features, seed, metric="cosine"):
-    return [
-        Attacker(
-            "logistic regression",
-            _scaled(LogisticRegression(max_iter=1000, random_state=seed)),
-            {"C": [1e-3, 1e-2, 1e-1, 1]},
-            view="template",
-        ),
-        Attacker(
-            "linear SVM",
-            _scaled(LinearSVC(dual=False, random_state=seed)),
-            {"C": [1e-3, 1e-2, 1e-1]},
-            view="template",
-        ),
-        Attacker(
-            "RBF SVM",
-            _scaled(RbfSVC()),
-            {"C": [1, 10], "gamma": [g / n_features for g in (0.3, 1, 3, 10)]},
-            score=over_kernels,
-        ),
-        Attacker(
-            "kNN",
-            _scaled(KNeighborsClassifier(algorithm="brute")),
-            {"n_neighbors": [5, 15, 45]},
-            score=over_neighbours,
-        ),
-        Attacker(
-            "random forest",
-            # Half of the rows and fewer features a tree: twice as fast.
-            _scaled(
-                RandomForestClassifier(
-                    100,
-                    min_samples_leaf=2,
-                    max_samples=0.5,
-                    max_features="log2",
-                    n_jobs=-1,
-                    random_state=seed,
-                )
-            ),
-        ),
-        Attacker(
-            "gradient boosting",
-            _scaled(
-                HistGradientBoostingClassifier(
-                    max_bins=63, early_stopping=False, random_state=seed
-                )
-            ),
-            {"max_leaf_nodes": [7, 31]},
-        ),
-        Attacker(
-            "MLP",
-            _scaled(MLPClassifier((128,), early_stopping=True, random_state=seed)),
-            {"alpha": [1e-2, 1.0]},
-        ),
-        Attacker(
-            "quadratic discriminant",
-            _scaled(ShrunkQuadratic()),
-            {"shrinkage": [0.01, 0.1, 0.5]},
-            score=over_shrinkages,
-        ),
-        Attacker(
-            "similarity",
-            SimilarityAttacker(metric="cosine" if metric == "euclidean" else metric),
-            {
-                "aggregate": ["max", "mean", "log", "linear"],
-                "n_top": [1, 5, 10, 50, 100, 200],
-            },
-            view="template",
-        ),
-    ]
-
-
-NAMES = tuple(attacker.name for attacker in _suite(1, 0))
+NAMES = tuple(attacker.name for attacker in make_suite(1, pairs=Pairs(1)))
 #: A look at what shows most: linear, by distance, by variances.
 QUICK = ("logistic regression", "RBF SVM", "quadratic discriminant")
 

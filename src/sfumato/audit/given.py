@@ -24,10 +24,9 @@ from sfumato.audit._label_readers import (
 )
 from sfumato.audit.attackers import attackers, train_attacker
 from sfumato.audit.floor import Measured
-from sfumato.audit.views import attack_views, span
+from sfumato.audit.views import side_views
 from sfumato.data.splits import balanced_rows
 from sfumato.errors import InputError
-from sfumato.metrics.comparators import comparator
 from sfumato.metrics.leakage import BootstrappedAccuracy
 
 #: Of each class so many people must count, in effect; fewer than the second are marked.
@@ -121,7 +120,7 @@ def given_of(
         sample = _Sample(train, picked, overlap_weights(Z, train.y, train.identity, seed=seed))
         for side, when in (("X", "before"), ("protected", "after")):
             if side in leakages:
-                best, how = sample.strongest(tested, leakages[side], side, metrics[side], seed)
+                best, how = sample.strongest(tested, leakages[side], side, metrics, seed)
                 found[when], found["trained_on"][when] = _measure(alike, best), how
         if found["balance"].ci95[0] > 1 / len(effective):
             notes.append(
@@ -172,15 +171,12 @@ class _Sample:
     def __init__(self, train: Any, picked: Any, weight: Any) -> None:
         self.train, self.picked, self.weight = train, picked, weight
 
-    def strongest(self, tested, leakage, side, metric, seed):
+    def strongest(self, tested, leakage, side, metrics, seed):
         """Return which test rows the better of two attackers reads right, and its rows."""
         train, name = self.train, leakage.strongest
-        X, X_test = getattr(train, side), getattr(tested, side)
-        if comparator(metric).rotatable:
-            basis = span(X[self.picked])
-            X, X_test = X @ basis, X_test @ basis
-        X, X_test = attack_views(X, metric), attack_views(X_test, metric)
-        make = attackers(X["polar"].shape[1], [name], seed=seed, metric=metric)[0]
+        X, X_test, pairs = side_views(train, tested, side, metrics, fitted=self.picked)
+        options = {"seed": seed, "metric": metrics[side], "pairs": pairs}
+        make = attackers(X["polar"].shape[1], [name], **options)[0]
         X, X_test = X[make.view], X_test[make.view]
         rows = self._draw(seed)
         as_trained = leakage.headline

@@ -75,9 +75,9 @@ def draw(audit: Any, kind: str = "attackers", *, narrow: bool = False) -> Figure
 
 def leakage_figure(audit: Any, *, narrow: bool = False) -> Figure:
     """Draw every attacker's balanced accuracy with its interval, before and after."""
-    names = sorted(
-        audit.before.attacks, key=lambda name: audit.before.attacks[name].balanced_accuracy
-    )
+    raw = audit.before.attacks
+    names = sorted(raw, key=lambda name: raw[name].balanced_accuracy)
+    names += [name for name in audit.attackers if name not in raw]
     with mpl.rc_context(STYLE):
         figure, (axes,) = _panels(1, 0.42 * len(names) + 1.2, narrow=narrow)
         sides = [("before", audit.before, BEFORE, 0.14)]
@@ -103,6 +103,8 @@ def leakage_figure(audit: Any, *, narrow: bool = False) -> Figure:
 
 def _draw_side(axes, names, label, leakage, colour, offset):
     for place, name in enumerate(names):
+        if name not in leakage.attacks:
+            continue
         attack = leakage.attacks[name]
         height, strongest = place + offset, leakage.strongest == name
         axes.plot(attack.ci95, [height] * 2, color=colour, lw=2.5, alpha=0.45)

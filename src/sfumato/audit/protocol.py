@@ -34,11 +34,10 @@ from sfumato.audit.matching import match_all
 from sfumato.audit.result import AttackResult, Audit, Leakage, describe_split
 from sfumato.audit.reversal import reversal_of
 from sfumato.audit.unlinkability import check_across, link
-from sfumato.audit.views import attack_views, span
+from sfumato.audit.views import PAIRED, side_views
 from sfumato.data.label_hints import say_doubts
 from sfumato.data.splits import balanced_rows
 from sfumato.errors import InputError
-from sfumato.metrics.comparators import comparator
 from sfumato.metrics.leakage import BootstrappedAccuracy, attack_advantage
 from sfumato.outcomes import Progress
 from sfumato.validation import check_seed
@@ -139,7 +138,7 @@ def audit(
     check_argument(n_resamples, POSITIVE_INT, "n_resamples")
     check_argument(attribute, Instance(str), "attribute")
     check_argument(curve, Boolean(), "curve")
-    names = check_attackers(attackers)
+    names = check_attackers(attackers, paired=protected is not None)
     name = "y" if attribute == "attribute" else attribute
     rows: dict[str, Any] = {"X": X, "y": y, "identity": identity, "protected": protected}
     rows |= {"crossed": crossed, "by": by, "given": given}
@@ -155,10 +154,9 @@ def audit(
     structure = _structure.examine(
         train, tested, sides, attribute, named=known, two_sets=test is not None, seed=seed
     )
-    steps = _Steps(progress, len(sides) * (len(names) + curve))
+    steps = _Steps(progress, len(sides) * (len(names) + curve) - (PAIRED in names))
     attacked = [
-        _attack(names, picked, tested, side, judge, used, seed, steps, curve)
-        for side, used in sides.items()
+        _attack(names, picked, tested, side, judge, sides, seed, steps, curve) for side in sides
     ]
     before, after = attacked[0][0], attacked[1][0] if len(sides) == 2 else None
     learning = Learning(*(curves for _, curves in attacked)) if curve else None
@@ -221,15 +219,13 @@ class _Steps:
         self.n_done += 1
 
 
-def _attack(names, train, tested, side, judge, metric, seed, steps, curve):
-    X, X_test = (getattr(rows, side) for rows in (train, tested))
-    if comparator(metric).rotatable:
-        basis = span(X)
-        X, X_test = X @ basis, X_test @ basis
-    X, X_test = attack_views(X, metric), attack_views(X_test, metric)
+def _attack(names, train, tested, side, judge, metrics, seed, steps, curve):
+    X, X_test, pairs = side_views(train, tested, side, metrics)
+    names = [name for name in names if name != PAIRED or pairs is not None]
+    options = {"seed": seed, "metric": metrics[side], "pairs": pairs}
     attacks, fitted = {}, {}
     what = f"on {'raw' if side == 'X' else 'protected'} embeddings"
-    for attacker in make_attackers(X["polar"].shape[1], names, seed=seed, metric=metric):
+    for attacker in make_attackers(X["polar"].shape[1], names, **options):
         steps(f"{attacker.name} {what}")
         trained = _trained(attacker, X[attacker.view], train)
         fitted[attacker.name] = trained.estimator, X[attacker.view], X_test[attacker.view]

@@ -145,6 +145,11 @@ class Audit:
         """The leakage asked for: of the protected embeddings if given, else of the raw ones."""
         return self.after or self.before
 
+    @property
+    def attackers(self) -> list:
+        """The names of all attackers; one with pairs attacks the protected embeddings alone."""
+        return list(dict.fromkeys([*self.before.attacks, *self.final.attacks]))
+
     def to_dict(self) -> Any:
         """Return the JSON form, the schema of ``audit --json``."""
         result = {

@@ -1,11 +1,15 @@
 """What an attacker gets to see of embeddings."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfumato.metrics.comparators import comparator
+
+#: Name and view of the attacker with pairs of raw and protected templates.
+PAIRED = "paired original"
 
 
 def attack_views(X: NDArray[Any], metric: str) -> dict[str, NDArray[Any]]:
@@ -32,6 +36,68 @@ def attack_views(X: NDArray[Any], metric: str) -> dict[str, NDArray[Any]]:
     # Rounding of templates that all have unit length is no feature.
     feature = np.log(length).round(4)
     return {"template": X, "polar": np.hstack([X / length, feature])}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """How rows hold pairs: the protected features, the raw ones, and who it is.
+
+    Parameters
+    ----------
+    n_protected : int
+        Columns of the protected template.
+    metric, protected_metric : str
+        How two raw, and two protected templates are compared.
+    """
+
+    n_protected: int
+    metric: str = "cosine"
+    protected_metric: str = "cosine"
+
+    def join(
+        self, protected: NDArray[Any], raw: NDArray[Any], identity: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Return the rows to fit on; those to predict are protected templates alone."""
+        who = np.unique(identity, return_inverse=True)[1].astype(np.float32)
+        return np.hstack([protected, raw, who[:, None]])
+
+    def part(self, X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return protected templates, raw ones and people of joined rows."""
+        return X[:, : self.n_protected], X[:, self.n_protected : -1], X[:, -1]
+
+
+def side_views(
+    train: Any, tested: Any, side: str, metrics: dict[str, str], *, fitted: Any = slice(None)
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], Pairs | None]:
+    """Return what attackers see of one side, on development and on test rows.
+
+    Parameters
+    ----------
+    train, tested : Rows
+    side : {"X", "protected"}
+    metrics : dict of str to str
+        By side.
+    fitted : index, optional
+        Development rows that attackers are fitted on; default all.
+
+    Returns
+    -------
+    development, test : dict of str to ndarray
+        As of :func:`attack_views`. Of the protected side also :data:`PAIRED`: the joined rows,
+        and of the test rows, whose raw templates the attacker does not have, protected ones alone.
+    pairs : Pairs or None
+        How the joined rows are laid out.
+    """
+    X, X_test = (getattr(rows, side) for rows in (train, tested))
+    if comparator(metrics[side]).rotatable:
+        basis = span(X[fitted])
+        X, X_test = X @ basis, X_test @ basis
+    views, test_views = (attack_views(part, metrics[side]) for part in (X, X_test))
+    if side != "protected":
+        return views, test_views, None
+    pairs = Pairs(X.shape[1], metrics["X"], metrics["protected"])
+    views[PAIRED] = pairs.join(X, train.X, train.identity)
+    return views, test_views | {PAIRED: X_test}, pairs
 
 
 def span(X: NDArray[Any], *, seed: int = 0) -> Any:

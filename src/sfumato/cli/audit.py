@@ -92,10 +92,13 @@ def print_audit(result: Any) -> None:
     sides = {"before": result.before}
     sides |= {"after": result.after} if result.after else {}
     rows = []
-    for name in result.before.attacks:
+    for name in result.attackers:
         cells = [name]
         for leakage in sides.values():
-            attack = leakage.attacks[name]
+            attack = leakage.attacks.get(name)
+            if attack is None:
+                cells.append("-  ")
+                continue
             low, high = attack.ci95
             mark = " *" if leakage.strongest == name else "  "
             cells.append(f"{attack.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]{mark}")

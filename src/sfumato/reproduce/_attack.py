@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.audit.attackers import NAMES
 from sfumato.audit.picture_attacks import RESTORATIONS, Inversion, detected, retrained
 from sfumato.audit.pictures import look
 from sfumato.audit.protocol import audit
@@ -14,6 +13,7 @@ from sfumato.metrics.verification import eer
 from sfumato.perturbers.recipes import PerturberRecipe
 from sfumato.readers.files import shipped_reader
 from sfumato.readers.recipes import Architecture, ReaderRecipe
+from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce.outputs import machines
 
 GENDER = "gender"
@@ -108,7 +108,7 @@ class Attack:
             identity=self.labels["identity"],
             test={"X": tested, "y": self.truth[GENDER], "identity": self.truth["identity"]},
             metric=encoder.metric,
-            attackers=self.context.pick(["logistic regression"], list(NAMES)),
+            attackers=self.context.pick(["logistic regression"], list(RECORDED)),
             n_resamples=20,
             curve=False,
             seed=self.seed,

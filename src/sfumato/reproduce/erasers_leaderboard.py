@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from sfumato.audit.attackers import NAMES
 from sfumato.audit.matching import match_all, match_pairs
 from sfumato.audit.protocol import audit
 from sfumato.data.pairs import join_pairs, read_pairs
 from sfumato.metrics.floor import pairs_of_one_class, resample_rates
 from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.models.registry import ERASERS, eraser_class
+from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.demographics import VALIDATION, sample_people, sample_rows
 from sfumato.reproduce.experiment import Experiment
@@ -143,7 +143,7 @@ def _attacked(train, test, metric, seed, brief):
         identity=train["identity"],
         test=test,
         metric=metric,
-        attackers=["logistic regression"] if brief else list(NAMES),
+        attackers=["logistic regression"] if brief else list(RECORDED),
         max_train_rows=400 if brief else MAX_TRAIN,
         n_resamples=200,
         curve=not brief,

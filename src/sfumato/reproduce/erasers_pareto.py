@@ -6,10 +6,10 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from sfumato.audit.attackers import NAMES
 from sfumato.audit.plots import CLASSES, INK, STYLE
 from sfumato.audit.sweep import Point, measure_point, pareto
 from sfumato.models.registry import eraser_class
+from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.erasers_leaderboard import ACROSS, BRIEF, RAW, Gender, fitted
 from sfumato.reproduce.experiment import Experiment
@@ -41,7 +41,9 @@ def run(context: Any) -> Findings:
     methods = context.pick(QUICK, METHODS)
     points: dict = {section: {} for section in data.matched}
     options: dict = {
-        "attackers": context.pick(["logistic regression", "quadratic discriminant"], list(NAMES)),
+        "attackers": context.pick(
+            ["logistic regression", "quadratic discriminant"], list(RECORDED)
+        ),
         "max_train_rows": context.pick(400, MAX_TRAIN),
         "n_resamples": context.pick(20, 200),
     }

@@ -16,6 +16,7 @@ from sfumato.data.pairs import join_pairs, read_pairs
 from sfumato.data.splits import balanced_rows
 from sfumato.metrics.leakage import relative_reduction
 from sfumato.reproduce._probes import NN, RF, SVM, probe
+from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.demographics import ATTRIBUTES, VALIDATION, Demographics, unit_faces
 from sfumato.reproduce.experiment import Experiment
@@ -108,7 +109,7 @@ def _attacked(context, data, attribute, train, tested, eraser, seed):
             "protected": views[1][1],
         },
         attribute=attribute,
-        attackers=context.pick(QUICK, None),
+        attackers=context.pick(QUICK, list(RECORDED)),
         curve=False,
         max_train_rows=context.pick(1_000, MAX_TRAIN),
         n_resamples=50,
