@@ -6,9 +6,11 @@ from typing import Any
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.completing import complete_label
 from sfumato.cli.floor import print_floors
 from sfumato.cli.given import print_given
-from sfumato.cli.groups import print_groups, read_names
+from sfumato.cli.groups import print_groups
+from sfumato.cli.lists import read_names
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
 from sfumato.cli.protection import print_protection
@@ -18,7 +20,13 @@ from sfumato.files import check_free
 @app.command()
 def audit(
     table: Path = typer.Argument(help="Face table with embeddings and labels."),
-    attribute: list[str] = typer.Option(..., "--attribute", "-a", help="Label to attack."),
+    attribute: list[str] = typer.Option(
+        ...,
+        "--attribute",
+        "-a",
+        help="Labels a,b to attack.",
+        autocompletion=complete_label,
+    ),
     protected: Path = typer.Option(None, help="The same table after `sfumato protect`."),
     output: Path = typer.Option(None, "--output", "-o", help="Report to write, HTML."),
     test_table: Path = typer.Option(None, help="Test the attackers on the people of this table."),
@@ -28,10 +36,16 @@ def audit(
     across: list[Path] = typer.Option(
         [], help="The same faces under another key or from another eraser: can they be linked?"
     ),
-    given: str = typer.Option(None, help="Labels a,b known anyway: what goes with them."),
-    by: str = typer.Option(None, help="Labels a,b whose groups are told apart."),
+    given: list[str] = typer.Option(
+        [],
+        help="Labels a,b known anyway: what goes with them.",
+        autocompletion=complete_label,
+    ),
+    by: list[str] = typer.Option(
+        [], help="Labels a,b whose groups are told apart.", autocompletion=complete_label
+    ),
     attacker: list[str] = typer.Option(
-        [], help="Only these attackers; default all. A classifier of your own: module:Class."
+        [], help="Only these attackers, a,b; default all. A classifier of your own: module:Class."
     ),
     quick: bool = typer.Option(False, "--quick", help="Only three attackers that see most."),
     curve: bool = typer.Option(True, help="Learning curves: would more rows read more?"),
@@ -39,7 +53,7 @@ def audit(
     identity: IdentityColumn = None,
     image_id: IdColumn = None,
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of splits, attackers and resamples."),
-    force: bool = typer.Option(False, help="Replace an existing report."),
+    force: bool = typer.Option(False, "--force", help="Replace an existing report."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Train attackers afresh and report what the strongest reads on people it never saw."""
@@ -52,15 +66,15 @@ def audit(
     with track("audit") as progress:
         found = audit_tables(
             opened,
-            attribute,
+            read_names(attribute, opened.columns),
             protected=protected,
             test_table=test_table,
             test_protected=test_protected,
             where=where,
             test_where=test_where,
             across=across or None,
-            by=read_names(by),
-            given=read_names(given),
+            by=read_names(by, opened.columns) or None,
+            given=read_names(given, opened.columns) or None,
             attackers=_attackers(attacker, quick),
             curve=curve,
             seed=seed,
@@ -79,10 +93,10 @@ def audit(
 
 
 def _attackers(names, quick):
-    from sfumato.audit.attackers import QUICK
+    from sfumato.audit.attackers import NAMES, QUICK
     from sfumato.audit.own_attackers import find_attacker
 
-    found = [find_attacker(name) for name in names]
+    found = [find_attacker(name) for name in read_names(names, NAMES)]
     return [*(QUICK if quick else ()), *found] or None
 
 

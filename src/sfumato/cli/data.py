@@ -39,7 +39,7 @@ def import_command(
     encoder_version: str = typer.Option(None, help="Its version."),
     metric: str = typer.Option(None, help="cosine or euclidean; agreement or blocks:N."),
     normalisation: str = typer.Option(None, help="none or l2."),
-    force: bool = typer.Option(False, help="Replace existing files."),
+    force: bool = typer.Option(False, "--force", help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Bring a public data set or your own embeddings into a face table.
@@ -80,7 +80,7 @@ def simulate(
     rows: int = typer.Option(None, help="Number of rows instead of people."),
     races: str = typer.Option("balanced", help="balanced, or estimated: as frequent as in LFW."),
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="The same seed gives the same rows."),
-    force: bool = typer.Option(False, help="Replace an existing table."),
+    force: bool = typer.Option(False, "--force", help="Replace an existing table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Write embeddings of people who do not exist, with gender, race and identity."""
@@ -112,7 +112,7 @@ def origin(
     encoder_version: str = typer.Option(None, help="Its version."),
     metric: str = typer.Option(None, help="cosine or euclidean; agreement or blocks:N."),
     normalisation: str = typer.Option(None, help="none or l2."),
-    force: bool = typer.Option(False, help="Replace an existing table."),
+    force: bool = typer.Option(False, "--force", help="Replace an existing table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Copy a table and state what made its embeddings, which pandas, for one, drops."""

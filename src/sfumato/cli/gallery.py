@@ -78,7 +78,7 @@ def calibrate(
     seed: int = typer.Option(
         0, min=0, max=MAX_SEED, help="Of the sample of impostor pairs, where there are many."
     ),
-    force: bool = typer.Option(False, help="Replace an earlier calibration."),
+    force: bool = typer.Option(False, "--force", help="Replace an earlier calibration."),
     as_json: bool = AS_JSON,
 ) -> None:
     """Measure the scores of people and of strangers, so that --fmr has a threshold."""

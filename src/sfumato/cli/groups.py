@@ -14,11 +14,6 @@ APART = {
 TOTALS = {"garbe": "GARBE", "fdr": "FDR", "inequity_rate": "inequity rate"}
 
 
-def read_names(text: str | None) -> list[str] | None:
-    """Return the names of ``a,b``."""
-    return None if text is None else [name.strip() for name in text.split(",")]
-
-
 def print_groups(groupings: dict[str, Any]) -> None:
     """Print the figures of the groups of each label, and how far they are apart."""
     for by, grouping in groupings.items():

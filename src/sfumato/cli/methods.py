@@ -8,25 +8,46 @@ from typing import Any
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.completing import complete_eraser, complete_label
 from sfumato.cli.jobs import Address, PartRows, Runner, Workers, runner_of
+from sfumato.cli.lists import read_names
+from sfumato.cli.naming import method_and_table, no_list
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import MAX_SEED, print_json, say, track, warn, warn_some
 from sfumato.errors import InputError
 from sfumato.files import check_free, read_text
+from sfumato.models.registry import RECOMMENDED
 
 
 @app.command()
 def fit(
-    method: str = typer.Argument(help="An eraser; `sfumato methods` lists them."),
-    table: Path = typer.Argument(help="Face table with embeddings and labels."),
-    attribute: list[str] = typer.Option(..., "--attribute", "-a", help="Label to take out."),
+    first: str | None = typer.Argument(
+        None,
+        metavar="METHOD",
+        help=f"An eraser; `sfumato methods` lists them. Left out: {RECOMMENDED}, the recommended "
+        "one.",
+        autocompletion=complete_eraser,
+        callback=no_list,
+        show_default=False,
+    ),
+    table: Path | None = typer.Argument(
+        None, metavar="TABLE", help="Face table with embeddings and labels.", show_default=False
+    ),
+    attribute: list[str] = typer.Option(
+        ...,
+        "--attribute",
+        "-a",
+        help="Labels a,b to take out.",
+        autocompletion=complete_label,
+    ),
     output: Path = typer.Option(..., "--output", "-o", help="Model file to write."),
     also: list[Path] = typer.Option([], help="One more table with the same labels."),
     context: list[str] = typer.Option(
         [],
         "--context",
-        help="Another label that may go with the attribute, or `all`: every label column of the "
-        "tables but the attribute (barycentre).",
+        help="Other labels a,b that may go with the attribute, or `all`: every label column of "
+        "the tables but the attribute (barycentre).",
+        autocompletion=complete_label,
     ),
     population: str = typer.Option(
         None,
@@ -58,28 +79,33 @@ def fit(
     parameter: list[str] = typer.Option([], "--set", help="Parameter of the method, name=value."),
     config: Path = typer.Option(None, help="TOML file with the method's parameters."),
     seed: int = typer.Option(0, min=0, max=MAX_SEED, help="Of the split into halves."),
-    force: bool = typer.Option(False, help="Replace an existing model."),
+    force: bool = typer.Option(False, "--force", help="Replace an existing model."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Fit an eraser on the labelled embeddings of a face table."""
+    """Fit an eraser on the labelled embeddings of a face table.
+
+    sfumato fit TABLE -a gender -o MODEL takes the recommended method.
+    """
     from sfumato.data.selection import Selection
     from sfumato.models.tables import fit_table
     from sfumato.validation import check_choice
 
     check_choice(rows, ("half", "all"), "rows")
+    method, table = method_and_table(first, table)
     inputs = [table, *also, *unlabelled, *([] if config is None else [config])]
     check_free(output, overwrite=force, inputs=inputs)
     # Rows picked by a column are already apart from the others.
     half = "eraser" if rows == "half" and not where else None
     opened = open_own(table, embedding, identity, image_id)
+    attributes = read_names(attribute, opened.columns)
     with track(f"fit {method}") as progress:
         model = fit_table(
             method,
             opened,
-            attribute,
+            attributes,
             output,
             also=also,
-            context=context,
+            context=read_names(context, opened.columns),
             population=population,
             unlabelled=unlabelled,
             labels_from=labels_from,
@@ -92,7 +118,7 @@ def fit(
         print_json(summary)
     else:
         say(
-            f"{output}: {method} takes {', '.join(attribute)} out, fitted on "
+            f"{output}: {method} takes {', '.join(attributes)} out, fitted on "
             f"{model.fitted_on['n_rows']:,} rows ({model.fitted_on['rows']})."
         )
         if used := model.fitted_on.get("context"):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sfumato.cli.completing import complete_column
 from sfumato.cli.output import warn
 
 EmbeddingColumn = Annotated[
@@ -12,13 +13,24 @@ EmbeddingColumn = Annotated[
     typer.Option(
         "--embedding",
         help="Column of the embeddings, or what numbered columns begin with; default: guessed.",
+        autocompletion=complete_column,
     ),
 ]
 IdentityColumn = Annotated[
-    str | None, typer.Option("--identity", help="Column of the people; default: guessed.")
+    str | None,
+    typer.Option(
+        "--identity",
+        help="Column of the people; default: guessed.",
+        autocompletion=complete_column,
+    ),
 ]
 IdColumn = Annotated[
-    str | None, typer.Option("--id", help="Column of the rows' ids; default: guessed.")
+    str | None,
+    typer.Option(
+        "--id",
+        help="Column of the rows' ids; default: guessed.",
+        autocompletion=complete_column,
+    ),
 ]
 
 

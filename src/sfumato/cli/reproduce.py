@@ -22,7 +22,7 @@ def reproduce(
     detector: str = typer.Option(None, help="dlib, dlib-68, mtcnn or yunet:PATH."),
     encoder: str = typer.Option(None, help="dlib or arcface-onnx:PATH."),
     output: Path = typer.Option(None, "--output", "-o", help="Folder for the result's files."),
-    force: bool = typer.Option(False, help="Replace an earlier result."),
+    force: bool = typer.Option(False, "--force", help="Replace an earlier result."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Measure a published table or figure again, and print ours beside the published figures."""

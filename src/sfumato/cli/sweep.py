@@ -5,7 +5,10 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.completing import complete_eraser, complete_label
+from sfumato.cli.lists import read_names
 from sfumato.cli.methods import read_parameters
+from sfumato.cli.naming import no_list
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import MAX_SEED, print_json, show, text_table, track, warn
 from sfumato.errors import InputError
@@ -14,16 +17,26 @@ from sfumato.files import atomic_path, check_free
 
 @app.command()
 def sweep(
-    method: str = typer.Argument(help="An eraser with a strength; `sfumato methods` lists them."),
+    method: str = typer.Argument(
+        help="An eraser with a strength; `sfumato methods` lists them.",
+        autocompletion=complete_eraser,
+        callback=no_list,
+    ),
     table: Path = typer.Argument(help="Face table with embeddings, identities and labels."),
-    attribute: str = typer.Option(..., "--attribute", "-a", help="Label to take out."),
+    attribute: str = typer.Option(
+        ..., "--attribute", "-a", help="Label to take out.", autocompletion=complete_label
+    ),
     values: str = typer.Option(None, help="Strengths, a,b,c; default those of the method."),
     max_fnmr: float = typer.Option(
         None, help="Pick the least leakage with FNMR at FMR 1e-3 up to this."
     ),
-    context: list[str] = typer.Option([], help="Another label that may go with the attribute."),
+    context: list[str] = typer.Option(
+        [],
+        help="Other labels a,b that may go with the attribute.",
+        autocompletion=complete_label,
+    ),
     parameter: list[str] = typer.Option([], "--set", help="Parameter of the method, name=value."),
-    attacker: list[str] = typer.Option([], help="Only these attackers; default all."),
+    attacker: list[str] = typer.Option([], help="Only these attackers, a,b; default all."),
     plot: Path = typer.Option(None, help="Picture to write, PNG or SVG."),
     embedding: EmbeddingColumn = None,
     identity: IdentityColumn = None,
@@ -44,10 +57,10 @@ def sweep(
             opened,
             attribute,
             values=numbers,
-            context=context,
+            context=read_names(context, opened.columns),
             parameters=read_parameters(parameter, None),
             seed=seed,
-            attackers=attacker or None,
+            attackers=read_names(attacker) or None,
             progress=progress,
         )
     picked = None if max_fnmr is None else pick(points, max_fnmr)

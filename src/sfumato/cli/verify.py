@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.completing import complete_label
 from sfumato.cli.floor import print_floors
+from sfumato.cli.lists import read_names
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import DONE_WITH_REJECTS, MAX_SEED, print_json, show, text_table, warn
 
@@ -30,7 +32,10 @@ def verify(
     attribute: Annotated[
         list[str] | None,
         typer.Option(
-            "--attribute", "-a", help="Label: what matching costs if it rejects no impostor."
+            "--attribute",
+            "-a",
+            help="Labels a,b: what matching costs if they reject no impostor.",
+            autocompletion=complete_label,
         ),
     ] = None,
     resamples: Annotated[
@@ -47,13 +52,14 @@ def verify(
     """Measure EER, TMR at an FMR and accuracy, with intervals over people."""
     from sfumato.audit.verification import verify as measure
 
+    opened = open_own(table, embedding, identity, image_id)
     report = measure(
-        open_own(table, embedding, identity, image_id),
+        opened,
         pairs=pairs,
         protected=protected,
         fmr=fmr,
         view=view,
-        attributes=attribute or None,
+        attributes=read_names(attribute, opened.columns) or None,
         n_resamples=resamples,
         seed=seed,
     )

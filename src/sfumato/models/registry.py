@@ -30,6 +30,10 @@ ERASERS = {
     "sensitivenets": "sfumato.erasers.sensitivenets:SensitiveNetsEraser",
 }
 
+#: What is fitted where no method is named: the least leakage of those that keep people
+#: recognisable, see ``docs/measured-templates.md``.
+RECOMMENDED = "barycentre"
+
 PERTURBERS = {
     "baseline-gan": "sfumato.perturbers.baseline_gan:BaselineGan",
     "controllable": "sfumato.perturbers.controllable:ControllableFacePrivacy",
