@@ -40,6 +40,7 @@ from sfumato.data.splits import balanced_rows
 from sfumato.errors import InputError
 from sfumato.metrics.leakage import BootstrappedAccuracy, attack_advantage
 from sfumato.outcomes import Progress
+from sfumato.progress import Asked, told
 from sfumato.validation import check_seed
 
 # Impostor scores of the test people; more are sampled.
@@ -68,7 +69,7 @@ def audit(
     n_resamples: int = 1000,
     curve: bool = True,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Asked = None,
 ) -> Audit:
     """Train attackers afresh on embeddings, and report what the strongest reads.
 
@@ -118,8 +119,9 @@ def audit(
     curve : bool, default=True
         Whether to add learning curves of the three strongest attackers, see
         :mod:`sfumato.audit.learning`; they cost about a tenth of the audit's time.
-    progress : callable, optional
-        Called as ``progress(n_done, n_total, what)``.
+    progress : callable, False or None, default=None
+        Called as ``progress(n_done, n_total, what)``; None shows a bar where somebody looks,
+        False none, see :mod:`sfumato.progress`.
 
     Returns
     -------
@@ -154,10 +156,12 @@ def audit(
     structure = _structure.examine(
         train, tested, sides, attribute, named=known, two_sets=test is not None, seed=seed
     )
-    steps = _Steps(progress, len(sides) * (len(names) + curve) - (PAIRED in names))
-    attacked = [
-        _attack(names, picked, tested, side, judge, sides, seed, steps, curve) for side in sides
-    ]
+    with told(progress, "audit") as tell:
+        steps = _Steps(tell, len(sides) * (len(names) + curve) - (PAIRED in names))
+        attacked = [
+            _attack(names, picked, tested, side, judge, sides, seed, steps, curve)
+            for side in sides
+        ]
     before, after = attacked[0][0], attacked[1][0] if len(sides) == 2 else None
     learning = Learning(*(curves for _, curves in attacked)) if curve else None
     groups = groups_of(tested, before, after, sides, known, seed=seed)

@@ -16,7 +16,7 @@ from sfumato.data.table_labels import Labels
 from sfumato.errors import InputError
 from sfumato.models.labelled import labelled_rows
 from sfumato.models.tables import make_eraser
-from sfumato.outcomes import Progress
+from sfumato.progress import Asked, told
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def sweep(
     test: dict[str, Any] | None = None,
     values: list[Any] | None = None,
     metric: str = "cosine",
-    progress: Progress | None = None,
+    progress: Asked = None,
     **options: Any,
 ) -> list[Point]:
     """Fit an eraser at several strengths and measure each, the raw embeddings first.
@@ -81,8 +81,9 @@ def sweep(
         Strengths; default those of the class, weakest first.
     metric : str, default="cosine"
         Of the raw embeddings, and of the protected ones unless the eraser has its own.
-    progress : callable, optional
-        Called as ``progress(n_done, n_total, what)``.
+    progress : callable, False or None, default=None
+        Called as ``progress(n_done, n_total, what)``; None shows a bar where somebody looks,
+        False none, see :mod:`sfumato.progress`.
     **options
         Passed to the audit: ``attackers``, ``max_train_rows``, ``n_resamples``, ``seed``, and
         ``curve``, here False by default.
@@ -105,16 +106,17 @@ def sweep(
             raise InputError(f"{name} needs identity: matching cannot be measured without people.")
     values = list(default if values is None else values)
     points = []
-    for number, value in enumerate([None, *values]):
-        if progress is not None:
-            what = "raw" if value is None else f"{parameter} = {value}"
-            progress(number, len(values) + 1, what)
-        transform, used = None, metric
-        if value is not None:
-            fitted = clone(eraser).set_params(**{parameter: value}).fit(**fit)
-            transform, used = fitted.transform, fitted.metric or metric
-        options |= {"metric": used, "raw_metric": metric}
-        points.append(measure_point(value, transform, rows, test, **options))
+    with told(progress, "sweep") as tell:
+        for number, value in enumerate([None, *values]):
+            if tell is not None:
+                what = "raw" if value is None else f"{parameter} = {value}"
+                tell(number, len(values) + 1, what)
+            transform, used = None, metric
+            if value is not None:
+                fitted = clone(eraser).set_params(**{parameter: value}).fit(**fit)
+                transform, used = fitted.transform, fitted.metric or metric
+            options |= {"metric": used, "raw_metric": metric}
+            points.append(measure_point(value, transform, rows, test, **options))
     return points
 
 

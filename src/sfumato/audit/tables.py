@@ -14,7 +14,7 @@ from sfumato.data.selection import Selection, check_people, matching_rows, read_
 from sfumato.data.selection_rules import exclusive
 from sfumato.data.table_labels import check_attributes
 from sfumato.errors import InputError
-from sfumato.outcomes import Progress
+from sfumato.progress import Asked, told
 
 MAX_ROWS = 200_000
 
@@ -33,7 +33,7 @@ def audit_tables(
     given: list[str] | None = None,
     max_rows: int = MAX_ROWS,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Asked = None,
     **options: Any,
 ) -> list[Any]:
     """Audit one or several attributes of a face table, raw and protected.
@@ -61,7 +61,9 @@ def audit_tables(
     max_rows : int, default=200_000
         A larger table gives a random sample of its people.
     seed : int, default=0
-    progress : callable, optional
+    progress : callable, False or None, default=None
+        Called as ``progress(n_done, n_total, what)``; None shows a bar where somebody looks,
+        False none, see :mod:`sfumato.progress`.
     **options
         Passed to :func:`sfumato.audit.protocol.audit`.
 
@@ -93,32 +95,36 @@ def audit_tables(
         )
         tested.same_space(train)
     results = []
-    for number, attribute in enumerate(attributes):
-        others = {"crossed": [name for name in attributes if name != attribute], "by": by or []}
-        others["given"] = given or []
-        rows = train.rows(attribute, others)
-        test = None if tested is None else tested.rows(attribute, others)
-        grouped = _group(attribute, rows, test)
-        result = audit(
-            **rows,
-            test=test,
-            across=train.across(across),
-            guarantee=(tested or train).guarantee(),
-            attribute=attribute,
-            metric=train.table.info.metric,
-            protected_metric=None if train.protected is None else train.protected.info.metric,
-            seed=seed,
-            progress=_within(progress, number, len(attributes)),
-            **options,
-        )
-        alarms = grouped + train.alarms() + ([] if tested is None else tested.alarms())
-        results.append(
-            replace(
-                result,
-                alarms=[*alarms, *result.alarms],
-                provenance=[side.describe() for side in (train, tested) if side is not None],
+    with told(progress, "audit") as tell:
+        for number, attribute in enumerate(attributes):
+            others = {
+                "crossed": [name for name in attributes if name != attribute],
+                "by": by or [],
+            }
+            others["given"] = given or []
+            rows = train.rows(attribute, others)
+            test = None if tested is None else tested.rows(attribute, others)
+            grouped = _group(attribute, rows, test)
+            result = audit(
+                **rows,
+                test=test,
+                across=train.across(across),
+                guarantee=(tested or train).guarantee(),
+                attribute=attribute,
+                metric=train.table.info.metric,
+                protected_metric=None if train.protected is None else train.protected.info.metric,
+                seed=seed,
+                progress=_within(tell, number, len(attributes)),
+                **options,
             )
-        )
+            alarms = grouped + train.alarms() + ([] if tested is None else tested.alarms())
+            results.append(
+                replace(
+                    result,
+                    alarms=[*alarms, *result.alarms],
+                    provenance=[side.describe() for side in (train, tested) if side is not None],
+                )
+            )
     return results
 
 

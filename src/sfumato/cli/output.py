@@ -6,24 +6,16 @@ that a file name or a label cannot steer the terminal.
 
 import contextlib
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from sfumato.outcomes import SCHEMA_VERSION
+from sfumato.progress import make_bar, occupied, printable
 
 results = Console()
 errors = Console(stderr=True)
@@ -32,23 +24,6 @@ DONE, DONE_WITH_REJECTS, BAD_INPUT, FAILED = 0, 1, 2, 3
 SHOWN, REASONS = 50, 10
 #: Of ``--seed``: what torch, NumPy and scikit-learn all take.
 MAX_SEED = 2**32 - 1
-
-
-def printable(value: object) -> str:
-    r"""Return a value's text with control and direction characters as escapes.
-
-    Examples
-    --------
-    >>> print(printable("a\x1b[31m\nb"))
-    a\x1b[31m\nb
-    """
-    # Control, format (such as right-to-left overrides), lone surrogates, line breaks.
-    return "".join(
-        char.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-        else char
-        for char in str(value)
-    )
 
 
 def say(*lines: object, style: str = "") -> None:
@@ -85,7 +60,7 @@ def warn_reasons(reasons: dict[str, int]) -> None:
 @contextlib.contextmanager
 def wait(what: object) -> Iterator[None]:
     """Show on stderr that something goes on."""
-    with errors.status(Text(printable(what))):
+    with occupied(), errors.status(Text(printable(what))):
         yield
 
 
@@ -144,22 +119,10 @@ def reading_text(value: dict[str, Any]) -> str:
     return f"{value['label']} {value['probability']:.2f}"
 
 
-def progress_bar() -> Progress:
-    """Return a Rich progress bar on stderr with counts, elapsed and remaining time."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-    )
-
-
 @contextlib.contextmanager
 def track(description: str) -> Iterator[Any]:
     """Show a progress bar and give a callback ``progress(n_done, n_total, what)``."""
-    with progress_bar() as bar:
+    with occupied(), make_bar(errors) as bar:
         task = bar.add_task(printable(description), total=None)
 
         def progress(n_done: int, n_total: int | None = None, what: str = "") -> None:

@@ -22,7 +22,7 @@ from sfumato.erasers._graph import Graph
 from sfumato.erasers._rows import check_variation, refuse_large, sum_of_squares
 from sfumato.erasers._rules import LARGEST
 from sfumato.errors import InputError
-from sfumato.outcomes import Progress
+from sfumato.progress import Asked, told
 from sfumato.validation import check_embeddings, plain_array
 
 
@@ -106,7 +106,7 @@ class Eraser(TransformerMixin, BaseEstimator):
         context: ArrayLike | None = None,
         population: ArrayLike | None = None,
         primary: Any = None,
-        progress: Progress | None = None,
+        progress: Asked = None,
     ) -> Self:
         """Learn the map from embeddings and their protected attributes.
 
@@ -126,8 +126,9 @@ class Eraser(TransformerMixin, BaseEstimator):
             The population of each row, such as its data set; every class must occur in each.
         primary : array-like of shape (n_samples,) or Primary, optional
             Classes to keep, such as smiling, in the place of identity; or rows of their own.
-        progress : callable, optional
-            Called as ``progress(n_done, n_total, what)``.
+        progress : callable, False or None, default=None
+            Called as ``progress(n_done, n_total, what)``; None shows a bar where somebody looks,
+            False none, see :mod:`sfumato.progress`.
 
         Returns
         -------
@@ -155,15 +156,16 @@ class Eraser(TransformerMixin, BaseEstimator):
         if population is not None:
             check_length(population, len(rows), "population")
             more["population"] = class_codes(population, "population")
-        self._fit(
-            rows,
-            attributes,
-            identity=identity,
-            context=context,
-            primary=self._primary(primary, rows),
-            progress=progress,
-            **more,
-        )
+        with told(progress, f"fit {type(self).__name__}") as tell:
+            self._fit(
+                rows,
+                attributes,
+                identity=identity,
+                context=context,
+                primary=self._primary(primary, rows),
+                progress=tell,
+                **more,
+            )
         sample = Sample().add(rows, [attribute.values for attribute in attributes])
         check_effect(self, sample, [attribute.classes for attribute in attributes])
         return self

@@ -26,7 +26,7 @@ from sfumato.models.read_table import ReadTable, open_reader
 from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
 from sfumato.models.unlabelled import Read, open_unlabelled
-from sfumato.outcomes import Progress
+from sfumato.progress import Asked, told
 
 
 def fit_table(
@@ -42,7 +42,7 @@ def fit_table(
     labels_from: Any = None,
     parameters: dict[str, Any] | None = None,
     selection: Selection | None = None,
-    progress: Progress | None = None,
+    progress: Asked = None,
 ) -> SavedModel:
     """Fit an eraser on rows of one face table or several, and save it.
 
@@ -76,8 +76,9 @@ def fit_table(
         Which rows; a rule may name a table, see
         :func:`~sfumato.data.selection_rules.rules_of`. Default the eraser's half of the people,
         so that an audit of the same table has people whom the eraser never saw.
-    progress : callable, optional
-        Called as ``progress(n_done, n_total, what)``.
+    progress : callable, False or None, default=None
+        Called as ``progress(n_done, n_total, what)``; None shows a bar where somebody looks,
+        False none, see :mod:`sfumato.progress`.
 
     Returns
     -------
@@ -111,20 +112,21 @@ def fit_table(
     labels = Labels(tables, attributes)
     fitter, read, people = eraser.fitter(labels.continuous), [], FittedPeople()
     try:
-        if fitter is not None:
-            n_rows = _fit_streaming(fitter, tables, labels, selections, people, progress)
-        else:
-            n_rows, read = _fit_whole(
-                eraser,
-                tables,
-                strangers,
-                labels,
-                context,
-                population,
-                selections,
-                people,
-                progress,
-            )
+        with told(progress, f"fit {method}") as tell:
+            if fitter is not None:
+                n_rows = _fit_streaming(fitter, tables, labels, selections, people, tell)
+            else:
+                n_rows, read = _fit_whole(
+                    eraser,
+                    tables,
+                    strangers,
+                    labels,
+                    context,
+                    population,
+                    selections,
+                    people,
+                    tell,
+                )
         treated = people.check_numbers(eraser, labels)
     except InputError as error:
         # Numbers that stand as text are so many classes that few erasers can be fitted.
