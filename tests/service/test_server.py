@@ -188,7 +188,7 @@ def test_a_model_without_a_checksum_is_told_before_it_serves(tmp_path, monkeypat
         about = json.loads(file.metadata()["sfumato"])
     about = {k: v for k, v in about.items() if k not in ("kind", "sha256")} | {"format": 1}
     save_file(load_file(new), old, {"sfumato": json.dumps(about)})
-    monkeypatch.setattr("sfumato.service.run.run", lambda *given, say: served.append(given))
+    monkeypatch.setattr("sfumato.service.run.run", lambda *given, **_: served.append(given))
     for path, told in ((new, False), (old, True)):
         done = CliRunner().invoke(app, ["serve", "--eraser", str(path)])
         assert done.exit_code == 0, done.exception
@@ -256,3 +256,22 @@ def test_slow_callers_block_no_other_and_a_stop_ends_what_runs(server):
     assert process.wait(timeout=30) in (0, -signal.SIGTERM)
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{address}/healthz")
+
+
+def test_the_page_is_opened_once_it_is_served(monkeypatch):
+    served, opened, said = [], threading.Event(), []
+
+    def browse(page):
+        # It listens already: a connection waits for the server.
+        host, port = place_of(page.rstrip("/"))
+        socket.create_connection((host, port), timeout=5).close()
+        opened.set()
+
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: served.extend(sockets))
+    monkeypatch.setattr("webbrowser.open", browse)
+    run(Settings(), "127.0.0.1", 0, say=said.append, open_page=True)
+    with contextlib.closing(served[0]):
+        assert opened.wait(10)
+    run(Settings(), "127.0.0.1", 0, say=said.append)
+    served[1].close()
+    assert "serves on" in said[0]

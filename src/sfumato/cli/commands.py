@@ -2,6 +2,7 @@
 
 import sfumato.cli.audit
 import sfumato.cli.batch
+import sfumato.cli.check
 import sfumato.cli.data
 import sfumato.cli.demo
 import sfumato.cli.describe
@@ -10,6 +11,7 @@ import sfumato.cli.export
 import sfumato.cli.gallery
 import sfumato.cli.listing
 import sfumato.cli.methods
+import sfumato.cli.perturb
 import sfumato.cli.reproduce
 import sfumato.cli.serve
 import sfumato.cli.sweep

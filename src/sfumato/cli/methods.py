@@ -254,6 +254,10 @@ def protect(
         "as_json": as_json,
     }
     if table is None:
+        warn(
+            "Note: for photos there is `sfumato perturb`, with the same options; `protect` is for "
+            "templates and goes on to take photos for now."
+        )
         protect_pictures(source, output, **photo_options, **more)
     else:
         on = runner_of(runner, address, workers)

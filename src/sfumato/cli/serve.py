@@ -38,6 +38,9 @@ def serve(
     connections: int = typer.Option(
         100, min=1, help="Connections of one address, but for those of a --proxy."
     ),
+    open_page: bool = typer.Option(
+        False, "--open", help="Open the page in the browser once it is served."
+    ),
     proxy: list[str] = typer.Option(
         [], help="Address of a proxy before the service, whose X-Forwarded-For names the callers."
     ),
@@ -81,7 +84,7 @@ def serve(
         hosts=(*LOOPBACK, *([] if host == "0.0.0.0" else [host]), *name),
         proxies=tuple(proxy),
     )
-    run(settings, host, port, say=warn)
+    run(settings, host, port, say=warn, open_page=open_page)
 
 
 def _check_keys(path):

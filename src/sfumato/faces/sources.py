@@ -90,6 +90,14 @@ def open_source(source: str | Path, *, identity: str | None = None) -> Any:
     return FileSource(source, files, ids, identity=identity, unread=unread, listed=True)
 
 
+def is_face_table(source: str | Path) -> bool:
+    """Return whether a name is a face table's: a URL, .parquet, .lance, or a folder of parts."""
+    source = plain_path(source)
+    if is_url(source) or source.suffix.lower() in (".parquet", ENDING):
+        return True
+    return source.is_dir() and any(source.glob("*.parquet")) and not look_through(source)[0]
+
+
 def _table_source(source, identity):
     if identity is not None:
         raise InputError(f"{source}: identity='folder' needs files; a table keeps its own column.")

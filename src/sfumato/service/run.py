@@ -3,13 +3,17 @@
 import functools
 import logging
 import socket
+import threading
+import webbrowser
 from collections.abc import Callable
 from typing import Any
 
 from sfumato.validation import need
 
 
-def run(settings: Any, host: str, port: int, *, say: Callable[..., Any]) -> None:
+def run(
+    settings: Any, host: str, port: int, *, say: Callable[..., Any], open_page: bool = False
+) -> None:
     """Serve until told to stop; requests that run then are finished.
 
     Parameters
@@ -20,6 +24,8 @@ def run(settings: Any, host: str, port: int, *, say: Callable[..., Any]) -> None
         0 takes a free one.
     say : callable
         Called with a line for the user.
+    open_page : bool, default=False
+        Open the page in the user's browser.
     """
     uvicorn = need("uvicorn", "serve")
     from sfumato.service.app import make_app
@@ -32,8 +38,19 @@ def run(settings: Any, host: str, port: int, *, say: Callable[..., Any]) -> None
     # its head, which takes 40 ms; asyncio sees to it only where a socket names its protocol.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     name = f"[{host}]" if ":" in host else host
-    say(f"sfumato serves on http://{name}:{listener.getsockname()[1]}/ (Ctrl-C ends it).")
+    page = f"http://{name}:{listener.getsockname()[1]}/"
+    say(f"sfumato serves on {page} (Ctrl-C ends it).")
+    if open_page:
+        listener.listen()  # So that the browser waits for us, however soon it is there.
+        # A browser of the terminal would keep us from serving.
+        threading.Thread(target=_open_page, args=(page, say), daemon=True).start()
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _open_page(page: str, say: Callable[..., Any]) -> None:
+    page = page.replace("//0.0.0.0:", "//127.0.0.1:")
+    if not webbrowser.open(page):
+        say(f"No browser could be opened; open {page} yourself.")
 
 
 def configure(app: Any, settings: Any, host: str, port: int) -> Any:
