@@ -59,11 +59,11 @@ def check_photos(
     faces = photo_detector(detector).detect(images[0])
     if not faces:
         raise InputError(f"{before}: no face found.")
-    check = FaceCheck() if check is None else check
+    checker: Any = FaceCheck() if check is None else check
     wish = Wish(dict.fromkeys(attributes))
     found = []
     for face in faces:
-        said = check.compare(*images, face)
+        said = checker.compare(*images, face)
         found.append({"check": said, "verdict": judge_face(said, wish)})
     return {
         "faces": found,
