@@ -133,6 +133,21 @@ class Optional:
         return value is None or self.constraint.accepts(value)
 
 
+class AnyOf:
+    """What one of several rules accepts."""
+
+    def __init__(self, *constraints: Constraint) -> None:
+        self.constraints = constraints
+
+    def describe(self) -> str:
+        """Return the rule as it stands after "must be"."""
+        return ", or ".join(constraint.describe() for constraint in self.constraints)
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether a value keeps one of the rules."""
+        return any(constraint.accepts(value) for constraint in self.constraints)
+
+
 class Instance:
     """An object of one of the given types."""
 

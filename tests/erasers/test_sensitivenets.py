@@ -237,3 +237,14 @@ def test_global_random_state_is_untouched():
     X, y, identity = people()
     SensitiveNetsEraser(**SMALL).fit(X, y, identity=identity)
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_detectors_that_learn_on_within_a_layer_change_the_map_alone():
+    X, y, identity = people()
+    once = SensitiveNetsEraser(**SMALL).fit(X, y, identity=identity)
+    on = SensitiveNetsEraser(**SMALL | {"detector_epochs": [20, 5]}).fit(X, y, identity=identity)
+    assert on.weights_.shape == once.weights_.shape
+    assert np.abs(on.weights_ - once.weights_).max() > 1e-3
+    for wrong in (0, [20], [20, 0], [20, 5, 1], "20"):
+        with pytest.raises(InputError, match="detector_epochs must be"):
+            SensitiveNetsEraser(detector_epochs=wrong).fit(X, y, identity=identity)

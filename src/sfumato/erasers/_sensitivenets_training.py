@@ -1,5 +1,6 @@
 """Training of SensitiveNets in torch: Fig. 2 of the paper, one function a box."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,20 +54,32 @@ def train_layers(
     sensitive = fabric.to_device(torch.from_numpy(X))
     primary = fabric.to_device(torch.from_numpy(X_primary))
 
+    before, after_each = detector_passes(eraser.detector_epochs)
+
     def train_softmax(phi, y):
-        return train_detector(fabric, phi, y, eraser.detector_epochs, rng, generator)
+        return train_detector(fabric, phi, y, before, rng, generator)
 
     layers, n_steps = [], 2 * eraser.n_layers
     for number in range(eraser.n_layers):
         _report(progress, 2 * number, n_steps, f"detectors before layer {number + 1}")
-        # Layer 1 starts as an isometry, so its detectors see x up to a rotation.
+        # Layer 1 starts orthogonal: with as many units as features or more its detectors see x up
+        # to a rotation, with fewer a projection of x.
         layer = _orthogonal(sensitive.shape[1], eraser.n_units, generator)
         layer = fabric.to_device(layer)
         phi = unit(layer(sensitive).detach())
-        detectors = [train_softmax(phi, y).requires_grad_(False) for y in codes]
+        detectors = [train_softmax(phi, y) for y in codes]
         task.start_layer(layer, primary, train_softmax)
         _report(progress, 2 * number + 1, n_steps, f"layer {number + 1}")
-        train_layer(fabric, layer, detectors, fixed, primary, task, eraser.n_epochs, rng)
+
+        def read_on(layer=layer, detectors=detectors, sensitive=sensitive):
+            phi = unit(layer(sensitive).detach())
+            for detector, y in zip(detectors, codes, strict=True):
+                fit_detector(fabric, detector, phi, y, after_each, rng)
+
+        options = {"after_pass": read_on} if after_each else {}
+        train_layer(
+            fabric, layer, detectors, fixed, primary, task, eraser.n_epochs, rng, **options
+        )
         with torch.no_grad():
             sensitive, primary = layer(sensitive), layer(primary)
         layers.append((_array(layer.weight), _array(layer.bias)))
@@ -78,20 +91,34 @@ def train_detector(
     fabric: Any, phi: Any, y: ArrayLike, n_epochs: Any, rng: Any, generator: Any
 ) -> Any:
     """Return a softmax layer trained to read the classes ``y`` of phi(x) (Sect. 4.2)."""
-    y = fabric.to_device(torch.from_numpy(y))
     detector = _linear(phi.shape[1], int(y.max()) + 1, generator)
-    detector, optimizer = fabric.setup(detector, _adam(detector.parameters()))
+    fit_detector(fabric, detector, phi, y, n_epochs, rng)
+    return detector
+
+
+def detector_passes(epochs: int | list[int]) -> tuple[int, int]:
+    """Return the passes of a detector before a layer, and after each pass within it."""
+    return (epochs, 0) if isinstance(epochs, int | np.integer) else (epochs[0], epochs[1])
+
+
+def fit_detector(
+    fabric: Any, detector: Any, phi: Any, y: ArrayLike, n_epochs: int, rng: Any
+) -> None:
+    """Train a softmax layer in place, from where it stands; it is frozen afterwards."""
+    y = fabric.to_device(torch.from_numpy(y))
+    detector.requires_grad_(True)
+    wrapped, optimizer = fabric.setup(detector, _adam(detector.parameters()))
 
     def step(rows):
         rows = torch.from_numpy(rows)
-        loss = functional.cross_entropy(detector(phi[rows]), y[rows])
+        loss = functional.cross_entropy(wrapped(phi[rows]), y[rows])
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()
         return {"detector": loss.item()}
 
     run_epochs(step, len(phi), batch_size=DETECTOR_BATCH, n_epochs=n_epochs, rng=rng)
-    return detector.module
+    detector.requires_grad_(False)
 
 
 def train_layer(
@@ -103,8 +130,12 @@ def train_layer(
     task: Any,
     n_epochs: Any,
     rng: Any,
+    after_pass: Callable[[], None] | None = None,
 ) -> Any:
-    """Train one layer in place on Eq. 4, the attributes taking turns batch by batch."""
+    """Train one layer in place on Eq. 4, the attributes taking turns batch by batch.
+
+    ``after_pass()`` is called after each pass, for detectors that go on learning.
+    """
     wrapped, optimizer = fabric.setup(layer, _adam([*layer.parameters(), *task.parameters()]))
     turn = 0
 
@@ -122,7 +153,12 @@ def train_layer(
         optimizer.step()
         return {"primary": utility.item(), "sensitive": sensitive.item()}
 
-    return run_epochs(step, task.n_samples, batch_size=task.batch_size, n_epochs=n_epochs, rng=rng)
+    def report(epoch, means):
+        if after_pass is not None:
+            after_pass()
+
+    sizes = {"batch_size": task.batch_size, "n_epochs": n_epochs}
+    return run_epochs(step, task.n_samples, rng=rng, report=report, **sizes)
 
 
 class Triplets:
@@ -177,7 +213,8 @@ class Labels:
 
     def start_layer(self, layer: Any, primary: Any, train_softmax: Any) -> None:
         """Train the classifier on what the layer gives at its start."""
-        self.classifier = train_softmax(unit(layer(primary).detach()), self.y)
+        phi = unit(layer(primary).detach())
+        self.classifier = train_softmax(phi, self.y).requires_grad_(True)
 
     def parameters(self) -> Any:
         """Return what is trained together with the layer: the classifier."""

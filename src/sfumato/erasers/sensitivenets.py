@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sfumato._constraints import POSITIVE_INT, SEED, Instance, Interval, Optional
+from sfumato._constraints import POSITIVE_INT, SEED, AnyOf, Each, Instance, Interval, Optional
 from sfumato._fitted import COUNT, Array
 from sfumato.data.rows import unit_rows
 from sfumato.data.triplets import hard_triplets
@@ -41,8 +41,10 @@ class SensitiveNetsEraser(Eraser):
         Hard triplets (Sect. 2.2).
     n_epochs : int, default=10
         Passes over the triplets, or the labelled rows, for each layer. The paper gives none.
-    detector_epochs : int, default=150
-        Passes for each detector: Adam, rate 1e-3, batches of 128 (Sect. 4.2).
+    detector_epochs : int or list of two int, default=150
+        Passes for each detector: Adam, rate 1e-3, batches of 128 (Sect. 4.2). The second of two:
+        as many passes more after each pass over the layer's triplets, on what the layer gives
+        then; the paper trains detectors again "in each iteration" (Sect. 2.2).
     fixed_class : str or list of str, optional
         The class D of each attribute that all faces shall resemble (Eq. 6); default the first.
     seed : int, default=0
@@ -57,7 +59,10 @@ class SensitiveNetsEraser(Eraser):
     Notes
     -----
     Only a linear map and two normalisations remain at inference. Nothing is promised: the
-    published figures come from attackers trained afresh, and so must yours.
+    published figures come from attackers trained afresh, and so must yours. The paper's map
+    halves the features (2,048 to 1,024 in the thesis that applies it): of templates with fewer
+    features than ``n_units`` a map of full rank can be inverted, so that nothing is removed
+    for an attacker who does. ``sfumato reproduce sensitivenets-widths`` measures fewer units.
 
     Choices where the paper is silent: layers start orthogonal; Adam, rate 1e-3, batches of 256
     triplets or 128 labelled rows; each attribute's turn is one batch; the normalisation of
@@ -80,7 +85,7 @@ class SensitiveNetsEraser(Eraser):
         "alpha": Interval(Real, 0, 4, closed="right"),
         "n_triplets": POSITIVE_INT,
         "n_epochs": POSITIVE_INT,
-        "detector_epochs": POSITIVE_INT,
+        "detector_epochs": AnyOf(POSITIVE_INT, Each(POSITIVE_INT, 2)),
         "fixed_class": Optional(Instance(str, list)),
         "seed": SEED,
     }
@@ -99,7 +104,7 @@ class SensitiveNetsEraser(Eraser):
         alpha: float = 0.2,
         n_triplets: int = 100_000,
         n_epochs: int = 10,
-        detector_epochs: int = 150,
+        detector_epochs: int | list[int] = 150,
         fixed_class: str | list[str] | None = None,
         seed: int = 0,
     ) -> None:

@@ -33,6 +33,8 @@ EXPERIMENTS = {
     "sensitivenets-table1": "sfumato.reproduce.sensitivenets_table1",
     "sensitivenets-table2": "sfumato.reproduce.sensitivenets_table2",
     "sensitivenets-table3": "sfumato.reproduce.sensitivenets_table3",
+    "sensitivenets-widths": "sfumato.reproduce.sensitivenets_widths",
+    "sensitivenets-widths-joined": "sfumato.reproduce.sensitivenets_widths_joined",
 }
 
 
