@@ -18,7 +18,7 @@ TABLES = ("celeba", "utkface", "lfw")
 METHODS = ("privacynet", "baseline-gan")
 NOTES = [
     "Perturbers learn from CelebA's training people and UTKFace (race black or white; CelebA's "
-    "race and age group as the shipped reader says where it is sure); tried on CelebA's test "
+    "race and age group as the shipped reader says where it is sure of the race); tried on CelebA's test "
     "people, LFW, and held-out faces of UTKFace, 128 pixels. Readers and matcher: sfumato's "
     "own, of pixels and of dlib's templates, and dlib's ResNet; no perturber saw them.",
 ]

@@ -28,7 +28,7 @@ GAN: dict[str, tuple[dict, PerturberRecipe | None]] = {
         },
         PerturberRecipe(2_400, 16, learning_rate=4e-4, n_rounds=12, precision="auto"),
     ),
-    # The paper's: 200,000 batches of 16.
+    # The paper's 200,000 batches of 16, at 128 pixels in the place of its 224.
     "gpu": (
         {"size": 128, "width": 64, "labeller": "reader"},
         PerturberRecipe(200_000, 16, learning_rate=1e-4, n_rounds=100, precision="auto"),

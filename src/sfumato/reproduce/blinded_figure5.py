@@ -29,8 +29,9 @@ def run(context: Any) -> Any:
         }
 
     note = (
-        "SensitiveNets' templates nearly coincide; t-SNE still sees how they vary, for it goes by "
-        "who is near, not by how near. Anybody can standardise features: third row."
+        "Features of SensitiveNets' templates vary less than those of x (blinded-table1, last "
+        "row); t-SNE goes by who is near, not by how near. Anybody can standardise features: third "
+        "row."
     )
     return emotion_maps(context, versions, note)
 

@@ -3,8 +3,9 @@
 References
 ----------
 .. [1] Cao, Mirjalili, Raschka, "Rank-consistent ordinal regression for neural networks",
-   arXiv:1901.07884v3; Raschka, "Machine learning approaches to hide and to predict
-   soft-biometric attributes", 2019, slides.
+   arXiv:1901.07884v3; Raschka, "Convolutional Neural Networks for Predicting and Hiding
+   Personal Traits from Face Images", International Summer School on Deep Learning, Gdansk
+   2019, slides.
 """
 
 import functools

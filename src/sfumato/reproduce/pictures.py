@@ -11,7 +11,8 @@ from sfumato.perturbers.choice import age_group
 from sfumato.readers.files import shipped_reader
 
 RACES = ("black", "white")
-#: Predicted labels of CelebA below this are not used, as in the paper.
+#: CelebA's race is used where the reader gives it this probability. The paper sets no threshold:
+#: it gathers predictions by subject and corrects those that disagree by hand (Sect. 3.4).
 CONFIDENT = 0.8
 # Pixels a side of the faces that are judged.
 JUDGED = 128
