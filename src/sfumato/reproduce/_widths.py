@@ -161,7 +161,10 @@ class _Trial:
             "test people with all; view 1 only where all of its photos have a template.",
             f"'{RETRAINED}': detectors learn on after each pass within a layer as well "
             '("re-trained on phi(x) in each iteration", page 3), elsewhere before each layer '
-            "alone. " + self.context.pick("Trained briefly, on a sample.", "Five passes of 50,000 triplets a layer."),
+            "alone. "
+            + self.context.pick(
+                "Trained briefly, on a sample.", "Five passes of 50,000 triplets a layer."
+            ),
         ]
 
 

@@ -48,11 +48,15 @@ def run(context: Any) -> Findings:
         return figures
 
     figures = context.over_seeds(measure)
+    n_features = faces.X.shape[1]
+    tenth = round(n_features / 10)
     # "classifying with 70% accuracy even if the number of features available is only 10%"
     published = {(EMOTION, F3, column(0.9)): 0.70}
     notes = [
         "Balanced accuracy over six expressions of JAFFE and CK+, which stand in for CFEE; "
         f"{TEST_SHARE:.0%} of the people are for the test, training rows are balanced.",
+        f"A tenth of the features are {tenth} of {n_features} here and 205 of the paper's 2,048: "
+        "the published 70 % stands beside a share, not a number of features.",
         "Every seed splits the people anew and draws two sets of features.",
     ]
     return Findings(rows_of(figures, published), notes, {"curves": draw_curves(figures)})

@@ -30,8 +30,8 @@ def run(context: Any) -> Any:
 
     note = (
         "Features of SensitiveNets' templates vary less than those of x (blinded-table1, last "
-        "row); t-SNE goes by who is near, not by how near. Anybody can standardise features: third "
-        "row."
+        "row); t-SNE goes by who is near, not by how near. Anybody can standardise features: "
+        "third row."
     )
     return emotion_maps(context, versions, note)
 

@@ -143,15 +143,16 @@ def _notes(context, figures):
         "Diff. = (x - after) / (x - chance), as in the paper; by it the published 0.968 and 0.594 "
         f"of recognition give {relative_reduction(0.968, 0.594, 0.5):.3f}, where the table prints "
         "0.750.",
-        "JAFFE and CK+ stand in for CFEE: six expressions that both show, neutral faces (JAFFE "
-        "alone) only for the erasers, half of the people for them and half for the probes, "
-        "which are tested on people that they did not see, five folds. Balanced accuracy.",
+        "JAFFE and CK+ stand in for CFEE: six expressions that both show, fear among them in "
+        "the place of the papers' neutral; neutral faces only for the erasers, and JAFFE's alone, "
+        "so that neutral is JAFFE to a detector; half of the people for them and half for the "
+        "probes, which are tested on people that they did not see, five folds. Balanced accuracy.",
         "CelebA's training people stand in for DiveFace in the triplets, UTKFace for gender and "
         "ethnicity; LNTL keeps the people of JAFFE and CK+ apart, the papers' retrains a "
         "ResNet-50.",
-        "Exactly 16.7 %: an RBF SVM of gamma 1 / n_features, scikit-learn's default until December "
-        f"2019, gives one answer to {mean(SHARE, SN):.0%} of SensitiveNets' templates and is at "
-        f"{mean(WIDE, SN):.4f} (chance {1 / len(SHARED):.4f}), but of x as well "
+        "Exactly 16.7 %: an RBF SVM of gamma 1 / n_features, scikit-learn's default until "
+        f"December 2019, gives one answer to {mean(SHARE, SN):.0%} of SensitiveNets' templates "
+        f"and is at {mean(WIDE, SN):.4f} (chance {1 / len(SHARED):.4f}), but of x as well "
         f"({mean(SHARE, X_NAME):.0%}, {mean(WIDE, X_NAME):.4f}): that width fits neither, as "
         "features of either vary by far less than 1 (last row). Scaled by what gives x unit "
         f"deviation, it reads {mean(WIDE_SCALED, X_NAME):.3f} from x and "

@@ -48,8 +48,8 @@ def run(context: Any) -> Findings:
         f"pick the epoch by, {test:,} to test; whole aligned photos at "
         f"{training.architecture.size} pixels, mirrored, {training.n_epochs} epochs of batches "
         f"of {training.batch_size} at {training.learning_rate:g}, classes not weighted.",
-        "The slides' figure is of ResNet-101 after ten epochs of 1,272 batches; they print no size "
-        "of the photos.",
+        "The slides' figure is of ResNet-101 after ten epochs of 1,272 batches; they print no "
+        "size of the photos.",
     ]
     return Findings(rows, notes)
 
