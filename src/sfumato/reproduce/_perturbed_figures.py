@@ -36,13 +36,13 @@ def method_note(context: Any) -> str:
     chosen, recipe = GAN[context.preset]
     assert recipe is not None  # Every preset of it has one.
     told = {
-        "size": "pixels a side (paper: 224)",
-        "width": "width of the generator",
-        "n_critic": "updates of the discriminator to one of the generator",
-        "matching_weight": "lambda_m (paper: 4)",
-        "strength": "times the change is applied (paper: 1)",
+        "size": "{:g} pixels a side (paper: 224)",
+        "width": "generator of width {:g}",
+        "n_critic": "updates of D to one of the generator: {:g}",
+        "matching_weight": "lambda_m {:g} (paper: 4)",
+        "strength": "the change applied {:g} times",
     }
-    parts = [f"{what} {chosen[name]:g}" for name, what in told.items() if name in chosen]
+    parts = [what.format(chosen[name]) for name, what in told.items() if name in chosen]
     if chosen.get("residual"):
         parts.append("the generator adds to the picture (paper: it paints it)")
     if context.preset in ADVERSARIES:

@@ -27,6 +27,12 @@ GROUPS = {
 FIXED = ["male", "east asian"]
 ATTRIBUTES = ("gender", "ethnicity")
 VALIDATION = ("val", "valid")
+WIDER = (
+    "SensitiveNets' layers have as many units as the paper's, 1,024 (quick: 256), but templates "
+    "of MobileFaceNet and dlib have 128 features where the paper's have 2,048: it gives up half "
+    "of them, this none, so that an attacker may invert the map. sensitivenets-widths has fewer "
+    "units than features."
+)
 
 
 def unit_faces(faces: Any) -> Faces:

@@ -14,7 +14,7 @@ from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.models.registry import ERASERS, eraser_class
 from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce._result import Findings, rows_of
-from sfumato.reproduce.demographics import VALIDATION, sample_people, sample_rows
+from sfumato.reproduce.demographics import VALIDATION, WIDER, sample_people, sample_rows
 from sfumato.reproduce.experiment import Experiment
 
 RAW = "none (raw)"
@@ -236,6 +236,7 @@ class Gender:
             "strongest; still rising: in which share of the seeds the audit raised that alarm.",
         ]
         notes += [f"{name} was trained with {chosen}." for name, chosen in SHORT.items()]
+        notes.append(WIDER)
         return cls(celeba, utkface, lfw, joined, notes)
 
     def fit_rows(self, seed: int, *, per_person: int = 3) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from sfumato.data.splits import balanced_rows
 from sfumato.reproduce._maps import N_NEIGHBOURS, draw_maps, purity, tsne
 from sfumato.reproduce._result import Findings, rows_of
-from sfumato.reproduce.demographics import ATTRIBUTES, Demographics
+from sfumato.reproduce.demographics import ATTRIBUTES, WIDER, Demographics
 from sfumato.reproduce.experiment import Experiment
 
 BEFORE, AFTER = "x", "SensitiveNets"
@@ -51,6 +51,7 @@ def run(context: Any) -> Findings:
         "averaged over the classes; the paper prints the maps alone.",
         "UTKFace's faces that the eraser did not see, equally many of each gender and group. "
         "The map shows the first seed.",
+        WIDER,
     ]
     return Findings(rows_of(figures), notes, pictures)
 

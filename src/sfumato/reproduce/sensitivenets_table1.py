@@ -18,7 +18,7 @@ from sfumato.metrics.leakage import relative_reduction
 from sfumato.reproduce._probes import NN, RF, SVM, probe
 from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce._result import Findings, rows_of
-from sfumato.reproduce.demographics import ATTRIBUTES, VALIDATION, Demographics, unit_faces
+from sfumato.reproduce.demographics import ATTRIBUTES, VALIDATION, WIDER, Demographics, unit_faces
 from sfumato.reproduce.experiment import Experiment
 
 RECOGNITION, UTKFACE, CELEBA = "LFW", "UTKFace", "CelebA test"
@@ -138,6 +138,7 @@ def _notes(context):
         "Balanced accuracy; training rows are balanced over the classes, at most "
         f"{MAX_TRAIN:,}. UTKFace names nobody: a person may be on both sides of its split. "
         "CelebA's partitions share no person.",
+        WIDER,
         f"'{STRONGEST}': tuned attackers, the strongest picked on validation people.",
         f"Eraser and attackers are trained {context.pick('briefly, on a sample', 'in full')}.",
     ]

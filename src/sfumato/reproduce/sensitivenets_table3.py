@@ -21,6 +21,7 @@ from sfumato.erasers.sensitivenets import SensitiveNetsEraser
 from sfumato.reproduce._opportunity import SHARE, Case, decide, read_celeba, sides
 from sfumato.reproduce._probes import SVM, probes
 from sfumato.reproduce._result import Findings, rows_of
+from sfumato.reproduce.demographics import WIDER
 from sfumato.reproduce.experiment import Experiment
 
 X_NAME, UNBIASED, SN, LNTL = "x", "x, trained without bias", "SensitiveNets", "LNTL"
@@ -126,6 +127,7 @@ def _notes(context, sizes):
         f"features. '{READ}': balanced accuracy of such an SVM that is trained on gender, on up "
         f"to {N_READ:,} of the same rows, chance 0.5. The half interval is half of the "
         "gap's 95 % interval, which resamples people.",
+        WIDER,
         f"Erasers are trained {context.pick('briefly, on a sample', 'in full')}.",
     ]
 
