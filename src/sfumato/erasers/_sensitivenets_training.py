@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -53,7 +53,6 @@ def train_layers(
     generator = torch.Generator().manual_seed(eraser.seed)
     sensitive = fabric.to_device(torch.from_numpy(X))
     primary = fabric.to_device(torch.from_numpy(X_primary))
-
     before, after_each = detector_passes(eraser.detector_epochs)
 
     def train_softmax(phi, y):
@@ -88,7 +87,7 @@ def train_layers(
 
 
 def train_detector(
-    fabric: Any, phi: Any, y: ArrayLike, n_epochs: Any, rng: Any, generator: Any
+    fabric: Any, phi: Any, y: NDArray[Any], n_epochs: Any, rng: Any, generator: Any
 ) -> Any:
     """Return a softmax layer trained to read the classes ``y`` of phi(x) (Sect. 4.2)."""
     detector = _linear(phi.shape[1], int(y.max()) + 1, generator)
@@ -102,16 +101,16 @@ def detector_passes(epochs: int | list[int]) -> tuple[int, int]:
 
 
 def fit_detector(
-    fabric: Any, detector: Any, phi: Any, y: ArrayLike, n_epochs: int, rng: Any
+    fabric: Any, detector: Any, phi: Any, y: NDArray[Any], n_epochs: int, rng: Any
 ) -> None:
     """Train a softmax layer in place, from where it stands; it is frozen afterwards."""
-    y = fabric.to_device(torch.from_numpy(y))
+    codes = fabric.to_device(torch.from_numpy(y))
     detector.requires_grad_(True)
     wrapped, optimizer = fabric.setup(detector, _adam(detector.parameters()))
 
     def step(rows):
         rows = torch.from_numpy(rows)
-        loss = functional.cross_entropy(wrapped(phi[rows]), y[rows])
+        loss = functional.cross_entropy(wrapped(phi[rows]), codes[rows])
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()
