@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from sfumato.audit.protocol import audit
-from sfumato.audit.verdicts import verdict
+from sfumato.audit.verdicts import headline, in_100, price, verdict
 from sfumato.data.planted import planted
 
 FAST = {"attackers": ["logistic regression", "quadratic discriminant"], "n_resamples": 100}
@@ -90,3 +90,63 @@ def test_counts_too_small_for_an_alarm_are_notes(tmp_path):
     (note,) = (text for text in result.structure["notes"] if "near-identical" in text)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Notes on the rows" in text and note in text
+
+
+@pytest.mark.parametrize(
+    ("value", "ci95", "starts"),
+    [
+        (
+            0.996,
+            [0.99, 0.999],
+            "Gender can be read off the templates: the best attacker is right 99.6",
+        ),
+        (
+            0.55,
+            [0.45, 0.6],
+            "No attacker of this audit reads gender off the templates better than",
+        ),
+        (0.4, [0.3, 0.49], "Attackers are wrong about gender more often than guessing"),
+    ],
+)
+def test_the_headline_is_plain_and_claims_no_more_than_the_interval(page, value, ci95, starts):
+    result, _ = page
+    before = result.before
+    found = replace(before.headline, balanced_accuracy=value, ci95=ci95)
+    changed = replace(before, attacks={before.strongest: found})
+    said = headline(replace(result, before=changed, after=None))
+    assert said.startswith(starts) and "guessing is right 50 times" in said
+    assert "still be read off the protected templates" in headline(result)
+
+
+def test_the_order_of_the_page(page):
+    result, text = page
+    marks = (
+        "verdict",
+        "What it costs.",
+        "Alarms</h3>",
+        "In full:",
+        "Every attacker",
+        "For the file",
+    )
+    places = [text.index(mark, text.index("<h2>")) for mark in marks]
+    assert places == sorted(places)
+    assert in_100(result.after.headline.balanced_accuracy) in headline(result)
+
+
+def test_the_price_counts_misses_of_the_matcher(page):
+    result, _ = page
+    raw, protected = (
+        result.matching[name].result["tmr_at_fmr"]
+        for name in ("original-original", "protected-protected")
+    )
+    assert f"accept 1 in {round(1 / raw['fmr']):,} pairs" in price(result)
+    assert f"misses {in_100(1 - protected['value'])} of 100" in price(result)
+    assert f"before protection, {in_100(1 - raw['value'])}." in price(result)
+    assert price(replace(result, matching=None)) is None
+
+
+def test_every_table_has_a_caption_and_every_chart_says_what_it_shows(page):
+    _, text = page
+    assert text.count("<table") == text.count("<caption>") > 5
+    charts = re.findall(r'role="img" aria-label="Chart: ([^"]*)"', text)
+    assert len(charts) == text.count("<svg") and min(map(len, charts)) > 30

@@ -139,7 +139,7 @@ def price_floor(
     n_impostor = len(tests[1].impostor)
     fmrs = [fmr for fmr in FMRS if resolves(fmr, n_impostor)]
     left_out = ", ".join(_power(fmr) for fmr in FMRS if fmr not in fmrs)
-    notes = [f"no FNMR at FMR {left_out}: {n_impostor} impostor pairs of one class are too few"]
+    notes = [f"no FNMR at FMR {left_out}: {n_impostor:,} impostor pairs of one class are too few"]
     values = resample_rates(tests, fmrs, n_resamples=n_resamples, seed=seed)
     bound = rule_of_three(np.unique(tests[0].genuine_identity).size)
     costs = [_cost(fmr, values[:, :, k], bound) for k, fmr in enumerate([None, *fmrs])]

@@ -53,6 +53,7 @@ KINDS = ("attackers", "matching", "scores", "t-SNE")
 WIDE, NARROW = 8.6, 3.6
 N_TSNE = 1000
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4)
+DET_FAR = (0.7, 0.95)  # Where a curve would lie outside.
 
 
 def draw(audit: Any, kind: str = "attackers", *, narrow: bool = False) -> Figure:
@@ -86,8 +87,9 @@ def leakage_figure(audit: Any, *, narrow: bool = False) -> Figure:
         for side in sides:
             _draw_side(axes, names, *side)
         axes.axvline(audit.chance, color=INK, lw=1, ls=(0, (4, 3)))
-        axes.text(audit.chance, len(names) - 0.4, " chance", va="bottom", color=INK, fontsize=9)
-        axes.set_ylim(-0.6, len(names) - 0.3)
+        top = len(names) - (0.1 if narrow else 0.4)
+        axes.text(audit.chance, top, " chance", va="bottom", color=INK, fontsize=9)
+        axes.set_ylim(-0.6, top + 0.1)
         axes.set_xlim(min(audit.chance - 0.05, axes.get_xlim()[0]), 1.0)
         if narrow:  # Names above their lines leave the width to these.
             axes.set_yticks([])
@@ -97,7 +99,10 @@ def leakage_figure(audit: Any, *, narrow: bool = False) -> Figure:
             axes.set_yticks(range(len(names)), names)
         axes.set_xlabel("balanced accuracy on test people" + (", 95 % interval" * (not narrow)))
         axes.grid(axis="x")
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+        if narrow:
+            figure.legend(loc="outside lower center", ncols=2)
+        else:
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         return figure
 
 
@@ -138,16 +143,23 @@ def matching_figure(scores: dict[str, Any], *, narrow: bool = False) -> Figure:
             inside = (fmr > 0) & (fnmr > 0) & (fmr < 1) & (fnmr < 1)
             det.plot(norm.ppf(fmr[inside]), norm.ppf(fnmr[inside]), color=colour, lw=2)
         roc.set(xscale="log", xlim=(1e-5, 1), xlabel="FMR", ylabel="TMR", title="ROC")
-        roc.legend(loc="lower right")
-        ticks = norm.ppf(DET_TICKS)
-        labels = [f"{tick:g}" for tick in DET_TICKS]
-        det.set_xticks(ticks, labels)
+        roc.legend(loc="lower left", bbox_to_anchor=(0, 0.08))
+        worst = max(float(_eer(*_curve(*pair))) for pair in scores.values())
+        shown = DET_TICKS if worst < 0.2 else (*DET_TICKS, *DET_FAR)
+        ticks = norm.ppf(shown)
+        labels = [f"{tick:g}" for tick in shown]
+        every = 1 if shown == DET_TICKS else 2  # Else they would overlap.
+        det.set_xticks(ticks[::every], labels[::every])
         det.set_yticks(ticks, labels)
         det.set(xlabel="FMR", ylabel="FNMR", title="DET (normal deviates)")
         det.set(xlim=(ticks[0], ticks[-1]), ylim=(ticks[0], ticks[-1]))
         for axes in (roc, det):
             axes.grid()
         return figure
+
+
+def _eer(fmr, fnmr):
+    return np.maximum(fmr, fnmr).min()
 
 
 def _curve(genuine, impostor):
@@ -168,7 +180,7 @@ def histogram_figure(scores: dict[str, Any], *, narrow: bool = False) -> Figure:
             axes.hist(genuine, bins, density=True, color=colour, alpha=0.75, label="genuine")
             axes.set(title=label, xlabel="score", yticks=[])
             axes.spines["left"].set_visible(False)
-            axes.legend(loc="upper left")
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         return figure
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 from sfumato import __version__
 from sfumato.audit import plots
 from sfumato.audit.standards import DISCLAIMER, clause_table
-from sfumato.audit.verdicts import alarms_in_words, verdict
+from sfumato.audit.verdicts import alarms_in_words, headline, price, verdict
 from sfumato.data.info import say_space
 from sfumato.files import atomic_path
 
@@ -55,6 +55,7 @@ def report_page(audits: Any) -> Any:
 
 def _section(audit):
     section = {"audit": audit, "verdict": verdict(audit), "matching": None}
+    section |= {"headline": headline(audit), "price": price(audit)}
     section["alarms"] = alarms_in_words(audit)
     if audit.matching is not None:
         section["matching"] = {name: found.result for name, found in audit.matching.items()}
