@@ -43,7 +43,7 @@ class LightPerturber:
     """Makes all faces brighter, without torch, which takes a worker seconds to load."""
 
     attributes_ = {"gender": ["female", "male"]}
-    seed, scaled_by = 0, None
+    seed, scaled_by, smooth = 0, None, False
     method = fingerprint = sha256 = None
 
     @property

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sfumato.perturbers.privacynet import PrivacyNetPerturber
     from sfumato.perturbers.san import SanPerturber
     from sfumato.perturbers.san_ensemble import SanEnsemble
+    from sfumato.perturbers.soft import SoftPerturber
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ _PUBLIC = {
     "SanEnsemble": "sfumato.perturbers.san_ensemble",
     "SanPerturber": "sfumato.perturbers.san",
     "SensitiveNetsEraser": "sfumato.erasers.sensitivenets",
+    "SoftPerturber": "sfumato.perturbers.soft",
     "audit_embeddings": "sfumato.audit.protocol:audit",
     "audit_tables": "sfumato.audit.tables",
     "describe": "sfumato.jobs.describe",
@@ -74,6 +76,7 @@ __all__ = [
     "SanEnsemble",
     "SanPerturber",
     "SensitiveNetsEraser",
+    "SoftPerturber",
     "__version__",
     "audit",
     "audit_embeddings",

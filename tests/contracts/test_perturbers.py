@@ -30,11 +30,13 @@ SMALL = {
     "san": {"size": 32} | SAN,
     "flowsan": {"size": 32, "n_steps": 2, "san": SAN},
     "san-ensemble": {"size": 32, "n_sans": 2, "san": SAN},
+    "soft": {"n_steps": 1, "readers": "pixels"},
 }
 NO_ONNX = {
     "controllable": "finds landmarks",
     "face-mixing": "finds landmarks",
     "san-ensemble": "draws a SAN",
+    "soft": "searches",
 }
 RECIPE = PerturberRecipe(4, 8, n_rounds=2)
 

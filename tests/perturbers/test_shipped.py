@@ -41,7 +41,8 @@ def faces(request):
 
 
 def test_these_come_along():
-    assert sorted(bundled("perturber")) == sorted(EXPECTED)
+    # Soft is not trained; it is tried in test_soft.py.
+    assert sorted(bundled("perturber")) == sorted([*EXPECTED, "soft"])
 
 
 @pytest.mark.parametrize("name", EXPECTED)

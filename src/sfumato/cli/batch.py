@@ -45,7 +45,7 @@ def protect(
         typer.Argument(
             help="A saved eraser for templates, a saved perturber for photos, or what "
             "`sfumato export` made of one (.onnx). Bundled perturbers, by name: "
-            "privacynet, controllable."
+            "privacynet, controllable, soft."
         ),
     ],
     source: Annotated[

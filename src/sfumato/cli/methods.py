@@ -180,8 +180,8 @@ def protect(
     keep: str | None = typer.Option(None, help="Photos: what must stay readable, race."),
     perturber: str | None = typer.Option(
         None,
-        help="Photos: privacynet (default) or controllable, which are bundled; or a saved or "
-        "exported perturber's file.",
+        help="Photos: privacynet (default), controllable or soft, which are bundled; or a saved "
+        "or exported perturber's file.",
     ),
     face: int | None = typer.Option(None, help="Photos: this face alone, 0 is the largest."),
     labels: str | None = typer.Option(

@@ -25,8 +25,8 @@ def serve(
     eraser: Path | None = typer.Option(None, help="A saved or exported eraser, for templates."),
     perturber: str | None = typer.Option(
         None,
-        help="For photos: privacynet (default) or controllable, which are bundled; or a saved or "
-        "exported perturber's file.",
+        help="For photos: privacynet (default), controllable or soft, which are bundled; or a "
+        "saved or exported perturber's file.",
     ),
     gallery: list[Path] = typer.Option(
         [], help="A gallery's folder; people.gallery is served as people. Again for more."

@@ -94,6 +94,11 @@ def _module(method, perturber):
             f"{method} has no ONNX form: it finds landmarks on each picture and warps it with "
             "NumPy; apply it with sfumato protect."
         )
+    if method == "soft":
+        raise InputError(
+            "soft has no ONNX form: it searches the change of each picture by gradients; apply "
+            "it with sfumato protect."
+        )
     if method in ("privacynet", "baseline-gan"):
         return _LabelledNet(perturber), ("then",)
     if method == "san":

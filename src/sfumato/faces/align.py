@@ -31,6 +31,21 @@ DLIB_FIVE = np.array(
     [(81.32, 51.71), (66.42, 52.92), (29.79, 52.45), (44.60, 53.25), (55.60, 80.85)]
 )
 DLIB_FIVE.setflags(write=False)
+# Where dlib puts these five points in its chips with a padding of 0.25, as shares of a side
+# (King, dlib, image_transforms/interpolation.h: get_face_chip_details).
+DLIB_CHIP = (
+    np.array(
+        [
+            (0.8595674595992, 0.2134981538014),
+            (0.6460604764104, 0.2289674387677),
+            (0.1205750620789, 0.2137274526848),
+            (0.3340850613712, 0.2290642403242),
+            (0.4901123135679, 0.6277975316475),
+        ]
+    )
+    + 0.25
+) / 1.5
+DLIB_CHIP.setflags(write=False)
 # OpenCV 4 refuses to warp sides that do not fit into 16 bits.
 MAX_WARP = 32_000
 

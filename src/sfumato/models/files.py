@@ -201,7 +201,7 @@ def _try_perturber(perturber: Any) -> None:
     picture = np.full((1, 3, side, side), 0.5, np.float32)
     shown = {name: [classes[0]] for name, classes in perturber.attributes_.items()}
     hide = {name: classes[-1] for name, classes in perturber.attributes_.items()}
-    found = perturber.transform(picture, hide=hide, labels=shown)
+    found = perturber.trial().transform(picture, hide=hide, labels=shown)
     if found.shape != picture.shape or not np.isfinite(found).all():
         raise InputError(f"{type(perturber).__name__} gives no finite picture for a grey one.")
 

@@ -42,6 +42,7 @@ PERTURBERS = {
     "privacynet": "sfumato.perturbers.privacynet:PrivacyNetPerturber",
     "san": "sfumato.perturbers.san:SanPerturber",
     "san-ensemble": "sfumato.perturbers.san_ensemble:SanEnsemble",
+    "soft": "sfumato.perturbers.soft:SoftPerturber",
 }
 
 

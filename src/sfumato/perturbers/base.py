@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,7 +47,9 @@ class Perturber(BaseEstimator):
       that show the classes ``then`` in the place of ``now`` (dicts of int arrays by attribute);
       ``hidden`` names the attributes to hide;
     - ``_build()``, if it has networks: what ``_networks()`` returns, made of the weights once;
-    - a parameter ``labeller``, if it can ask another reader than its own.
+    - a parameter ``labeller``, if it can ask another reader than its own;
+    - ``fields(images, ...)``, where it is ``smooth``: its change as fields without a resolution
+      (:func:`sfumato.perturbers.photos.change_region`), which photos take at their own size.
     """
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"seed": SEED}
@@ -55,6 +57,7 @@ class Perturber(BaseEstimator):
     scaled_by: ClassVar[str | None] = None
     also_shown: Mapping[str, Sequence[str]] = {}
     labeller: str = "own"
+    smooth: ClassVar[bool] = False
     about: Mapping[str, Any] = {}  # What it was trained on and what was measured, its model card.
     sha256: str | None = None  # Of the file that it was read from.
     checked: bool = True  # Whether that file had a checksum.
@@ -112,6 +115,21 @@ class Perturber(BaseEstimator):
             For bad parameters, images, attributes, classes, labels or seed, or where an image
             comes out with a NaN.
         """
+        parts = self._parts(images, hide, keep, labels, at_random, seed)
+        found = np.concatenate([self._shown(*part) for part in parts])
+        if not np.isfinite(found).all():
+            row = int(np.flatnonzero(~np.isfinite(found).all(axis=(1, 2, 3)))[0])
+            raise InputError(
+                f"{type(self).__name__} made image {row} NaN; lower its strength or fit it anew."
+            )
+        return found
+
+    def trial(self) -> Self:
+        """Return a perturber that shows, as fast as it can, whether this one works."""
+        return self
+
+    def _parts(self, images, hide, keep, labels, at_random, seed):
+        """Yield images, the same at the method's size, classes now and to show, and the hidden."""
         check_is_fitted(self)
         check_parameters(self)
         images = check_images(images)
@@ -122,17 +140,9 @@ class Perturber(BaseEstimator):
             name: int(seed)
             for name, seed in zip(wanted, rng.integers(2**32, size=len(wanted)), strict=True)
         }
-        parts = []
         for start in range(0, len(images), BATCH):
             rows = slice(start, start + BATCH)
-            parts.append(self._part(images[rows], rows, wanted, given, draws, at_random))
-        found = np.concatenate(parts)
-        if not np.isfinite(found).all():
-            row = int(np.flatnonzero(~np.isfinite(found).all(axis=(1, 2, 3)))[0])
-            raise InputError(
-                f"{type(self).__name__} made image {row} NaN; lower its strength or fit it anew."
-            )
-        return found
+            yield self._part(images[rows], rows, wanted, given, draws, at_random)
 
     def _part(self, images, rows, wanted, given, draws, at_random):
         small = resized(images, self.size_, self.size_)
@@ -148,7 +158,11 @@ class Perturber(BaseEstimator):
                 shown=None if shown is None else list(self.shown_[name]).index(shown),
                 at_random=at_random,
             )
-        change = self._perturb(small, now, then, tuple(wanted)) - small
+        return images, small, now, then, tuple(wanted)
+
+    def _shown(self, images, small, now, then, hidden):
+        """Return pictures that show the wished classes, at their own size."""
+        change = self._perturb(small, now, then, hidden) - small
         height, width = images.shape[-2:]
         return np.clip(images + resized(change, height, width).numpy(), 0, 1)
 
@@ -191,7 +205,7 @@ def with_strength(perturber: Perturber, strength: float) -> Perturber:
     perturber : Perturber
         Fitted.
     strength : float > 0
-        PrivacyNet's ``strength``, the ``amount`` of controllable privacy or face mixing.
+        PrivacyNet's ``strength``, the ``amount`` of the soft, controllable or face mixing one.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ from sfumato.faces.deep import to_8_bits
 from sfumato.faces.detect import Face, plain_box
 from sfumato.faces.photos import Photo
 from sfumato.perturbers.choice import check_choice_of
-from sfumato.perturbers.photos import Place, add_change, choose_faces
+from sfumato.perturbers.photos import (
+    Place,
+    add_change,
+    change_photo,
+    change_region,
+    choose_faces,
+)
 from sfumato.validation import check_choice
 
 #: Finds the faces of a photo's pixels, the largest first.
@@ -181,21 +188,28 @@ def edit_photo(photo: Photo, faces: Sequence[Face], perturber: Any, wish: Wish) 
     Notes
     -----
     The crop has the smallest size of 64, 128, 256 and 512 that loses nothing of the photo; of
-    larger faces the change is computed at 512 and is as fine as that. Where crops overlap, their
+    larger faces the change is computed at 512 and is as fine as that. The change of a smooth
+    perturber is computed at its own size and has no resolution. Where crops overlap, their
     changes are averaged, so that they do not add up. Classes that are left to chance are drawn
     from the perturber's seed and the face's pixels, so that they do not depend on the other
     photos, and that faces do not all get the same one.
     """
     chosen, too_small = choose_faces(faces, wish.face)
-    places = [Place.of(face.landmarks) for _, face in chosen]
+    size = perturber.size_ if perturber.smooth else None
+    places = [Place.of(face.landmarks, size) for _, face in chosen]
     deep = photo.deep is not None
     canvas: NDArray[Any] = (photo.deep if photo.deep is not None else photo.pixels).copy()
     white = photo.white if deep else 255
     changed, unchanged = [], [UnchangedFace(n, reason) for n, reason in too_small.items()]
     for place, (number, face) in zip(places, chosen, strict=True):
-        change = _change(photo.pixels, face, place, perturber, wish)
         others = [other for other in places if other is not place]
-        mean, most = add_change(canvas, change, place, others, white=white)
+        change = _change(photo.pixels, face, place, perturber, wish)
+        if perturber.smooth:
+            source = photo.deep if photo.deep is not None else photo.pixels
+            part = partial(change_region, source, change, place, white=white)
+            mean, most = change_photo(canvas, part, place, others, white=white)
+        else:
+            mean, most = add_change(canvas, change, place, others, white=white)
         if most:
             changed.append(ChangedFace(number, face, place.size, mean, most))
         else:
@@ -211,10 +225,12 @@ def edit_photo(photo: Photo, faces: Sequence[Face], perturber: Any, wish: Wish) 
 def _change(
     pixels: NDArray[np.uint8], face: Face, place: Place, perturber: Any, wish: Wish
 ) -> NDArray[np.float32]:
-    """Return the change of a face's crop, in levels of 255."""
+    """Return the change of a face's crop, in levels of 255; of a smooth perturber, its fields."""
     crop = crop_face(pixels, face.landmarks, place.size)
     planes = np.moveaxis(crop, -1, 0)[None].astype(np.float32) / 255
     seed = [perturber.seed, zlib.crc32(crop.tobytes())]
+    if perturber.smooth:
+        return perturber.fields(planes, seed=seed, **wish.options())[0]
     change = perturber.transform(planes, seed=seed, **wish.options()) - planes
     return np.moveaxis(change[0], 0, -1) * 255
 

@@ -1,6 +1,6 @@
 """Perturb the faces of a whole photo and leave every other pixel as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ FADE = 1 / 8
 #: Of a photo that are changed at once: each takes about 80 bytes meanwhile, and a face may fill
 #: a photo of 50 megapixels.
 BAND_PIXELS = 2_000_000
+# Pixels beyond a region that a cubic curve between its pixels needs.
+CUBIC_REACH = 4
 
 
 def choose_faces(
@@ -79,9 +81,9 @@ class Place:
     matrix: np.ndarray
 
     @classmethod
-    def of(cls, landmarks: Any) -> Any:
-        """Return the place of a face, at the size of :func:`crop_size`."""
-        size = crop_size(landmarks)
+    def of(cls, landmarks: Any, size: int | None = None) -> Any:
+        """Return the place of a face, at a size or that of :func:`crop_size`."""
+        size = crop_size(landmarks) if size is None else size
         return cls(size, crop_matrix(landmarks, size))
 
     def region(self, shape: Any) -> tuple[Any, ...]:
@@ -96,13 +98,16 @@ class Place:
             int(left), max(int(right), int(left))
         )
 
-    def to_photo(self, values: Any, region: Any) -> Any:
-        """Return values of the crop's pixels, float32, at the pixels of a region; 0 beyond."""
+    def to_photo(self, values: Any, region: Any, *, smooth: bool = False) -> Any:
+        """Return values of the crop's pixels, float32, at the pixels of a region; 0 beyond.
+
+        Between the crop's pixels they are linear, or where ``smooth`` cubic.
+        """
         cv2 = need("cv2", "faces")
         rows, columns = region
         moved = self.matrix @ np.array([(1, 0, columns.start), (0, 1, rows.start), (0, 0, 1)])
         size = columns.stop - columns.start, rows.stop - rows.start
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        how = (cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(values, moved, size, flags=how)
 
 
@@ -159,16 +164,88 @@ def add_change(
     mean, most : float
         Of the absolute changes of the photo's values under the crop, in levels of 255.
     """
+    mask = fade(place.size)
+
+    def part(region):
+        return place.to_photo(change * mask[..., None], region) * np.float32(white / 255)
+
+    return change_photo(photo, part, place, others, white=white)
+
+
+def change_photo(
+    photo: NDArray[Any],
+    part: Callable[[Any], NDArray[np.float32]],
+    place: Place,
+    others: Sequence[Place] = (),
+    *,
+    white: int = 255,
+) -> tuple[float, float]:
+    """Add a change to a photo in place, some rows at once; return as :func:`add_change` does.
+
+    Parameters
+    ----------
+    photo : ndarray of shape (height, width, 3), uint8 or uint16
+    part : callable
+        The rows and columns of a region in, the change of its pixels out, in the photo's levels.
+    place, others, white
+        As for :func:`add_change`.
+    """
     region = place.region(photo.shape)
     near = [other for other in others if _overlap(other.region(photo.shape), region)]
     moved, n_values, most = 0.0, 0, 0.0
     for band in _bands(region):
-        change_of_band = _add_band(photo, change, place, near, band, white)
-        under = place.to_photo(np.ones(change.shape[:2], np.float32), band) > 0
+        change_of_band = _add_band(photo, part(band), place, near, band, white)
+        under = place.to_photo(np.ones((place.size, place.size), np.float32), band) > 0
         moved += float(change_of_band[under].sum(dtype=np.float64))
         n_values += int(under.sum()) * photo.shape[2]
         most = max(most, float(change_of_band.max()))
     return moved / max(n_values, 1), most
+
+
+def change_region(
+    photo: NDArray[Any], fields: NDArray[np.float32], place: Place, region: Any, white: int
+) -> NDArray[np.float32]:
+    """Return by how much smooth fields change some pixels of a photo, in its levels.
+
+    Parameters
+    ----------
+    photo : ndarray of shape (height, width, 3), uint8 or uint16
+        As it was.
+    fields : ndarray of shape (6, size, size), float32
+        Over the place's crop: from where a pixel comes, in x and y (shares of a side), gain less
+        1, and what is added to red, green and blue (shares of white).
+    place : Place
+    region : tuple of slice
+        Rows and columns.
+    white : int
+        The photo's value of white.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns, 3), float32
+        The fields are cubic between the crop's pixels, the photo is cubic between its own; where
+        nothing is shifted its pixels are taken as they are.
+    """
+    cv2 = need("cv2", "faces")
+    rows, columns = region
+    planes = np.ascontiguousarray(fields.transpose(1, 2, 0))
+    way_back = np.linalg.inv(place.matrix[:, :2]).T.astype(np.float32) * np.float32(place.size)
+    shifts = place.to_photo(planes[..., :2], region, smooth=True) @ way_back
+    reach = int(np.ceil(np.abs(shifts).max(initial=0))) + CUBIC_REACH
+    top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
+    source = photo[top : rows.stop + reach, left : columns.stop + reach].astype(np.float32)
+    x = np.arange(columns.start - left, columns.stop - left, dtype=np.float32)[None]
+    y = np.arange(rows.start - top, rows.stop - top, dtype=np.float32)[:, None]
+    moved = cv2.remap(
+        source,
+        x + shifts[..., 0],
+        y + shifts[..., 1],
+        interpolation=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    gain = place.to_photo(planes[..., 2], region, smooth=True)[..., None]
+    added = place.to_photo(planes[..., 3:], region, smooth=True)
+    return moved * (1 + gain) + added * np.float32(white) - photo[region]
 
 
 def _bands(region):
@@ -182,15 +259,14 @@ def _bands(region):
         yield slice(top, min(top + step, rows.stop)), columns
 
 
-def _add_band(photo, change, place, near, band, white):
+def _add_band(photo, part, place, near, band, white):
     """Add the change to some rows in place; return by how much each value moved, of 255."""
-    mask = fade(place.size)
-    part = place.to_photo(change * mask[..., None], band)
     if near:
+        mask = fade(place.size)
         total = sum(other.to_photo(fade(other.size), band) for other in near)
         part /= np.maximum(place.to_photo(mask, band) + total, 1)[..., None]
     before = photo[band].astype(np.float32)
-    part = np.clip(np.rint(part * (white / 255) + before), 0, white)
+    part = np.clip(np.rint(part + before), 0, white)
     photo[band] = part
     return np.abs(part - before) * (255 / white)
 

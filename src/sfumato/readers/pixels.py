@@ -63,8 +63,16 @@ class PixelTrunk(nn.Module):
         ----------
         images : uint8 Tensor of shape (n_images, height, width, 3)
         """
+        return self.features(to_planes(images) / 255)
+
+    def features(self, x: Tensor) -> Any:
+        """Return the same of planes in [0, 1]; gradients reach them.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_images, 3, height, width)
+        """
         a = self.architecture
-        x = to_planes(images) / 255
         if a.n_channels == 1:
             x = x.mean(dim=1, keepdim=True)
         if x.shape[-2:] != (a.size, a.size):
