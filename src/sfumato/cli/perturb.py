@@ -16,8 +16,8 @@ Keep = Annotated[list[str], typer.Option(help="What must stay readable, race,age
 PerturberName = Annotated[
     str | None,
     typer.Option(
-        help="privacynet (default) or controllable, which are bundled; or a saved or exported "
-        "perturber's file.",
+        help="privacynet (default), controllable or soft, which are bundled; or a saved "
+        "or exported perturber's file.",
         autocompletion=complete_perturber,
     ),
 ]

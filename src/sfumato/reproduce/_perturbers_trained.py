@@ -62,6 +62,7 @@ SETTINGS: dict[str, dict[str, tuple[dict, PerturberRecipe | None]]] = {
     "controllable": {
         preset: ({"size": size, "labeller": "reader"}, None) for preset, size in SIZES.items()
     },
+    "soft": {preset: ({}, None) for preset in SIZES},
 }
 
 
