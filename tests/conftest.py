@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -47,6 +48,13 @@ def shared():
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def no_memory_of_audits():
+    """Let no test see what the attackers of another found."""
+    if known := sys.modules.get("sfumato.audit._raw_cache"):
+        known.forget()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sfumato import audit as audit
+    from sfumato.audit.many import audit_many
     from sfumato.audit.protocol import audit as audit_embeddings
     from sfumato.audit.tables import audit_tables
     from sfumato.audit.verification import verify
@@ -48,6 +49,7 @@ _PUBLIC = {
     "SensitiveNetsEraser": "sfumato.erasers.sensitivenets",
     "SoftPerturber": "sfumato.perturbers.soft",
     "audit_embeddings": "sfumato.audit.protocol:audit",
+    "audit_many": "sfumato.audit.many",
     "audit_tables": "sfumato.audit.tables",
     "describe": "sfumato.jobs.describe",
     "embed": "sfumato.jobs.embed",
@@ -80,6 +82,7 @@ __all__ = [
     "__version__",
     "audit",
     "audit_embeddings",
+    "audit_many",
     "audit_tables",
     "describe",
     "embed",

@@ -87,6 +87,15 @@ def make_bar(console: "rich.console.Console", **options: Any) -> "rich.progress.
     )
 
 
+def within(progress: Progress | None, number: int, n_total: int) -> Progress | None:
+    """Return the progress of one of several equal parts of the work, None if nobody is told."""
+    if progress is None or n_total == 1:
+        return progress
+    return lambda n_done, n_own, what: progress(
+        number * (n_own or 1) + n_done, n_total * (n_own or 1), what
+    )
+
+
 class _Bar:
     """A bar that appears after a second and goes with the work."""
 

@@ -68,6 +68,23 @@ def one_line(text):
     return " ".join(text.split())
 
 
+def test_audit_prints_a_row_for_each_of_several_tables(folder, tmp_path):
+    raw, protected = folder / "people.parquet", folder / "protected.parquet"
+    twin = tmp_path / "twin.parquet"
+    twin.write_bytes(protected.read_bytes())
+    quick = ("-a", "gender", "--attacker", "similarity", "--no-curve", "--purpose", "a [b]test")
+    done = sfumato("audit", raw, protected, "--protected", twin, *quick)
+    assert "(raw)" in done.stdout and done.stdout.count("similarity") == 3
+    done = sfumato("audit", raw, protected, twin, *quick, "--json")
+    found = json.loads(done.stdout)
+    assert list(found) == ["schema_version", "protected"]
+    assert list(found["protected"]) == [str(protected), str(twin)]
+    for audits in found["protected"].values():
+        assert audits["attributes"]["gender"]["basis"] == {"purpose": "a [b]test"}
+    done = sfumato("audit", raw, protected, twin, *quick, "-o", tmp_path / "many.html", code=2)
+    assert "--output goes with one protected table" in done.stderr
+
+
 def test_audit_and_verify_print_floors_and_groups(folder):
     tables = folder / "people.parquet", "--protected", folder / "protected.parquet"
     done = sfumato(

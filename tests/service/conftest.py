@@ -18,11 +18,11 @@ ARGS = [
 ]
 # One quick attacker, in the workers too: the page shows what it gets.
 SERVER = """
-import sfumato.audit.protocol
+import sfumato.audit.attackers
 from stand_ins import PageStandIns
 from sfumato.service.app import Settings
 from sfumato.service.run import run
-sfumato.audit.protocol.NAMES = ("logistic regression",)
+sfumato.audit.attackers.NAMES = ("logistic regression",)
 if __name__ == "__main__":
     settings = Settings(models=PageStandIns(), workers=1)
     run(settings, "127.0.0.1", 0, say=lambda text: print(text, flush=True))

@@ -4,6 +4,7 @@ import importlib
 
 _PUBLIC = {
     "audit": "sfumato.audit.protocol",
+    "audit_many": "sfumato.audit.many",
     "audit_tables": "sfumato.audit.tables",
     "verify": "sfumato.audit.verification",
 }

@@ -9,6 +9,7 @@
 4. Raw and protected embeddings go through the same rows, folds and resamples.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,25 +22,25 @@ from sfumato._constraints import (
     check_argument,
 )
 from sfumato.audit import _alarms, _structure
+from sfumato.audit._attacking import Steps, attack_side
 from sfumato.audit._duplicates import is_constant
+from sfumato.audit._raw_cache import CacheOption, key_of, recall, remember
 from sfumato.audit._rows import check_classes, split_rows
-from sfumato.audit.attackers import NAMES, check_attackers, train_attacker
-from sfumato.audit.attackers import attackers as make_attackers
+from sfumato.audit.attackers import check_attackers
+from sfumato.audit.basis import check_basis
 from sfumato.audit.certificate import certify
 from sfumato.audit.floor import floors_of
 from sfumato.audit.given import given_of
 from sfumato.audit.groups import groups_of
-from sfumato.audit.learning import Learning, learn_strongest
+from sfumato.audit.learning import Learning
 from sfumato.audit.matching import match_all
-from sfumato.audit.result import AttackResult, Audit, Leakage, describe_split
+from sfumato.audit.result import Audit, describe_split
 from sfumato.audit.reversal import reversal_of
 from sfumato.audit.unlinkability import check_across, link
-from sfumato.audit.views import PAIRED, side_views
+from sfumato.audit.views import PAIRED
 from sfumato.data.label_hints import say_doubts
 from sfumato.data.splits import balanced_rows
-from sfumato.errors import InputError
-from sfumato.metrics.leakage import BootstrappedAccuracy, attack_advantage
-from sfumato.outcomes import Progress
+from sfumato.metrics.leakage import BootstrappedAccuracy
 from sfumato.progress import Asked, told
 from sfumato.validation import check_seed
 
@@ -68,6 +69,8 @@ def audit(
     max_train_rows: int = 6000,
     n_resamples: int = 1000,
     curve: bool = True,
+    cache: bool | str | Path = True,
+    basis: dict[str, str] | None = None,
     seed: int = 0,
     progress: Asked = None,
 ) -> Audit:
@@ -119,6 +122,13 @@ def audit(
     curve : bool, default=True
         Whether to add learning curves of the three strongest attackers, see
         :mod:`sfumato.audit.learning`; they cost about a tenth of the audit's time.
+    cache : bool, str or Path, default=True
+        What attackers read on raw rows is remembered by the rows' SHA-256, so that another
+        protected version of them is audited in half the time. True: by this process; a folder:
+        there too; False: not at all. Figures are kept, no templates.
+    basis : dict of str to str, optional
+        ``purpose``, ``necessity`` and ``retention`` in your own words, for JSON and the report,
+        see :mod:`sfumato.audit.basis`.
     progress : callable, False or None, default=None
         Called as ``progress(n_done, n_total, what)``; None shows a bar where somebody looks,
         False none, see :mod:`sfumato.progress`.
@@ -140,6 +150,8 @@ def audit(
     check_argument(n_resamples, POSITIVE_INT, "n_resamples")
     check_argument(attribute, Instance(str), "attribute")
     check_argument(curve, Boolean(), "curve")
+    check_argument(cache, CacheOption(), "cache")
+    said = check_basis(basis)
     names = check_attackers(attackers, paired=protected is not None)
     name = "y" if attribute == "attribute" else attribute
     rows: dict[str, Any] = {"X": X, "y": y, "identity": identity, "protected": protected}
@@ -156,12 +168,18 @@ def audit(
     structure = _structure.examine(
         train, tested, sides, attribute, named=known, two_sets=test is not None, seed=seed
     )
+    options = {"metric": metric, "n_resamples": n_resamples, "curve": curve, "seed": seed}
+    raw_names = [each for each in names if each != PAIRED]
+    key = key_of(picked, tested, names=raw_names, **options)
     with told(progress, "audit") as tell:
-        steps = _Steps(tell, len(sides) * (len(names) + curve) - (PAIRED in names))
-        attacked = [
-            _attack(names, picked, tested, side, judge, sides, seed, steps, curve)
-            for side in sides
-        ]
+        n_raw = 0 if recall(key, cache) else len(raw_names) + curve
+        steps = Steps(tell, n_raw + ("protected" in sides) * (len(names) + curve))
+
+        def attack(side):
+            return attack_side(names, picked, tested, side, judge, sides, seed, steps, curve)
+
+        attacked = [remember(key, cache, lambda: attack("X"))]
+        attacked += [attack(side) for side in list(sides)[1:]]
     before, after = attacked[0][0], attacked[1][0] if len(sides) == 2 else None
     learning = Learning(*(curves for _, curves in attacked)) if curve else None
     groups = groups_of(tested, before, after, sides, known, seed=seed)
@@ -203,6 +221,7 @@ def audit(
         ],
         seed=seed,
         learning=learning,
+        basis=said,
         structure=structure,
         rows={
             "X": tested.X,
@@ -211,57 +230,6 @@ def audit(
             "identity": tested.identity,
         },
     )
-
-
-class _Steps:
-    def __init__(self, progress: Progress | None, n_total: Any) -> None:
-        self.progress, self.n_done, self.n_total = progress, 0, n_total
-
-    def __call__(self, what: Any) -> None:
-        if self.progress is not None:
-            self.progress(self.n_done, self.n_total, what)
-        self.n_done += 1
-
-
-def _attack(names, train, tested, side, judge, metrics, seed, steps, curve):
-    X, X_test, pairs = side_views(train, tested, side, metrics)
-    names = [name for name in names if name != PAIRED or pairs is not None]
-    options = {"seed": seed, "metric": metrics[side], "pairs": pairs}
-    attacks, fitted = {}, {}
-    what = f"on {'raw' if side == 'X' else 'protected'} embeddings"
-    for attacker in make_attackers(X["polar"].shape[1], names, **options):
-        steps(f"{attacker.name} {what}")
-        trained = _trained(attacker, X[attacker.view], train)
-        fitted[attacker.name] = trained.estimator, X[attacker.view], X_test[attacker.view]
-        correct = trained.estimator.predict(X_test[attacker.view]) == tested.y
-        value = judge.value(correct)
-        attacks[attacker.name] = AttackResult(
-            attacker=attacker.name,
-            balanced_accuracy=value,
-            ci95=judge.interval(correct),
-            advantage=attack_advantage(value, 1 / len(judge.classes)),
-            validation=trained.validation,
-            training=trained.training,
-            parameters=trained.parameters,
-            converged=trained.converged,
-            correct=correct,
-        )
-    strongest = max(attacks, key=lambda name: attacks[name].validation)
-    leakage = Leakage(attacks, strongest, n_features=X["template"].shape[1])
-    if not curve:
-        return leakage, []
-    steps(f"learning curves {what}")
-    return leakage, learn_strongest(leakage, fitted, train, tested.y, judge, seed=seed)
-
-
-def _trained(attacker, X, train):
-    if attacker.name in NAMES:
-        return train_attacker(attacker, X, train.y, train.identity)
-    try:
-        return train_attacker(attacker, X, train.y, train.identity)
-    except Exception as error:  # Somebody else's code.
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"attacker {attacker.name} failed ({said}).") from error
 
 
 def _reduction(before, after, judge, chance):

@@ -117,6 +117,8 @@ class Audit:
     certificate : Certificate or None
         What no attacker exceeds, see :mod:`sfumato.audit.certificate`; None where all that is
         known are lower bounds.
+    basis : dict of str to str, or None
+        Why it was done, in the user's words: ``purpose``, ``necessity``, ``retention``.
     """
 
     attribute: str
@@ -139,6 +141,7 @@ class Audit:
     reversal: Any = None
     unlinkability: Any = None
     certificate: Any = None
+    basis: dict | None = None
 
     @property
     def final(self) -> Any:
@@ -161,6 +164,7 @@ class Audit:
             "split": self.split,
             "seed": self.seed,
             "tables": self.provenance,
+            "basis": self.basis,
             "alarms": self.alarms,
             "structure": self.structure,
             "certificate": self.certificate and self.certificate.to_dict(),

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from sfumato._constraints import POSITIVE_INT, Each, Instance, check_argument
+from sfumato.audit._twins import check_twin, open_embeddings, same_source, steps_after
 from sfumato.audit.protocol import audit
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continuous
-from sfumato.data.opening import open_table
 from sfumato.data.selection import Selection, check_people, matching_rows, read_rows
 from sfumato.data.selection_rules import exclusive
 from sfumato.data.table_labels import check_attributes
-from sfumato.errors import InputError
-from sfumato.progress import Asked, told
+from sfumato.progress import Asked, told, within
 
 MAX_ROWS = 200_000
 
@@ -114,7 +113,7 @@ def audit_tables(
                 metric=train.table.info.metric,
                 protected_metric=None if train.protected is None else train.protected.info.metric,
                 seed=seed,
-                progress=_within(tell, number, len(attributes)),
+                progress=within(tell, number, len(attributes)),
                 **options,
             )
             alarms = grouped + train.alarms() + ([] if tested is None else tested.alarms())
@@ -137,13 +136,13 @@ class _Side:
 
     @classmethod
     def open(cls, table: Any, protected: Any, where: Any, max_rows: Any, seed: int) -> Any:
-        table = _open(table)
-        protected = None if protected is None else _open(protected)
+        table = open_embeddings(table)
+        protected = None if protected is None else open_embeddings(protected)
         selection = Selection(where=where, share=max_rows / max(table.n_rows, 1), seed=seed)
         if protected is not None:
-            _check_twin(table, protected)
-            for step in _steps_after(table, protected):
-                if _same_source(step, table) and step["fitted_on"].get("half") == "eraser":
+            check_twin(table, protected)
+            for step in steps_after(table, protected):
+                if same_source(step, table) and step["fitted_on"].get("half") == "eraser":
                     selection = replace(selection, half="attacker", seed=step["fitted_on"]["seed"])
         return cls(table, protected, selection.check(table))
 
@@ -181,8 +180,8 @@ class _Side:
         check_argument(paths, Each(Instance(str, Path)), "across")
         found = {}
         for path in paths:
-            other = _open(path)
-            _check_twin(self.table, other)
+            other = open_embeddings(path)
+            check_twin(self.table, other)
             found[str(path)] = (matching_rows(other, self._cache["image_id"]), other.info.metric)
         return found
 
@@ -207,7 +206,7 @@ class _Side:
     def _doubtful_rows(self):
         if self.protected is None:
             return []
-        steps = _steps_after(self.table, self.protected)
+        steps = steps_after(self.table, self.protected)
         if not steps:
             return [f"{self.protected.path.name} records no transformation after the raw table."]
         return [
@@ -215,7 +214,7 @@ class _Side:
             f"({step['fitted_on'].get('rows')}): its people may be among the audited ones, and "
             "the leakage shown may be too low."
             for step in steps
-            if _same_source(step, self.table) and not self._apart(step)
+            if same_source(step, self.table) and not self._apart(step)
         ]
 
     def _apart(self, step):
@@ -247,7 +246,7 @@ class _Side:
             "protected_metric": None if self.protected is None else self.protected.info.metric,
             "transformations": []
             if self.protected is None
-            else _steps_after(self.table, self.protected),
+            else steps_after(self.table, self.protected),
         }
 
 
@@ -263,40 +262,3 @@ def _group(attribute, rows, test):
         f"{attribute} is {say_continuous(like)}: cut into {N_GROUPS} groups, on whose limits the "
         "figures depend."
     ]
-
-
-def _open(path):
-    return open_table(path).require("embedding").check_ids()
-
-
-def _check_twin(table, protected):
-    raw, other = table.info, protected.info
-    if (raw.encoder, raw.encoder_version) != (other.encoder, other.encoder_version):
-        remedy = (
-            "name what made it by sfumato data origin"
-            if None in (raw.encoder, other.encoder)
-            else "protect that table"
-        )
-        raise InputError(
-            f"{protected.path}: made from embeddings of {other.encoder} {other.encoder_version}, "
-            f"not of {raw.encoder} {raw.encoder_version} as {table.path}; {remedy}."
-        )
-    if other.transformations[: len(raw.transformations)] != raw.transformations:
-        raise InputError(
-            f"{protected.path}: its transformations do not start with those of {table.path}."
-        )
-
-
-def _steps_after(table, protected):
-    return list(protected.info.transformations[len(table.info.transformations) :])
-
-
-def _same_source(step, table):
-    fitted_on = step["fitted_on"]
-    return table.info.source in (fitted_on.get("source"), *fitted_on.get("also", ()))
-
-
-def _within(progress, number, n_total):
-    if progress is None or n_total == 1:
-        return progress
-    return lambda done, total, what: progress(number * total + done, n_total * total, what)

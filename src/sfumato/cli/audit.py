@@ -14,6 +14,7 @@ from sfumato.cli.lists import read_names
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import MAX_SEED, print_json, say, show, text_table, track, warn
 from sfumato.cli.protection import print_protection
+from sfumato.errors import InputError
 from sfumato.files import check_free
 
 
@@ -27,7 +28,10 @@ def audit(
         help="Labels a,b to attack.",
         autocompletion=complete_label,
     ),
-    protected: Path = typer.Option(None, help="The same table after `sfumato protect`."),
+    others: list[Path] = typer.Argument(
+        None, metavar="[PROTECTED]...", help="The same table after `sfumato protect`, or several."
+    ),
+    protected: list[Path] = typer.Option([], help="The same, as an option."),
     output: Path = typer.Option(None, "--output", "-o", help="Report to write, HTML."),
     test_table: Path = typer.Option(None, help="Test the attackers on the people of this table."),
     test_protected: Path = typer.Option(None, help="That table after `sfumato protect`."),
@@ -48,6 +52,12 @@ def audit(
         [], help="Only these attackers, a,b; default all. A classifier of your own: module:Class."
     ),
     quick: bool = typer.Option(False, "--quick", help="Only three attackers that see most."),
+    purpose: str = typer.Option(None, help="For the file: what this audit is for."),
+    necessity: str = typer.Option(None, help="For the file: why it needs these labels."),
+    retention: str = typer.Option(None, help="For the file: how long labels and results stay."),
+    cache: Path = typer.Option(
+        None, help="Folder that remembers what was read on raw rows, by their SHA-256."
+    ),
     curve: bool = typer.Option(True, help="Learning curves: would more rows read more?"),
     embedding: EmbeddingColumn = None,
     identity: IdentityColumn = None,
@@ -57,29 +67,39 @@ def audit(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Train attackers afresh and report what the strongest reads on people it never saw."""
+    twins = [*(others or []), *protected]
+    if output is not None:
+        inputs = [each for each in (table, *twins, test_table, test_protected, *across) if each]
+        check_free(output, overwrite=force, inputs=inputs)
+        if len(twins) > 1:
+            raise InputError("--output goes with one protected table; write a report of each.")
+    opened = open_own(table, embedding, identity, image_id)
+    attributes = read_names(attribute, opened.columns)
+    options = {
+        "test_table": test_table,
+        "test_protected": test_protected,
+        "where": where,
+        "test_where": test_where,
+        "across": across or None,
+        "by": read_names(by, opened.columns) or None,
+        "given": read_names(given, opened.columns) or None,
+        "attackers": _attackers(attacker, quick),
+        "basis": {"purpose": purpose, "necessity": necessity, "retention": retention},
+        "cache": cache or True,
+        "curve": curve,
+        "seed": seed,
+    }
+    if len(twins) > 1:
+        _audit_many(opened, attributes, twins, options, as_json)
+        return
+    _audit_one(opened, attributes, twins[0] if twins else None, options, output, as_json)
+
+
+def _audit_one(table, attributes, protected, options, output, as_json):
     from sfumato.audit.tables import audit_tables
 
-    if output is not None:
-        inputs = [each for each in (table, protected, test_table, test_protected, *across) if each]
-        check_free(output, overwrite=force, inputs=inputs)
-    opened = open_own(table, embedding, identity, image_id)
     with track("audit") as progress:
-        found = audit_tables(
-            opened,
-            read_names(attribute, opened.columns),
-            protected=protected,
-            test_table=test_table,
-            test_protected=test_protected,
-            where=where,
-            test_where=test_where,
-            across=across or None,
-            by=read_names(by, opened.columns) or None,
-            given=read_names(given, opened.columns) or None,
-            attackers=_attackers(attacker, quick),
-            curve=curve,
-            seed=seed,
-            progress=progress,
-        )
+        found = audit_tables(table, attributes, protected=protected, progress=progress, **options)
     if output is not None:
         from sfumato.audit.report import write_report
 
@@ -90,6 +110,47 @@ def audit(
         return
     for result in found:
         print_audit(result)
+
+
+def _audit_many(table, attributes, protected, options, as_json):
+    from sfumato.audit.many import audit_many, summarise
+
+    with track("audit") as progress:
+        found = audit_many(table, attributes, protected, progress=progress, **options)
+    if as_json:
+        by_table = {
+            name: {"attributes": {result.attribute: result.to_dict() for result in audits}}
+            for name, audits in found.items()
+        }
+        print_json({"protected": by_table})
+        return
+    for attribute in attributes:
+        print_many(attribute, summarise(found, attribute))
+
+
+def print_many(attribute: str, rows: list[dict[str, Any]]) -> None:
+    """Print one attribute's audits of several protected tables, a row each."""
+    columns = (
+        *("table", "strongest attacker", "balanced accuracy [95 %]"),
+        *("reduction [95 %]", "EER", "alarms"),
+    )
+    cells = []
+    for row in rows:
+        low, high = row["ci95"]
+        cut = row["reduction"]
+        cells.append(
+            (
+                row["table"] or "(raw)",
+                row["strongest"],
+                f"{row['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]",
+                "{value:.3f} [{:.3f}, {:.3f}]".format(*cut["ci95"], **cut) if cut else "-",
+                "-" if row["eer"] is None else f"{row['eer']:.4f}",
+                "-" if row["n_alarms"] is None else str(row["n_alarms"]),
+            )
+        )
+    show(text_table(columns, cells, title=attribute, right=range(2, 6)))
+    if any(row["n_alarms"] for row in rows):
+        say("An audit of one protected table alone prints its alarms.", style="yellow")
 
 
 def _attackers(names, quick):

@@ -47,6 +47,7 @@ def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: 
                 attributes,
                 protected=protected if protect else None,
                 max_rows=max_rows,
+                cache=False,  # Nothing is kept of what callers send.
                 progress=progress,
             )
         except InputError as error:
