@@ -23,6 +23,7 @@ from sfumato.data.files import DAMAGED, content_digest, open_parquet, plain_path
 from sfumato.data.info import TableInfo
 from sfumato.data.long_texts import refuse_long
 from sfumato.data.outline import read_outline
+from sfumato.data.saying import say_table
 from sfumato.errors import InputError
 from sfumato.files import atomic_path
 
@@ -87,6 +88,9 @@ class FaceTable:
             raise InputError(f"{self.path}: {error}") from error
         if "embedding" in self.columns and self.info.dimension is None:
             self.info = replace(self.info, dimension=self._first_dimension())
+
+    def __repr__(self) -> str:
+        return say_table(self)
 
     def _open(self):
         """Find the files; return the schema and the number of rows."""
