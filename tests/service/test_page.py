@@ -1,5 +1,6 @@
 """The web page in a real browser, against a real service with stand-ins for its models."""
 
+import base64
 import functools
 import http.server
 import io
@@ -142,12 +143,12 @@ def test_one_of_several_faces(page, photo):
     result(page)
     page.get_by_label("Face 2").check()
     assert page.locator(".face h3").all_inner_texts() == ["Face 2"]
-    whole = page.locator("#before").evaluate("e => e.width")
-    page.check("#zoom")
-    assert page.locator("#before").evaluate("e => e.width") < whole
+    enlarged = page.locator("#before").evaluate("e => e.width")
+    page.uncheck("#zoom")
+    assert page.locator("#before").evaluate("e => e.width") > enlarged
     with page.expect_request("**face=1**"):
         page.click("#protect")
-    page.locator("#status", has_text="1 face changed").wait_for()
+    page.locator("#status", has_text="changed 1 face;").wait_for()
     page.get_by_label("Face 1").check()
     assert "This face is as it was" in page.locator("#readings").inner_text()
     choose(page, photo[0], "another.png")
@@ -258,7 +259,7 @@ def test_an_audit_from_the_table_to_its_report(page, address, table):
     page.locator("#status", has_text="Attackers are being trained").wait_for()
     result(page)
     said = page.locator("#verdicts .card").inner_text()
-    assert re.search(r"right \d+ times in 100 .* guessing is right 50 times", said)
+    assert re.search(r"right [\d.]+ times in 100; guessing is right 50 times", said)
     frame = page.frame_locator("#report")
     assert frame.locator("h1").inner_text() == "What the templates give away"
     # Its own styles are let in.
@@ -274,6 +275,73 @@ def test_an_audit_from_the_table_to_its_report(page, address, table):
     page.click("#stop")
     page.wait_for_selector("#result", state="hidden")
     assert page.request.get(f"{address}{mine}").status == 404
+
+
+def test_the_columns_are_read_off_the_footer(page, address, table):
+    page.goto(f"{address}templates.html")
+    page.set_input_files("#file", table)
+    page.get_by_label("race", exact=True).check()
+    page.get_by_label("gender", exact=True).check()
+    assert page.locator("#columns label").all_inner_texts() == ["gender", "race"]
+    assert page.input_value("#attributes") == "race, gender"
+    page.get_by_label("race", exact=True).uncheck()
+    assert page.input_value("#attributes") == "gender"
+    assert "140 rows" in page.locator("#chosen").inner_text()
+
+
+@pytest.mark.parametrize("where", ["", "templates.html"])
+def test_what_is_too_large_is_refused_before_it_is_sent(page, address, where):
+    can = {"encoder": "e", "hides": {"gender": []}, "reads": [], "takes_out": [], "pid": 1}
+    can["limits"] = {"photo_bytes": 2_000_000, "table_bytes": 2_000_000}
+    page.route("**/readyz", lambda route: route.fulfill(json=can))
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/v1/" in request.url else None)
+    with page.expect_response("**/readyz"):
+        page.goto(f"{address}{where}")
+    content = {"name": "big.png", "mimeType": "image/png", "buffer": bytes(2_000_001)}
+    page.set_input_files("#file", content)
+    said = "big.png has 2.1 MB; this service takes at most 2 MB. Nothing was sent."
+    page.locator("#error", has_text=said).wait_for()
+    if where:
+        page.fill("#attributes", "gender")
+    page.click("button[type=submit]")
+    page.locator("#error", has_text=said).wait_for()
+    assert sent == []
+
+
+def test_a_failure_is_said_above_the_picture(page, photo):
+    choose(page, photo[0])
+    page.route("**/protect/photo**", answer_failure)
+    page.click("#protect")
+    result(page)
+    said = page.locator("#verdict").inner_text()
+    assert said.startswith("It did not work: machines still read what was to be hidden.")
+    assert "What to try next" in said and "Exactly: gender still read" in said
+    places = [page.locator(f"#{name}").bounding_box()["y"] for name in ("verdict", "pictures")]
+    assert places == sorted(places)
+    assert "The machines disagree" in page.locator(".face .alarm").inner_text()
+    assert page.is_checked("#zoom")
+
+
+def answer_failure(route):
+    def reading(before, after):
+        both = {"before": before, "after": after}
+        return {"gender": {when: {"label": both[when], "probability": 0.9} for when in both}}
+
+    box = {"left": 40.0, "top": 60.0, "right": 120.0, "bottom": 140.0}
+    readings = {"dlib": reading("male", "female"), "pixels": reading("male", "male")}
+    match = {"metric": "cosine", "score": 0.5, "threshold": 0.4, "fmr": 0.001, "accepted": True}
+    hide = {"gender": {"n_succeeded": 0, "n_failed": 1}}
+    content = io.BytesIO()
+    Image.new("RGB", (320, 240)).save(content, "PNG")
+    found = {
+        "photo": base64.b64encode(content.getvalue()).decode(),
+        "faces": [{"face": 0, "box": box, "check": {"readings": readings, "match": match}}],
+        "skipped": [],
+        "notes": [],
+        "verdict": {"hide": hide, "text": ["gender still read"]},
+    }
+    route.fulfill(json=found)
 
 
 @pytest.mark.parametrize(

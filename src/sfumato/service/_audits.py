@@ -11,6 +11,8 @@ from sfumato.service import audit_work
 from sfumato.service._pool import MOST_JOBS
 from sfumato.service.limits import Refused
 
+FOUND = ("headlines", "prices", "verdicts", "audits")
+
 
 @dataclass
 class Job:
@@ -71,7 +73,7 @@ class Audits:
         """Return a job's JSON form, without the report."""
         done = 1.0 if job.state == "done" else self._pool.progress[job.slot]
         found = {"state": job.state, "progress": round(done, 3), "error": job.error}
-        return found | {name: job.result.get(name, []) for name in ("verdicts", "audits")}
+        return found | {name: job.result.get(name, []) for name in FOUND}
 
     def get(self, owner, name):
         """Return an audit of this owner.

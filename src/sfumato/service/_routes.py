@@ -106,7 +106,12 @@ async def readyz(request: Request):
         raise Refused(503, "the models are being loaded anew, since workers ended.", 2)
     if line.is_full:
         raise Refused(503, f"{line.n_waiting} requests wait for {line.n_places} workers.", 2)
-    return request.app.state.can | {"workers": line.n_places, "free_workers": n_free}
+    limits = request.app.state.settings.limits
+    return request.app.state.can | {
+        "workers": line.n_places,
+        "free_workers": n_free,
+        "limits": {"photo_bytes": limits.photo_bytes, "table_bytes": limits.table_bytes},
+    }
 
 
 @OPEN.get(

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from sfumato.audit.report import report_page
 from sfumato.audit.tables import audit_tables
-from sfumato.audit.verdicts import verdict
+from sfumato.audit.verdicts import headline, price, verdict
 from sfumato.data.canonical import NAMES
 from sfumato.data.files import DAMAGED
 from sfumato.data.labels import MAX_TEXT
@@ -59,9 +59,15 @@ def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: 
         side["table"] = "as sent"
         side["protected"] = "by this service's eraser" if protect else None
     verdicts = [verdict(audit) for audit in audits]
-    return {"verdicts": verdicts, "audits": [a.to_dict() for a in audits]} | {
-        "report": report_page(audits)
+    plain = {
+        "headlines": [headline(audit) for audit in audits],
+        "prices": [price(audit) for audit in audits],
     }
+    return (
+        {"verdicts": verdicts, "audits": [a.to_dict() for a in audits]}
+        | {"report": report_page(audits)}
+        | plain
+    )
 
 
 def _check_form(path):

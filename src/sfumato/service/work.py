@@ -141,10 +141,18 @@ def ready() -> dict[str, Any]:
         "encoder": f"{_loaded.encoder.name} / {_loaded.encoder.version}",
         "hides": {} if perturber is None else {k: list(v) for k, v in perturber.shown_.items()},
         "reads": [n for n in (_loaded.models.encoder, "pixels") if n in bundled("reader")],
+        "strength": _strength(perturber),
         "takes_out": [] if eraser is None else list(eraser.attributes),
         "dimension": max([*_dimensions(), 0]) or DIMENSION,
         "pid": os.getpid(),
     }
+
+
+def _strength(perturber):
+    """Return how much the perturber changes photos as it is; None if that cannot be set."""
+    if perturber is None or perturber.scaled_by is None:
+        return None
+    return perturber.get_params()[perturber.scaled_by]
 
 
 def _dimensions():

@@ -69,6 +69,20 @@ export function complain(line) {
   document.getElementById("error").textContent = line;
 }
 
+/** Refuse a file beyond the service's limit before a byte of it is sent. */
+export function checkSize(file, limit, remedy) {
+  if (!limit || file.size <= limit) return;
+  throw new Error(
+    `${file.name} has ${bytes(file.size)}; this service takes at most ${bytes(limit)}. ` +
+      `Nothing was sent. ${remedy}`,
+  );
+}
+
+/** "12 kB", "3.4 MB"; rounded up. */
+export function bytes(count) {
+  return count < 1e6 ? `${Math.ceil(count / 1e3)} kB` : `${Math.ceil(count / 1e5) / 10} MB`;
+}
+
 /** "3 faces", "1 face". */
 export function count(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,11 +1,13 @@
 // The page of one photo: choose it, hide what machines read, compare.
 
 import { compare, cutOut } from "./compare.js";
-import { complain, count, make, once, onFiles, say } from "./page.js";
+import { checkSize, complain, count, make, once, onFiles, say } from "./page.js";
 import { faceCard, nameOf } from "./readings.js";
 import { ask, whatItCan } from "./service.js";
 
 const THUMBNAIL = 96;
+const SPOKEN_STEP = 25; // percent after which progress is read aloud
+const SMALLER = "Save it with fewer pixels, or as a JPEG.";
 const by = (id) => document.getElementById(id);
 
 let can = null; // what the service can do
@@ -51,6 +53,12 @@ function use(chosen) {
       ? `${photo.file.name} is chosen.`
       : `This browser cannot show ${photo.file.name}; the service may still read it.`,
   );
+  try {
+    checkSize(photo.file, can?.limits?.photo_bytes, SMALLER);
+  } catch (error) {
+    say("");
+    complain(error.message);
+  }
 }
 
 /** Fill a fieldset with one radio button a choice: text, a picture or null, and a value. */
@@ -84,6 +92,10 @@ function showHides(hides) {
     label.append(make("span", { className: "unseen", textContent: `${nameOf(name)}: ` }), "as");
     by("hides").append(make("p", { className: "choice" }, input, tick, label, select));
   });
+  by("strength-choice").hidden = !can.strength;
+  for (const [times, said] of can.strength ? [[0.5, "less"], [1.5, "more"], [2, "much more"]] : []) {
+    by("strength").append(make("option", { value: times * can.strength, textContent: said }));
+  }
 }
 
 function chosenHides() {
@@ -101,25 +113,63 @@ async function protect() {
   query.set("hide", hides.map(([name, shown]) => (shown ? `${name}=${shown}` : name)).join());
   const face = chosenFace();
   if (face !== null) query.set("face", face);
-  say("The service is changing the photo …");
-  const response = await ask(`v1/protect/photo?${query}`, { method: "POST", body: mine.file });
+  if (by("strength").value) query.set("strength", by("strength").value);
+  const options = { method: "POST", body: mine.file, sent: sending("The service is changing the photo …") };
+  const response = await ask(`v1/protect/photo?${query}`, options);
   const found = await response.json();
   const bytes = Uint8Array.from(atob(found.photo), (letter) => letter.charCodeAt(0));
   const content = new Blob([bytes], { type: "image/png" });
   const changed = found.faces.map((one) => ({ ...one, ...one.check }));
   const { image } = await load(content);
   const hidden = hides.map(([name]) => name);
-  show(mine, { faces: changed, skipped: found.skipped, hidden, image, content });
-  const verdict = [`${count(changed.length, "face")} changed`, ...found.verdict.text].join("; ");
-  say(`Done: ${[verdict, ...found.notes].join("; ")}.`);
+  const verdict = judge(found.verdict, found.notes);
+  show(mine, { faces: changed, skipped: found.skipped, hidden, image, content, verdict });
+  say(`The service has changed ${count(changed.length, "face")}; below is whether it worked.`);
+}
+
+/** Say how far a body has gone out, then `line`. */
+function sending(line) {
+  let spoken = -1;
+  return (share) => {
+    const percent = Math.floor((100 * share) / SPOKEN_STEP) * SPOKEN_STEP;
+    if (percent > spoken) say(share < 1 ? `The photo is being sent: ${percent} %.` : line);
+    spoken = Math.max(spoken, percent);
+  };
+}
+
+/** Whether it worked, in a sentence; the exact counts; and what to try next. */
+function judge({ hide, text }, notes) {
+  const sum = (name) => Object.values(hide).reduce((total, one) => total + one[name], 0);
+  const [hidden, failed] = [sum("n_succeeded"), sum("n_failed")];
+  const exactly = `Exactly: ${[...text, ...notes].join("; ")}.`;
+  if (!failed) {
+    const said = hidden
+      ? "It worked: no machine asked here still reads what was to be hidden."
+      : "Nobody can say whether it worked: no machine asked here read it before.";
+    return { said, exactly, next: [] };
+  }
+  const said = hidden
+    ? "It worked in part: some of what was to be hidden is still read."
+    : "It did not work: machines still read what was to be hidden.";
+  const next = ["name the class to show under “as”, instead of “another than now”"];
+  if (can.strength) next.unshift("change it more, under “How much to change”");
+  return { said, exactly, next: [...next, "take a photo in which the face is larger, lit evenly and seen from the front"] };
+}
+
+function showVerdict({ said, exactly, next }) {
+  by("verdict").replaceChildren(
+    make("p", { className: "said" }, make("strong", { textContent: said })),
+    ...(next.length ? [make("p", { textContent: "What to try next:" })] : []),
+    make("ul", { hidden: !next.length }, ...next.map((one) => make("li", { textContent: one }))),
+    make("p", { className: "note", textContent: exactly }),
+  );
 }
 
 async function describe() {
   const mine = await chosenPhoto();
-  say("The service is looking at the photo …");
   const readings = new Map();
   for (const reader of can.reads) {
-    const options = { method: "POST", body: mine.file };
+    const options = { method: "POST", body: mine.file, sent: sending("The service is looking at the photo …") };
     const response = await ask(`v1/describe?reader=${reader}`, options);
     for (const { face, box, score, ...found } of (await response.json()).faces) {
       if (!readings.has(face)) readings.set(face, { face, box, readings: {} });
@@ -136,6 +186,7 @@ async function chosenPhoto() {
   if (!can) throw new Error("The service is still loading its models; try again in a moment.");
   await loading;
   if (!photo) throw new Error("Choose a photo first.");
+  checkSize(photo.file, can.limits?.photo_bytes, SMALLER);
   return photo;
 }
 
@@ -153,6 +204,8 @@ function show(mine, found) {
     radios(by("faces"), "face", [["Every face", null, ""], ...choices], render);
     by("faces").hidden = faces.length < 2;
   }
+  by("verdict").hidden = !answer.verdict;
+  if (answer.verdict) showVerdict(answer.verdict);
   by("pictures").hidden = !answer.image;
   by("zoom-choice").hidden = faces.length < 1;
   if (answer.content) {

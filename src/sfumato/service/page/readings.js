@@ -20,7 +20,7 @@ const OLDEST = 100;
 /** Return a card on one face: `face` has `readings` and, after a change, `match`. */
 export function faceCard(face, title, hidden, open) {
   const card = make("section", { className: "card face" }, make("h3", { textContent: title }));
-  if (face.match) card.append(summary(face, hidden), matchOf(face.match));
+  if (face.match) card.append(summary(face, hidden), ...disagreement(face, hidden), matchOf(face.match));
   const all = make("details", { open }, make("summary", { textContent: "All that machines read" }));
   for (const [reader, found] of Object.entries(face.readings)) {
     all.append(table(READERS[reader] ?? `The reader ${reader}`, found));
@@ -45,6 +45,22 @@ function summary(face, hidden) {
     }
   }
   return list;
+}
+
+/** A line on readers of which one misreads what another still reads. */
+function disagreement(face, hidden) {
+  const apart = hidden.some((attribute) => {
+    const found = Object.values(face.readings).flatMap((one) =>
+      (TOLD_BY[attribute] ?? [attribute]).filter((name) => one[name]).map((name) => one[name]),
+    );
+    const changed = found.filter(({ before, after }) => differs(before, after)).length;
+    return changed > 0 && changed < found.length;
+  });
+  const textContent =
+    "The machines disagree, since they look at different things: one at the face template, one at " +
+    "the picture itself. Whoever wants to read this may use either, so it is hidden only where all " +
+    "misread it.";
+  return apart ? [make("p", { className: "alarm", textContent })] : [];
 }
 
 function sentence(name, reader, { before, after }) {

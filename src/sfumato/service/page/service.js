@@ -8,7 +8,10 @@ const LOADING_SECONDS = 2;
 let key = sessionStorage.getItem(STORED) ?? "";
 let asking = null; // a promise while the dialog is open
 
-/** Send a request; return its response, or throw an Error with one line for people. */
+/**
+ * Send a request; return its response, or throw an Error with one line for people. With `sent`, that
+ * is called with the share of the body that has gone out.
+ */
 export async function ask(path, options = {}) {
   for (;;) {
     const response = await send(path, options);
@@ -44,10 +47,25 @@ export function seconds(count) {
 async function send(path, options) {
   const headers = key ? { "X-API-Key": key } : {};
   try {
-    return await fetch(path, { ...options, headers });
+    return await (options.sent ? upload : fetch)(path, { ...options, headers });
   } catch {
     throw new Error("The service does not answer. Does it still run?");
   }
+}
+
+/** As fetch, which does not tell how much of a body has gone out. */
+function upload(path, { method, body, headers, sent }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, path);
+    request.responseType = "blob";
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.onprogress = ({ loaded, total }) => total && sent(loaded / total);
+    request.upload.onload = () => sent(1);
+    request.onload = () => resolve(new Response(request.response, { status: request.status }));
+    request.onerror = reject;
+    request.send(body);
+  });
 }
 
 async function errorOf(response) {
