@@ -35,7 +35,7 @@ def test_a_table_of_too_many_parts_gets_one_line():
         (b"PAR1", "not a readable Parquet file"),
     ):
         with pytest.raises(InputError, match=message) as refused:
-            audit_bytes(content, ["gender"], False, 100, 0)
+            audit_bytes(content, ["gender"], False, 100, False, 0)
         assert "\n" not in str(refused.value) and "/proc" not in str(refused.value)
 
 
@@ -45,7 +45,7 @@ def test_memory_that_is_not_there_is_no_damage_of_the_table(monkeypatch):
 
     monkeypatch.setattr(audit_work, "audit_tables", audit_tables)
     with pytest.raises(MemoryError):  # Which the pool answers with the limit.
-        audit_bytes(content_of(faces()), ["gender"], False, 100, 0)
+        audit_bytes(content_of(faces()), ["gender"], False, 100, False, 0)
 
 
 def faces(dimension=8, n=2_500, **columns):
@@ -72,7 +72,7 @@ def test_texts_of_a_million_characters_are_refused_before_they_are_unpacked():
         assert len(content) < 200_000
         before = pa.default_memory_pool().max_memory()
         with pytest.raises(InputError, match=message):
-            audit_bytes(content, [attribute], False, 100, 0)
+            audit_bytes(content, [attribute], False, 100, False, 0)
         assert pa.default_memory_pool().max_memory() <= max(before, 100_000_000)
 
 
@@ -80,4 +80,4 @@ def test_more_embeddings_than_fit_are_refused_with_what_would_fit():
     content = content_of(faces(dimension=6_000))
     message = "2,500 rows of 6,000 numbers are more.*12,000,000; ask for max_rows of at most 2,000"
     with pytest.raises(InputError, match=message):
-        audit_bytes(content, ["gender"], False, 200_000, 0)
+        audit_bytes(content, ["gender"], False, 200_000, False, 0)

@@ -24,6 +24,7 @@ for module in ("fastapi", "pebble", "httpx2", "prometheus_client", "PIL", "cv2")
 from PIL import Image  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
+from sfumato.audit.attackers import QUICK  # noqa: E402
 from sfumato.data.simulate import simulate, write_simulated  # noqa: E402
 from sfumato.data.tables import FaceTable  # noqa: E402
 from sfumato.erasers.leace import LeaceEraser  # noqa: E402
@@ -368,7 +369,7 @@ def finished(service, name, headers=None):
 
 def test_an_audit_runs_beside_and_its_report_is_one_page(service, table):
     answer = service.post(
-        "/v1/audits?attribute=gender&protect=true&max_rows=300", content=table.read_bytes()
+        "/v1/audits?attribute=gender&protect=true&max_rows=300&quick=true", content=table.read_bytes()
     )
     assert answer.status_code == 202
     name = answer.json()["id"]
@@ -377,6 +378,7 @@ def test_an_audit_runs_beside_and_its_report_is_one_page(service, table):
     found = finished(service, name)
     assert found["state"] == "done" and found["progress"] == 1 and not found["error"]
     assert "gender" in found["verdicts"][0] and found["audits"][0]["chance"] == 0.5
+    assert list(found["audits"][0]["attackers"]) == list(QUICK)
     report = service.get(f"/v1/audits/{name}/report")
     assert report.headers["content-type"].startswith("text/html") and "<svg" in report.text
     assert "sandbox" in report.headers["content-security-policy"]

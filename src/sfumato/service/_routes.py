@@ -215,13 +215,14 @@ async def start_audit(
     caller: str = allowed("audit"),
     protect: Annotated[bool, Query(description="Audit before and after the eraser.")] = False,
     max_rows: Annotated[int, Query(ge=100, le=200_000)] = 20_000,
+    quick: Annotated[bool, Query(description="Only the three attackers that see most.")] = False,
 ):
     """Begin an audit of a face table with embeddings and labels (Parquet)."""
     limits, audits = request.app.state.settings.limits, request.app.state.audits
     audits.check(caller)
     table = await read_body(request, limits.table_bytes, limits.body_seconds)
     held = request.state.held
-    return {"id": audits.start(caller, held, table, attribute, protect, max_rows)}
+    return {"id": audits.start(caller, held, table, attribute, protect, max_rows, quick)}
 
 
 @ROUTES.get("/audits/{name}", responses=answers(404, 422), tags=["audit"])

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sfumato.audit.attackers import QUICK
 from sfumato.audit.report import report_page
 from sfumato.audit.tables import audit_tables
 from sfumato.audit.verdicts import headline, price, verdict
@@ -29,7 +30,9 @@ MOST_AUDITED = 12_000_000
 MOST_TEXT, TEXT_ROWS = 4 * MAX_TEXT, 1_000
 
 
-def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: Any) -> Any:
+def audit_bytes(
+    table: Any, attributes: Any, protect: Any, max_rows: Any, quick: Any, slot: Any
+) -> Any:
     """Audit a Parquet table given as bytes; return the verdicts and the report's page."""
 
     def progress(n_done, n_total, what):
@@ -48,6 +51,7 @@ def audit_bytes(table: Any, attributes: Any, protect: Any, max_rows: Any, slot: 
                 protected=protected if protect else None,
                 max_rows=max_rows,
                 cache=False,  # Nothing is kept of what callers send.
+                attackers=QUICK if quick else None,
                 progress=progress,
             )
         except InputError as error:
