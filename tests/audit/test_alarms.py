@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sfumato.audit import protocol
+from sfumato.audit import floor, protocol
 from sfumato.audit._alarms import say_few_rows, say_little, say_threshold
 from sfumato.audit.protocol import audit
 from sfumato.data.planted import planted
@@ -14,6 +14,7 @@ LINEAR = ["logistic regression"]
 @pytest.fixture(autouse=True)
 def few_resamples_of_the_matching(monkeypatch):
     monkeypatch.setattr(protocol, "MATCHING_RESAMPLES", 10)
+    monkeypatch.setattr(floor, "MAX_RESAMPLES", 10)
 
 
 def said(found, start):

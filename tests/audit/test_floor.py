@@ -34,7 +34,10 @@ def test_a_perfect_eraser_costs_the_floor(people):
     assert [cost.fmr for cost in found.costs] == [None, *FMRS[:2]]
     for cost in found.costs:
         assert cost.floor_by_raw.value > 1.1
-        assert cost.protected_by_floor.value == pytest.approx(1, abs=0.06)
+        # A few tens of genuine pairs are refused at a rare FMR.
+        assert cost.protected_by_floor.value == pytest.approx(
+            1, abs=0.15 if cost.fmr is None else 0.3
+        )
         low, high = cost.protected_by_floor.ci95
         assert low < 1 < high
         assert cost.protected_by_floor.value == cost.protected.value / cost.floor.value

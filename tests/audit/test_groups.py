@@ -55,11 +55,11 @@ def test_rates_of_groups_and_of_resamples_by_a_slow_twin(rng):
 @pytest.fixture
 def people(rng):
     """Gender stands in one feature; the protection takes it from the young alone."""
-    who = np.repeat(np.arange(400), 3)
+    who = np.repeat(np.arange(800), 3)
     y = np.where(who % 2, "m", "f")
     young = who // 2 % 2 == 0
-    X = rng.normal(size=(400, 8))[who] + 0.5 * rng.normal(size=(1200, 8))
-    X[:, 0] += np.where(y == "m", 2, -2)
+    X = rng.normal(size=(800, 8))[who] + 0.5 * rng.normal(size=(2400, 8))
+    X[:, 0] += np.where(y == "m", 4, -4)
     protected = X.copy()
     protected[young, 0] = rng.normal(size=young.sum())
     # The old pay for it: they are made alike.
@@ -127,7 +127,7 @@ def test_a_group_of_one_class_has_no_leakage(people):
 
 def test_groups_are_crossed_and_numbers_cut(people, rng):
     X, y, who, age, _ = people
-    years = np.linspace(20, 60, 400)[who]
+    years = np.linspace(20, 60, 800)[who]
     found = measured(X, y, who, {"age": age, "years": years})
     assert list(found) == ["age", "years", "age x years"]
     assert [group.name for group in found["years"].groups] == ["33.3 - 46.7", "<= 33.3", "> 46.7"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from sfumato.audit import protocol
+from sfumato.audit import floor, protocol
 from sfumato.audit._alarms import raise_alarms
 from sfumato.audit.attackers import NAMES, attackers
 from sfumato.audit.own_attackers import find_attacker
@@ -20,6 +20,7 @@ from sfumato.errors import InputError
 
 # Planted leaks lie in the whole space, not on the sphere.
 EUCLIDEAN = {"metric": "euclidean"}
+QUIET = EUCLIDEAN | {"curve": False}
 FAST = ["logistic regression", "quadratic discriminant", "similarity", "kNN"]
 
 
@@ -27,12 +28,13 @@ FAST = ["logistic regression", "quadratic discriminant", "similarity", "kNN"]
 def few_resamples_of_the_matching(monkeypatch):
     """These tests look at attackers; the matching's intervals have tests of their own."""
     monkeypatch.setattr(protocol, "MATCHING_RESAMPLES", 10)
+    monkeypatch.setattr(floor, "MAX_RESAMPLES", 10)
 
 
 def attacked(kind, names=None, seed=0, n_identities=500, **options):
     X, y, identity = planted(kind, n_identities, seed=seed)
     return audit(
-        X, y, identity=identity, attackers=names, seed=seed, n_resamples=300, **EUCLIDEAN | options
+        X, y, identity=identity, attackers=names, seed=seed, n_resamples=300, **QUIET | options
     )
 
 
@@ -163,7 +165,9 @@ def test_the_whole_suite_runs_and_reports_itself():
 
 def test_progress_counts_to_the_end():
     seen = []
-    attacked("linear", FAST, n_identities=110, progress=lambda *step: seen.append(step))
+    attacked(
+        "linear", FAST, n_identities=110, curve=True, progress=lambda *step: seen.append(step)
+    )
     assert [step[0] for step in seen] == [0, 1, 2, 3, 4] and seen[0][1] == 5
 
 

@@ -136,9 +136,9 @@ class TestOrder:
         return found(X, y, identity, protected=protected(X), metric="euclidean", **options)
 
     def test_the_right_order_raises_none(self):
-        result = self.audited(lambda X: X[:, :12] * 2)
-        (little,) = result.alarms  # Features that go, be they a quarter, protect little.
-        assert little.startswith("Protects little")
+        result = self.audited(lambda X: X[:, :12] * 2, curve=False)
+        # Features that go, be they a quarter, protect little, if at all.
+        assert all(alarm.startswith("Protects little") for alarm in result.alarms)
         assert result.structure["order"]["rows"]["fits"] > 0.95
 
     def test_another_order_hides_the_leak_and_raises_an_alarm(self, rng):

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import itertools
 import re
 
 import numpy as np
@@ -62,10 +63,10 @@ def fit_small(method, images, labels):
 
 
 def draw(n=24, size=32, seed=0):
-    """Return noisy pictures with labels of all three attributes."""
+    """Return noisy pictures with labels of all three attributes, crossed as evenly as n lets."""
     rng = np.random.default_rng(seed)
-    labels = {name: np.resize(classes, n) for name, classes in ATTRIBUTES.items()}
-    labels = {name: rng.permutation(values) for name, values in labels.items()}
+    crossed = rng.permutation(list(itertools.product(*ATTRIBUTES.values())))
+    labels = dict(zip(ATTRIBUTES, np.resize(crossed, (n, len(ATTRIBUTES))).T, strict=True))
     images = rng.random((n, 3, size, size), dtype=np.float32)
     images[labels["gender"] == "male", 0] *= 0.3
     return images, labels

@@ -42,7 +42,7 @@ def test_other_people_of_the_fitted_kind_raise_no_alarm(known, rng, n):
     assert alarms <= 3
 
 
-@pytest.mark.parametrize("change", [{"shift": 1.5}, {"spread": np.r_[np.ones(8), np.full(8, 2)]}])
+@pytest.mark.parametrize("change", [{"shift": 3.0}, {"spread": np.r_[np.ones(8), np.full(8, 2)]}])
 def test_others_do(known, rng, change):
     for n in (100, 1000):
         found = [known.distance(people(rng, n, **change)) for _ in range(20)]

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sfumato.audit import floor, protocol
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import table_batch, write_table
 from sfumato.jobs import local
@@ -119,6 +120,9 @@ def measured(world, tmp_path_factory):
             with pytest.MonkeyPatch.context() as patch:
                 # Photos so small are decoded before a worker process is there to do it.
                 patch.setattr(local, "n_cores", lambda: 1)
+                # Their intervals have tests of their own.
+                patch.setattr(protocol, "MATCHING_RESAMPLES", 20)
+                patch.setattr(floor, "MAX_RESAMPLES", 20)
                 found[name] = reproduce(name, templates, n_seeds=1)
         return found[name]
 

@@ -369,7 +369,8 @@ def finished(service, name, headers=None):
 
 def test_an_audit_runs_beside_and_its_report_is_one_page(service, table):
     answer = service.post(
-        "/v1/audits?attribute=gender&protect=true&max_rows=300&quick=true", content=table.read_bytes()
+        "/v1/audits?attribute=gender&protect=true&max_rows=300&quick=true",
+        content=table.read_bytes(),
     )
     assert answer.status_code == 202
     name = answer.json()["id"]
