@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from sfumato import audit as audit
     from sfumato.audit.many import audit_many
     from sfumato.audit.protocol import audit as audit_embeddings
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from sfumato.perturbers.san import SanPerturber
     from sfumato.perturbers.san_ensemble import SanEnsemble
     from sfumato.perturbers.soft import SoftPerturber
-
-__version__ = "0.1.0"
 
 #: Where each public name lives; ``module:name`` if it is called otherwise there.
 _PUBLIC = {
@@ -104,12 +103,24 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "audit":
         return importlib.import_module("sfumato.audit")
+    if name == "__version__":
+        return _version()
     if name not in _PUBLIC:
         raise AttributeError(f"module 'sfumato' has no attribute {name!r}")
     module, _, inside = _PUBLIC[name].partition(":")
     value = getattr(importlib.import_module(module), inside or name)
     globals()[name] = value
     return value
+
+
+def _version() -> str:
+    """Return the installed version: pyproject.toml alone states it."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("sfumato")
+    except metadata.PackageNotFoundError:  # A folder on the path, not installed.
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:
