@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from train_template_reader import MIN_AGE, utkface_parts
 
 from sfumato.faces.crops import Subset
-from sfumato.faces.detect import make_detector
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.photos import read_photo
 from sfumato.metrics.groups import shares_by_group
 from sfumato.metrics.ordinal import age_bands, age_errors

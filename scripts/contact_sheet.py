@@ -14,7 +14,7 @@ import numpy as np
 
 from sfumato.cli.pictures import read_labels
 from sfumato.faces.crops import crop_face
-from sfumato.faces.detect import make_detector
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.photos import read_photo
 from sfumato.models import load
 from sfumato.perturbers._sheets import save_sheet

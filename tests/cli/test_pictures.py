@@ -21,7 +21,7 @@ Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
 def call(brighten, monkeypatch, tmp_path):
     """Return a function that runs ``sfumato protect`` with a saved fake perturber."""
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
-    monkeypatch.setattr(protect_files, "make_detector", lambda spec, pad: brighten.RedDetector())
+    monkeypatch.setattr(protect_files, "make_detector", lambda spec, **_: brighten.RedDetector())
     save(brighten.BrightenPerturber().fit(), tmp_path / "model")
 
     def run(*arguments, perturber=tmp_path / "model", checked=False):

@@ -12,10 +12,10 @@ from sfumato.faces.detect import (
     DlibDetector,
     Face,
     MtcnnDetector,
+    PaddedDetector,
     YunetDetector,
-    _PaddedDetector,
-    make_detector,
 )
+from sfumato.faces.detectors import CHOICES, make_detector
 from sfumato.faces.encoders import DlibEncoder
 from sfumato.faces.model_files import say_models
 from sfumato.faces.photos import read_photo
@@ -143,7 +143,7 @@ def test_a_pickled_detector_finds_the_same(detector, photos):
     )
 
 
-class CornerDetector(_PaddedDetector):
+class CornerDetector(PaddedDetector):
     """Reports the image that it is given: its size as a box, its last pixel as landmarks."""
 
     def __init__(self):
@@ -167,7 +167,7 @@ def test_padding_and_shrinking_by_hand():
 
 @pytest.mark.parametrize("spec", ["haar", "yunet", "yunet:", "dlib:x", ""])
 def test_bad_specs_list_the_choices(spec):
-    with pytest.raises(InputError, match="one of dlib, dlib-68, mtcnn, yunet:PATH"):
+    with pytest.raises(InputError, match=f"one of {CHOICES}"):
         make_detector(spec)
 
 

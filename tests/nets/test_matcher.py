@@ -60,7 +60,7 @@ def test_real_faces_keep_their_templates(shared):
     import pyarrow.parquet as pq
     from PIL import Image
 
-    from sfumato.faces.detect import make_detector
+    from sfumato.faces.detectors import make_detector
     from sfumato.faces.encoders import ArcFaceOnnxEncoder
     from sfumato.nets.mobilefacenet import mobilefacenet_from_onnx
 

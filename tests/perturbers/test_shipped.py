@@ -11,7 +11,7 @@ pytest.importorskip("dlib", reason="needs the extra faces")
 
 from sfumato.audit.pictures import attribute_figures, look, pairing_figures
 from sfumato.faces.crops import crop_face
-from sfumato.faces.detect import make_detector
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.photos import read_photo
 from sfumato.models import bundled, load

@@ -130,7 +130,7 @@ def embed_photos(
     json: AsJson = False,
 ) -> None:
     """Photos to templates."""
-    from sfumato.faces.detect import make_detector
+    from sfumato.faces.detectors import make_detector
     from sfumato.faces.encoders import make_encoder
     from sfumato.faces.sources import open_source
     from sfumato.jobs.embed import Embed
@@ -162,7 +162,7 @@ def describe_photos(
     json: AsJson = False,
 ) -> None:
     """Photos to what the faces on them show."""
-    from sfumato.faces.detect import make_detector
+    from sfumato.faces.detectors import make_detector
     from sfumato.faces.sources import open_source
     from sfumato.jobs.describe import Describe
     from sfumato.readers.describe import LAWFUL

@@ -59,7 +59,7 @@ def embed(
     Exit code 1 says that some photos were rejected: their reasons are in
     OUTPUT.rejects.parquet, or in the folder's _rejects.
     """
-    from sfumato.faces.detect import make_detector
+    from sfumato.faces.detectors import make_detector
     from sfumato.faces.encoders import make_encoder
     from sfumato.faces.model_files import say_models
     from sfumato.jobs.embed import embed as run

@@ -31,7 +31,7 @@ Output = Annotated[
 Folder = Annotated[
     str, typer.Option("--output", "-o", help="The folder to fill: a face table in parts.")
 ]
-Detector = Annotated[str, typer.Option(help="dlib, dlib-68, mtcnn or yunet:PATH.")]
+Detector = Annotated[str, typer.Option(help="dlib, dlib-68, mtcnn, centerface or yunet:PATH.")]
 Encoder = Annotated[str, typer.Option(help="dlib or arcface-onnx:PATH.")]
 Reader = Annotated[
     str | None,

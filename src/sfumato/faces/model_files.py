@@ -16,6 +16,7 @@ COMMERCIAL = {
     "pnet.onnx": "unclear",
     "rnet.onnx": "unclear",
     "onet.onnx": "unclear",
+    "centerface.onnx": "unclear",
 }
 YOURS = "yours to check"
 

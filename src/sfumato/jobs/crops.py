@@ -12,7 +12,8 @@ from numpy.lib.format import open_memmap
 
 from sfumato.errors import InputError
 from sfumato.faces.crops import ABOUT, IMAGES, ROWS, ZOOM, Cropper, Crops, WholePhoto
-from sfumato.faces.detect import PAD, make_detector
+from sfumato.faces.detect import PAD
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.embedder import FaceEmbedder
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.sources import open_source

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from sfumato.data.info import TableInfo
-from sfumato.faces.detect import PAD, make_detector
+from sfumato.faces.detect import PAD
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.embedder import FaceEmbedder
 from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE, embedding_array
-from sfumato.faces.detect import PAD, make_detector
+from sfumato.faces.detect import PAD
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.embedder import FaceEmbedder
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.folders import Unread

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sfumato.errors import InputError
-from sfumato.faces.detect import PAD, DlibDetector, make_detector
+from sfumato.faces.detect import PAD
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.folders import Unread
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.faces.saving import KINDS, check_ending
@@ -229,10 +230,10 @@ def photo_detector(detector: Any, *, pad: Any = PAD) -> Any:
 
     A picklable detector is returned as it is.
     """
-    if detector in ("dlib", "dlib-68"):
-        n_landmarks = 68 if detector == "dlib-68" else 5
-        return DlibDetector(max_side=MAX_SIDE, pad=pad, n_landmarks=n_landmarks)
-    return make_detector(detector, pad=pad) if isinstance(detector, str) else detector
+    if not isinstance(detector, str):
+        return detector
+    max_side = MAX_SIDE if detector in ("dlib", "dlib-68") else None
+    return make_detector(detector, pad=pad, max_side=max_side)
 
 
 def _open(source):

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.faces.detect import make_detector, plain_box
+from sfumato.faces.detect import plain_box
+from sfumato.faces.detectors import make_detector
 from sfumato.faces.encoders import make_encoder
 from sfumato.faces.limits import PhotoLimits
 from sfumato.faces.photos import read_photo
