@@ -321,7 +321,10 @@ def test_workers_that_cannot_start_say_so(tmp_path, png, fragile, capfd):
         ({"output": "out.csv"}, "name it"),
         ({"output": "no/where.parquet"}, "does not exist"),
         ({"workers": 0}, "workers must be an integer >= 1, or None"),
-        ({"detector": "haar"}, "one of dlib, dlib-68, mtcnn, yunet:PATH, got 'haar'"),
+        (
+            {"detector": "haar"},
+            "one of dlib, dlib-68, mtcnn, centerface, centerface:PATH, yunet:PATH, got 'haar'",
+        ),
         ({"detector": "yunet:none.onnx"}, "none.onnx: no such file"),
         ({"encoder": "arcface-onnx"}, "one of dlib, arcface-onnx:PATH, got 'arcface-onnx'"),
         ({"encoder": "arcface-onnx:none.onnx"}, "none.onnx: no such file"),
