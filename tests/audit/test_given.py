@@ -23,6 +23,8 @@ def test_labels_are_columns():
     assert Z[:, 3] == pytest.approx(np.array([-1.5, -0.5, 0.5, 1.5]) / deviation)
     assert Z[:, 4] == pytest.approx(Z[:, 3] ** 2) and not Z[:, 5].any()
     assert Z_test.tolist() == [[0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 1]]
+    with pytest.raises(InputError, match="given: age holds -inf; correct it"):
+        encode_labels(train, test | {"age": np.array([-np.inf, 3.0])})
     with pytest.raises(InputError, match="given: age holds text in one place"):
         encode_labels(train, test | {"age": np.array(["old", "young"], dtype=object)})
 

@@ -183,3 +183,25 @@ def test_describe_refuses_a_table_that_breaks_a_rule(tmp_path):
     write_table(tmp_path / "t.parquet", [batch], batch.schema, TableInfo())
     with pytest.raises(InputError, match="row 1: image_id 'a' is already used in row 0"):
         run("describe", tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda X: X.__setitem__([3, 7], 0), "2 rows of zeros, the first is row 3"),
+        (lambda X: X.__setitem__(slice(None), X[0]), "All 20 embeddings are one"),
+    ],
+)
+def test_rows_that_others_refuse_are_not_called_sound(tmp_path, rng, change, said):
+    X = rng.normal(size=(20, 4))
+    paths = []
+    for name in ("sound", "other"):
+        batch = table_batch({"image_id": [f"i{n}" for n in range(20)], "embedding": X})
+        paths.append(tmp_path / f"{name}.parquet")
+        write_table(paths[-1], [batch], batch.schema, TableInfo(encoder="toy"))
+        change(X)
+    code, text = run("describe", paths[0], "--json")
+    assert code == 0 and json.loads(text)["sound"]
+    code, text = run("describe", paths[1], "--json")
+    found = json.loads(text)
+    assert code == 1 and not found["sound"] and said in found["hints"][0]

@@ -163,3 +163,18 @@ def test_numbers_as_text_are_hinted_at_and_few_codes_are_not():
     assert say_doubts("site", [str(n) for n in range(10)]) == []
     assert say_doubts("code", [*map(str, range(40)), "other"]) == []
     assert say_doubts("age", list(range(40))) == []
+
+
+@pytest.mark.parametrize("dtype", [float, object])
+def test_infinite_numbers_are_no_classes(dtype):
+    # Two values, both whole: without the rule two classes.
+    column = np.array([np.inf, -np.inf] * 4, dtype=dtype)
+    with pytest.raises(InputError, match="^score holds inf; correct it or leave it empty.$"):
+        as_classes(column, "score")
+    with pytest.raises(InputError, match="score holds inf"):
+        class_codes(column, "score")
+
+
+def test_a_number_beyond_all_floats_is_refused_in_a_line():
+    with pytest.raises(InputError, match="below 1e308"):
+        as_classes(np.array([10**400, 1], dtype=object))

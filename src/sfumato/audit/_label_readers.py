@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sfumato.audit.attackers import Attacker
-from sfumato.data.labels import as_text, is_continuous, is_missing
+from sfumato.data.labels import as_text, is_continuous, is_missing, refuse_infinite
 from sfumato.errors import InputError
 
 #: A probability below this counts as this, so that no single row weighs much.
@@ -32,6 +32,8 @@ def encode_labels(
     sides: list[list[Any]] = [[], []]
     for name, values in train.items():
         both = values, test[name]
+        for side in both:
+            refuse_infinite(side, f"given: {name}")
         if is_continuous(values):
             known = values[~is_missing(values)].astype(np.float64)
             mean, spread = known.mean(), max(known.std(), np.finfo(float).tiny)

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sfumato.audit.views import attack_views
+from sfumato.data.info import by_direction
 from sfumato.metrics.comparators import comparator
 
 VALIDATION_SHARE = 0.25
@@ -63,7 +64,7 @@ class Restorer:
         A regression that learnt nothing may return them; they get a direction that says nothing.
         """
         restored = self.restore(protected)
-        if not comparator(self.metric).needs_length:
+        if not by_direction(self.metric):
             return restored
         tiny = np.finfo(restored.dtype).tiny ** 0.25
         return np.where(restored.any(axis=1, keepdims=True), restored, tiny)

@@ -13,6 +13,7 @@ from sfumato.data.labels import N_GROUPS, as_classes, is_continuous, say_continu
 from sfumato.data.selection import Selection, check_people, matching_rows, read_rows
 from sfumato.data.selection_rules import exclusive
 from sfumato.data.table_labels import check_attributes
+from sfumato.errors import InputError
 from sfumato.progress import Asked, told, within
 
 MAX_ROWS = 200_000
@@ -81,6 +82,9 @@ def audit_tables(
     for use, names in {"by": by, "given": given}.items():
         if names is not None:
             check_attributes(names, use)
+    for name in given or ():
+        if name in attributes:
+            raise InputError(f"given {name}: the attacked attribute itself; name other labels.")
     check_argument(max_rows, POSITIVE_INT, "max_rows")
     train = _Side.open(table, protected, where, max_rows, seed)
     tested = None

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfumato.data.info import by_direction
 from sfumato.metrics.comparators import comparator
 
 #: Name and view of the attacker with pairs of raw and protected templates.
@@ -30,7 +31,7 @@ def attack_views(X: NDArray[Any], metric: str) -> dict[str, NDArray[Any]]:
     dict of str to ndarray
         ``"template"`` and ``"polar"``.
     """
-    if not comparator(metric).needs_length:
+    if not by_direction(metric):
         return {"template": X, "polar": X}
     length = np.linalg.norm(X, axis=1, keepdims=True).clip(np.finfo(X.dtype).tiny)
     # Rounding of templates that all have unit length is no feature.

@@ -144,7 +144,10 @@ def describe(
     image_id: IdColumn = None,
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Check a face table completely and print what it holds."""
+    """Check a face table completely and print what it holds.
+
+    The exit code is 1 if fit, protect or audit refuses some rows or labels.
+    """
     from sfumato.data.describe import describe as describe_table
 
     found = describe_table(open_own(table, embedding, identity, image_id))
@@ -152,12 +155,15 @@ def describe(
         print_json(found)
     else:
         print_description(found)
+    if not found["sound"]:
+        raise typer.Exit(DONE_WITH_REJECTS)
 
 
 def print_description(found: Any) -> None:
     """Print a description as lines and a table of labels."""
     people, info = found["identity"], found["info"]
-    lines = [f"{found['path']}: {found['n_rows']:,} rows, checked"]
+    result = "checked" if found["sound"] else "not sound, see the hints"
+    lines = [f"{found['path']}: {found['n_rows']:,} rows, {result}"]
     if people:
         lines.append(
             f"people: {people['n_identities']:,} with {people['min']} to {people['max']} photos "

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from sfumato.data.info import unknown_origin
+from sfumato.data.info import by_direction, unknown_origin
 from sfumato.data.label_hints import say_alike, say_doubts
 from sfumato.data.labels import as_text, is_continuous
 from sfumato.data.opening import open_table
+from sfumato.data.rows import NO_DIRECTION, OneRow, zero_rows
 from sfumato.data.tables import RESERVED, FaceTable
 
 MAX_VALUES = 20
@@ -34,7 +35,8 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
         ``n_missing``, ``n_distinct`` and, for classes, ``values`` (counts of the 20 most
         frequent), for continuous numbers ``min``, ``mean`` and ``max``; ``others``: the type
         of each column that is no label; ``hints``: a sentence if nobody says what made the
-        embeddings, and for each group of names or classes that differ in blanks or case alone.
+        embeddings, and for each group of names or classes that differ in blanks or case alone;
+        ``sound``: False if a hint says that fit, protect or audit refuses rows or labels.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
     Memory grows with the number of people and of distinct values, not with the rows'
     embeddings or photos.
     """
-    table = open_table(table).check()
+    table = open_table(table).check_ids()
     names = [n for n in ("identity", *table.label_columns) if n in table.columns]
     counts: dict[str, Counter] = {name: Counter() for name in names}
     for batch in table.batches(names) if names else ():
@@ -56,12 +58,13 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
             for value, number in zip(values.to_pylist(), numbers.to_pylist(), strict=True):
                 counts[name][value] += number
     has_embeddings = "embedding" in table.columns
+    wrong = _look_at_rows(table) if has_embeddings else []
     known = (*RESERVED, *table.label_columns)
     hints = [f"{note}." for note in unknown_origin(table.info, table.path) if has_embeddings]
     for name, values in counts.items():
         say = say_alike if name == "identity" else say_doubts
         hints += say(name, _texts(values))
-    hints += [hint for name, values in counts.items() for hint in _say_infinite(name, values)]
+    wrong += [hint for name, values in counts.items() for hint in _say_infinite(name, values)]
     return {
         "path": str(table.path),
         "n_rows": table.n_rows,
@@ -71,8 +74,29 @@ def describe(table: FaceTable | Path) -> dict[str, Any]:
         "identity": _people(counts.pop("identity")) if "identity" in counts else None,
         "labels": {name: _label(values) for name, values in counts.items()},
         "others": {f.name: str(f.type) for f in table.schema if f.name not in known},
-        "hints": hints,
+        "sound": not wrong,
+        "hints": wrong + hints,
     }
+
+
+def _look_at_rows(table):
+    """Return a sentence on rows of zeros, and one if all rows are one."""
+    by_angle = by_direction(table.info.metric)
+    n_zeros, first, same = 0, 0, OneRow(by_direction=by_angle)
+    for start, _, X in table.embedding_batches([]):
+        same.add(X)
+        zeros = zero_rows(X) if by_angle else np.empty(0, dtype=np.int64)
+        if len(zeros):
+            first = first if n_zeros else start + zeros[0]
+            n_zeros += len(zeros)
+    said = [f"{n_zeros:,} rows of zeros, the first is row {first}: {NO_DIRECTION}."]
+    said = said if n_zeros else []
+    if same.found:
+        said.append(
+            f"All {same.n_rows:,} embeddings are one, so nobody can be recognised; embed the "
+            "photos again."
+        )
+    return said
 
 
 def _texts(counts):

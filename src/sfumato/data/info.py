@@ -21,6 +21,11 @@ def check_metric(metric: Any) -> Any:
     return check_choice(metric, (*METRICS, f"{BLOCKS}N with the blocks' size N"), "metric")
 
 
+def by_direction(metric: str) -> bool:
+    """Return whether a metric compares directions, so that a row of zeros cannot be compared."""
+    return metric not in ("euclidean", "agreement")
+
+
 @dataclass(frozen=True)
 class TableInfo:
     """The metadata that a face table carries in its Arrow schema.

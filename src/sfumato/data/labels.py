@@ -140,7 +140,8 @@ def as_classes(
     Raises
     ------
     InputError
-        For continuous numbers without ``n_groups``, or text where ``like`` is continuous.
+        For infinite numbers, continuous numbers without ``n_groups``, or text where ``like`` is
+        continuous.
 
     Examples
     --------
@@ -148,6 +149,8 @@ def as_classes(
     ['<= 3.67', '3.67 - 7.33', '> 7.33']
     """
     like = values if like is None else like
+    for given in (values, like):
+        refuse_infinite(given, name)
     if not is_continuous(like):
         return as_text(values)
     if n_groups is None:
@@ -164,6 +167,14 @@ def as_classes(
     result = np.full(np.shape(values), None, dtype=object)
     result[~missing] = names[np.searchsorted(cuts, known)]
     return result
+
+
+def refuse_infinite(values: ArrayLike, name: str) -> None:
+    """Raise InputError if a label is an infinite number, which no method takes."""
+    known = _known_numbers(values)
+    wrong = known[np.isinf(known)]
+    if wrong.size:
+        raise InputError(f"{name} holds {wrong[0]:g}; correct it or leave it empty.")
 
 
 def say_continuous(values: ArrayLike) -> str:
@@ -239,8 +250,12 @@ def _known_numbers(values: ArrayLike) -> NDArray[np.float64]:
     """Return the values that are not missing if all are numbers, else none."""
     array = as_array(values)
     known = array[~is_missing(array)]
-    numeric = known.dtype.kind in "iuf" or all(map(_is_number, known.tolist()))
-    return known.astype(np.float64) if numeric else np.empty(0)
+    if not (known.dtype.kind in "iuf" or all(map(_is_number, known.tolist()))):
+        return np.empty(0)
+    try:
+        return known.astype(np.float64)
+    except OverflowError:
+        raise InputError("labels must be numbers below 1e308 in size.") from None
 
 
 def _is_number(value: Any) -> bool:

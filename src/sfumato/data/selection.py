@@ -19,8 +19,10 @@ from sfumato._constraints import (
     check_argument,
 )
 from sfumato.data.columns import embedding_matrix
+from sfumato.data.info import by_direction
 from sfumato.data.labels import as_text, is_missing
 from sfumato.data.long_texts import refuse_long
+from sfumato.data.rows import NO_DIRECTION, zero_rows
 from sfumato.data.selection_rules import check_rule, fulfils, parse_rule, rules_of
 from sfumato.data.splits import ERASER_SHARE, split_identities
 from sfumato.errors import InputError
@@ -127,14 +129,10 @@ def selected_batches(table: Any, selection: Any, labels: Sequence[Any] = ()) -> 
     selection.check(table)
     table.require("embedding", *labels)
     columns = dict.fromkeys(["image_id", *selection.columns(table), *labels])
-    by_angle = table.info.metric not in ("euclidean", "agreement")
+    by_angle = by_direction(table.info.metric)
     for start, batch, X in table.embedding_batches(list(columns)):
-        if by_angle and not X.any(axis=1).all():
-            row = start + int(np.flatnonzero(~X.any(axis=1))[0])
-            raise InputError(
-                f"{table.path}, row {row}: an embedding of zeros has no direction, which "
-                f"{table.info.metric} compares; drop the row."
-            )
+        if by_angle and (zeros := zero_rows(X)).size:
+            raise InputError(f"{table.path}, row {start + zeros[0]}: {NO_DIRECTION}.")
         refuse_long(table, batch, [*labels, *selection.rule_columns], start)
         try:
             mask = selection.mask(batch)

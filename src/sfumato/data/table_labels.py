@@ -16,6 +16,7 @@ from sfumato.data.labels import (
     as_text,
     is_continuous,
     is_missing,
+    refuse_infinite,
 )
 from sfumato.data.long_texts import refuse_long
 from sfumato.errors import InputError
@@ -58,6 +59,8 @@ class Labels:
         check_attributes(names)
         self.names = list(names)
         distinct = {name: distinct_values(tables, name) for name in names}
+        for name in names:
+            refuse_infinite(distinct[name], name)
         self.continuous = {name: is_continuous(values) for name, values in distinct.items()}
         for name in (name for name in names if self.continuous[name]):
             numbers = np.asarray(distinct[name], dtype=np.float64)

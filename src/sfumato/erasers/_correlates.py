@@ -84,7 +84,7 @@ def _groups(column):
     known = [value for value in column.tolist() if value is not None and value == value]
     if known and all(isinstance(value, int | float) and value is not True for value in known):
         column = np.array([np.nan if value is None else float(value) for value in column.tolist()])
-    return as_classes(column, n_groups=N_GROUPS)
+    return as_classes(column, "context", n_groups=N_GROUPS)
 
 
 def _crossed(first, second):

@@ -18,19 +18,15 @@ from sklearn.discriminant_analysis import (
 )
 from sklearn.metrics import balanced_accuracy_score
 
-from sfumato.data.rows import unit_rows
+from sfumato.data.rows import MIN_ROWS, ROUNDING, unit_rows
 from sfumato.erasers._attributes import Attribute
 from sfumato.errors import InputError
 
 N_ROWS = 1000
-#: Fewer rows say nothing.
-MIN_ROWS = 20
 #: Of fewer features two or three directions are all.
 MIN_FEATURES = 16
 #: Share by which rows may move from each other and count as unmoved.
 TOLERANCE = 1e-4
-#: What float32 may change of a row of unit length.
-ROUNDING = 1e-6
 
 
 class Sample:

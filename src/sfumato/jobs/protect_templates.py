@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from sfumato.data.columns import embedding_matrix, faulty_rows
 from sfumato.data.files import full_name
+from sfumato.data.info import by_direction
 from sfumato.data.opening import open_table
+from sfumato.data.rows import NO_DIRECTION, zero_rows
 from sfumato.data.tables import ROW_GROUP, FaceTable
 from sfumato.errors import InputError
 from sfumato.faces.folders import Unread
 from sfumato.jobs.parts import table_parts
 from sfumato.jobs.run import run_job
-from sfumato.metrics.comparators import comparator
 from sfumato.models.files import load
 from sfumato.models.protection import Protection
 from sfumato.models.saved_model import SavedModel
@@ -24,7 +25,6 @@ from sfumato.outcomes import Progress
 
 #: Worked on at once: arrays of more than 32 MiB come from the system anew, each page a fault.
 WORK_ROWS = 16_384
-NO_DIRECTION = "an embedding of zeros has no direction; drop the row or embed the photo again"
 
 
 class ProtectTemplates:
@@ -50,7 +50,7 @@ class ProtectTemplates:
             raise InputError(f"{table.path}: has no rows, so there is nothing to protect.")
         self.model, self.table = model, table
         self._protection = Protection(model, table)
-        self._needs_length = comparator(table.info.metric).needs_length
+        self._by_direction = by_direction(table.info.metric)
         table.check_ids()
         self.schema, self.info = self._protection.schema, self._protection.info
         self.hints = [*table.hints, *(f"{table.path}: {said}" for said in self.info.unlike)]
@@ -81,6 +81,7 @@ class ProtectTemplates:
         for batch in self.table.batches(columns, batch_rows=WORK_ROWS, groups=part.groups):
             batch, X, bad = self._checked(batch)
             yield self._protection.rows(batch, X), bad
+        self._protection.check_distinct()
 
     def _checked(self, batch):
         """Return the rows with good embeddings, these, and the rejects."""
@@ -90,8 +91,8 @@ class ProtectTemplates:
         except InputError:
             faults = faulty_rows(column, dimension, self.table.path)
             X = np.ones((batch.num_rows, 1))
-        if self._needs_length:
-            faults |= dict.fromkeys(_zero_rows(X), NO_DIRECTION)
+        if self._by_direction:
+            faults |= dict.fromkeys(zero_rows(X).tolist(), NO_DIRECTION)
         if not faults:
             return batch, X, []
         ids = batch.column("image_id")
@@ -102,16 +103,10 @@ class ProtectTemplates:
         good = pa.array([row for row in range(batch.num_rows) if row not in faults], pa.int64())
         batch = batch.take(good)
         X = embedding_matrix(batch.column("embedding"), dimension)
-        if self._needs_length and _zero_rows(X):
+        if self._by_direction and zero_rows(X).size:
             batch, X, more = self._checked(batch)
             bad += more
         return batch, X, bad
-
-
-def _zero_rows(X):
-    """Return the numbers of the rows that are zero; few rows begin with a zero."""
-    rows = np.flatnonzero(X[:, 0] == 0)
-    return rows[~X[rows].any(axis=1)].tolist()
 
 
 def protect_table(

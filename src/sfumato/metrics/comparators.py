@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from sfumato.data.info import BLOCKS, check_metric
+from sfumato.data.info import BLOCKS, by_direction, check_metric
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
 
@@ -74,7 +74,7 @@ def check_lengths(X: NDArray[Any], metric: str, name: object) -> None:
         raise InputError(
             f"{name}, row {row}: the embedding's length overflows {X.dtype}; scale it down."
         )
-    if comparator(metric).needs_length and not norm.all():
+    if by_direction(metric) and not norm.all():
         row = int(np.flatnonzero(norm == 0)[0])
         raise InputError(
             f"{name}, row {row}: an embedding of zeros cannot be compared by cosine; drop the row."
@@ -88,15 +88,12 @@ class Comparator:
 
     Attributes
     ----------
-    needs_length : bool
-        A row of zeros cannot be compared.
     matrix_cost : float
         Time of a score in a matrix, as a multiple of the cosine's.
     rotatable : bool
         Turning all rows by one rotation leaves the scores as they are.
     """
 
-    needs_length = False
     matrix_cost = 1.0
     rotatable = False
 
@@ -116,7 +113,6 @@ class Comparator:
 class Cosine(Comparator):
     """Cosine of the angle, in [-1, 1]."""
 
-    needs_length = True
     rotatable = True
 
     def prepare(self, X: ArrayLike) -> Any:

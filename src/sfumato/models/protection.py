@@ -7,7 +7,8 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from sfumato.data.columns import embedding_array, embedding_matrix, faulty_rows
-from sfumato.data.rows import unit_rows
+from sfumato.data.info import by_direction
+from sfumato.data.rows import OneRow, unit_rows
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 from sfumato.models.saved_model import SavedModel
@@ -58,6 +59,9 @@ class Protection:
             normalisation="l2" if self.eraser.unit_length else "none",
             metric=self.eraser.metric,
         )
+        self._name, self._path = model.step["method"], table.path
+        self._raw = OneRow(by_direction=by_direction(table.info.metric))
+        self._protected = OneRow(by_direction=by_direction(self.info.metric))
 
     def rows(self, batch: Any, X: ArrayLike) -> Any:
         """Return the protected rows of a record batch whose embeddings are ``X``."""
@@ -71,7 +75,7 @@ class Protection:
 
     def _check(self, X, protected):
         """Refuse rows that are not finite, and a first batch that points where it did before."""
-        name = self.info.transformations[-1]["method"]
+        name = self._name
         flat = protected.ravel()
         with np.errstate(over="ignore", invalid="ignore"):
             # Infinite where a term is, and where finite ones are too large to be added up.
@@ -83,6 +87,27 @@ class Protection:
                 "out of range, or the model is broken."
             )
         self._changes = self._changes or refuse_unchanged(name, X, protected)
+        self._raw.add(X)
+        self._protected.add(protected)
+
+    def check_distinct(self) -> None:
+        """Refuse the rows so far if all of them, 20 or more, are one.
+
+        Raises
+        ------
+        InputError
+            If nobody can be recognised by them.
+        """
+        if self._raw.found:
+            raise InputError(
+                f"{self._path}: all {self._raw.n_rows:,} embeddings are one, so nobody can be "
+                "recognised; embed the photos again."
+            )
+        if self._protected.found:
+            raise InputError(
+                f"{self._name} makes all {self._protected.n_rows:,} embeddings of {self._path} "
+                "one, so nobody can be recognised; they are too small, or the model is broken."
+            )
 
 
 def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None:

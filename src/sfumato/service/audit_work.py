@@ -178,6 +178,7 @@ def _write_protected(path, output):
     with pq.ParquetWriter(output, schema) as writer:
         for _, batch, X in table.embedding_batches(protection.columns):
             writer.write_batch(protection.rows(batch, X).cast(schema))
+    protection.check_distinct()
 
 
 class InMemory:
