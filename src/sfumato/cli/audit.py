@@ -134,13 +134,16 @@ def print_many(attribute: str, rows: list[dict[str, Any]]) -> None:
         *("table", "strongest attacker", "balanced accuracy [95 %]"),
         *("reduction [95 %]", "EER", "alarms"),
     )
+    named = [row["table"] for row in rows if row["table"]]
+    brief = len({Path(name).name for name in named}) == len(named)
     cells = []
     for row in rows:
         low, high = row["ci95"]
+        name = row["table"] or "(raw)"
         cut = row["reduction"]
         cells.append(
             (
-                row["table"] or "(raw)",
+                Path(name).name if brief else name,
                 row["strongest"],
                 f"{row['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]",
                 "{value:.3f} [{:.3f}, {:.3f}]".format(*cut["ci95"], **cut) if cut else "-",
