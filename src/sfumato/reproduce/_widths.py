@@ -135,7 +135,7 @@ class _Trial:
             figures[MATCHING, f"{name} EER"] = found["eer"]["value"]
         try:
             join_pairs(self.pairs.select("view1"), self.lfw["image_id"], self.lfw["identity"])
-        except InputError:  # A sample, or an encoder that found no face on some photos.
+        except InputError:  # No pair at hand, as of a small sample.
             pass
         else:
             accuracy = recognition(self.lfw, self.pairs, eraser)[1]
@@ -158,7 +158,7 @@ class _Trial:
             f"{len(self.lfw):,} of LFW, on which nothing is fitted.",
             f"Attackers train on at most {self.context.pick(400, MAX_TRAIN):,} rows. Balanced "
             f"accuracy. '{STRONGEST}': tuned, picked on validation people. EER of all "
-            "test people with all; view 1 only where all of its photos have a template.",
+            "test people with all; view 1 of the pairs whose photos are at hand.",
             f"'{RETRAINED}': detectors learn on after each pass within a layer as well "
             '("re-trained on phi(x) in each iteration", page 3), elsewhere before each layer '
             "alone. "
