@@ -81,7 +81,7 @@ def test_listed_pairs_have_the_same_floor(people):
 def test_verify_tells_the_floor(people):
     X, y, who, race = people
     found = verify(X, identity=who, attributes={"gender": y, "race": race}, n_resamples=20)
-    json.dumps(found)
+    json.dumps(found.to_dict())
     assert list(found["floor"]) == ["gender", "race", "gender x race"]
     cost = found["floor"]["gender"]["costs"][0]
     assert cost["raw"]["value"] == pytest.approx(found["eer"]["value"])

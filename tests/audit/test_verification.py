@@ -237,3 +237,20 @@ def test_templates_that_are_all_the_same_are_refused(people, rng, noise):
         verify(same, identity=identity)
     with pytest.raises(InputError, match="protected: all 120 embeddings are the same"):
         verify(X, identity=identity, protected=same)
+
+
+def test_a_verification_has_one_shape():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 8)) + np.repeat(3 * rng.normal(size=(10, 8)), 3, axis=0)
+    identity = np.repeat(np.arange(10), 3)
+    alone = verify(X, identity=identity, n_resamples=0)
+    both = verify(X, identity=identity, protected=X[:, ::-1], n_resamples=0)
+    assert [*alone.matchings] == ["original-original"]
+    assert both.matchings["original-original"] == alone.raw == both.raw
+    assert [*both.to_dict()] == [*alone.to_dict()] == ["matchings", "n_missing"]
+    # As it was before: the figures themselves, or one dict a matching.
+    assert alone["eer"] == alone.raw["eer"] == both["original-original"]["eer"]
+    assert alone["n_missing"] == both["protected-protected"]["n_missing"] == 0
+    assert "eer" not in both and "floor" not in alone
+    assert both._repr_html_().count("<tr>") == 1 + len(both.matchings)
+    assert len(pytest.importorskip("pandas").DataFrame(both._rows())) == len(both.to_frame())

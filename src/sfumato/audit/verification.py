@@ -10,6 +10,7 @@ from sfumato.audit._duplicates import is_constant
 from sfumato.audit._structure import order_doubts
 from sfumato.audit.floor import listed_rows, price_floors
 from sfumato.audit.matching import OO, PP, match_all, match_pairs, tested_pairs
+from sfumato.audit.verified import Verification
 from sfumato.data.info import unknown_origin
 from sfumato.data.opening import open_table
 from sfumato.data.pairs import JoinedPairs, PairList, join_pairs, read_pairs
@@ -35,8 +36,8 @@ def verify(
     attributes: Any = None,
     n_resamples: int = 500,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Return how well people can be told apart, as one JSON-ready report.
+) -> Verification:
+    """Return how well people can be told apart.
 
     Parameters
     ----------
@@ -69,16 +70,16 @@ def verify(
 
     Returns
     -------
-    dict
-        ``eer`` and ``tmr_at_fmr`` (``value``, ``threshold``, ``ci95``), ``accuracy``
-        (``value``, ``standard_error``, ``protocol``, ``ci95``), ``d_prime``, ``n_genuine``,
-        ``n_impostor``, ``n_missing``, ``protocol``, ``metric``, ``seed``, ``notes``. A value
-        that the pairs cannot give is null and explained in ``notes``. With ``protected``
-        there is one such dict a matching: ``original-original``, ``protected-protected``,
-        ``original-protected``, ``protected-original``; and ``n_missing``. The last two
-        are absent if the numbers of features or the metrics differ. Notes of
-        ``protected-protected`` say if protected rows do not fit the raw rows beside them. With
-        ``attributes`` there is ``floor``, see :mod:`sfumato.audit.floor`, by attribute.
+    Verification
+        Of each matching ``eer`` and ``tmr_at_fmr`` (``value``, ``threshold``, ``ci95``),
+        ``accuracy`` (``value``, ``standard_error``, ``protocol``, ``ci95``), ``d_prime``,
+        ``n_genuine``, ``n_impostor``, ``protocol``, ``metric``, ``seed``, ``notes``. A value
+        that the pairs cannot give is null and explained in ``notes``. The matchings are
+        ``original-original`` and, with ``protected``, ``protected-protected``,
+        ``original-protected`` and ``protected-original``. The last two are absent if the
+        numbers of features or the metrics differ. Notes of ``protected-protected`` say if
+        protected rows do not fit the raw rows beside them. With ``attributes`` there is
+        ``floor``, see :mod:`sfumato.audit.floor`, by attribute.
 
     Raises
     ------
@@ -126,11 +127,8 @@ def verify(
     if protected is not None:
         doubts = order_doubts(X, protected, metric, protected_metric or metric, seed=seed)
         matchings[PP].result["notes"].extend(doubts)
-    reports = {name: m.result | {"n_missing": n_missing} for name, m in matchings.items()}
-    result = reports[OO] if protected is None else reports | {"n_missing": n_missing}
-    if labels:
-        result["floor"] = _floors(X, joined, identity, labels, protected, options)
-    return result
+    floor = _floors(X, joined, identity, labels, protected, options) if labels else {}
+    return Verification({name: m.result for name, m in matchings.items()}, n_missing, floor)
 
 
 def _labels(attributes, table):

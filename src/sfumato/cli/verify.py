@@ -64,20 +64,16 @@ def verify(
         seed=seed,
     )
     if as_json:
-        print_json(report)
+        print_json(report.to_dict())
     else:
-        floors = report.pop("floor", {})
-        _print_table(report, fmr)
-        print_floors(floors)
-    if report["n_missing"]:
-        warn(f"{report['n_missing']} pairs left out: an image is not in {table}.")
+        _print_table(report.matchings, fmr)
+        print_floors(report.floor)
+    if report.n_missing:
+        warn(f"{report.n_missing} pairs left out: an image is not in {table}.")
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
-def _print_table(report, fmr):
-    matchings = {name: part for name, part in report.items() if isinstance(part, dict)}
-    if "protocol" in report:
-        matchings = {"original-original": report}
+def _print_table(matchings, fmr):
     parts = list(matchings.values())
     metrics = " / ".join(dict.fromkeys(part["metric"] for part in parts))
     rows = [
