@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from sfumato import audit as audit
+    from sfumato.audit.comparing import compare
     from sfumato.audit.many import audit_many
     from sfumato.audit.protocol import audit as audit_embeddings
     from sfumato.audit.tables import audit_tables
@@ -50,6 +51,7 @@ _PUBLIC = {
     "audit_embeddings": "sfumato.audit.protocol:audit",
     "audit_many": "sfumato.audit.many",
     "audit_tables": "sfumato.audit.tables",
+    "compare": "sfumato.audit.comparing",
     "describe": "sfumato.jobs.describe",
     "embed": "sfumato.jobs.embed",
     "eraser_class": "sfumato.models.registry",
@@ -83,6 +85,7 @@ __all__ = [
     "audit_embeddings",
     "audit_many",
     "audit_tables",
+    "compare",
     "describe",
     "embed",
     "eraser_class",
