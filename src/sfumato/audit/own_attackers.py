@@ -1,11 +1,8 @@
 """Attackers of a user's own, by the names of their modules and classes."""
 
-import importlib
-import os
-import sys
 from typing import Any
 
-from sfumato.errors import InputError
+from sfumato.own_classes import make_own
 
 
 def find_attacker(name: str) -> Any:
@@ -18,14 +15,4 @@ def find_attacker(name: str) -> Any:
     InputError
         If there is no such module or class, or it needs arguments.
     """
-    if ":" not in name:
-        return name
-    module, _, inside = name.partition(":")
-    sys.path.insert(0, os.getcwd())
-    try:
-        return getattr(importlib.import_module(module), inside)()
-    except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"--attacker {name}: cannot be made ({said}).") from error
-    finally:
-        sys.path.pop(0)
+    return make_own(name, "--attacker") if ":" in name else name

@@ -18,6 +18,13 @@ def reproduce(
     preset: str = typer.Option(
         "quick", help="quick (a sample, under a minute), full, or of some experiments gpu."
     ),
+    eraser: list[str] = typer.Option(
+        [], help="An eraser of your own beside the others, module:Class (erasers-leaderboard)."
+    ),
+    perturber: list[str] = typer.Option(
+        [],
+        help="A perturber of your own beside the others, module:Class (perturbers-leaderboard).",
+    ),
     seeds: int = typer.Option(None, help="How many seeds; default depends on the preset."),
     detector: str = typer.Option(None, help="dlib, dlib-68, mtcnn, centerface or yunet:PATH."),
     encoder: str = typer.Option(None, help="dlib or arcface-onnx:PATH."),
@@ -31,17 +38,24 @@ def reproduce(
     if name == "list":
         print_listing(library.listing(), as_json)
         return
+    from sfumato.reproduce.own_methods import make_methods
     from sfumato.reproduce.templates import FaceTemplates
     from sfumato.reproduce.writing import check_free, write_result
 
     if output is not None and not force:
         check_free(output, name)
+    own = make_methods(name, {"eraser": eraser, "perturber": perturber})
     with track(name) as progress:
         templates = FaceTemplates(
             data, cache, detector=detector, encoder=encoder, progress=progress
         )
         result = library.reproduce(
-            name, templates, preset=preset, n_seeds=seeds, progress=progress
+            name,
+            templates,
+            preset=preset,
+            n_seeds=seeds,
+            own=own,
+            progress=progress,
         )
     if output is not None:
         for path in write_result(result, output):

@@ -1,5 +1,6 @@
 """Every registered eraser on one attribute: what attackers read, how well people match."""
 
+import copy
 import functools
 import time
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from sfumato.audit.matching import match_all, match_pairs
 from sfumato.audit.protocol import audit
 from sfumato.data.pairs import join_pairs, read_pairs
+from sfumato.erasers.base import Eraser
 from sfumato.metrics.floor import pairs_of_one_class, resample_rates
 from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.models.registry import ERASERS, eraser_class
@@ -67,11 +69,14 @@ def measure_all(context: Any, data: Any) -> tuple[Any, ...]:
 
     def measure_seed(seed):
         found: dict = {}
+        brief = context.preset == "quick"
         for method in [RAW, *(name for name in ERASERS if name not in data.left_out)]:
             context.say(method)
-            brief = context.preset == "quick"
             cell = functools.partial(measure, data, method, seed, brief=brief)
             found |= context.once(f"{method}, seed {seed}", cell)
+        for name, own in context.own.items():
+            context.say(name)
+            found |= measure(data, name, seed, brief=brief, own=own)
         return found
 
     rows = rows_of(context.over_seeds(measure_seed))
@@ -79,16 +84,17 @@ def measure_all(context: Any, data: Any) -> tuple[Any, ...]:
     return rows, data.notes
 
 
-def measure(data: Any, method: Any, seed: int, *, brief: bool = False) -> Any:
-    """Return one method's figures by ``(section, method, column)``."""
+def measure(data: Any, method: Any, seed: int, *, brief: bool = False, own: Any = None) -> Any:
+    """Return one method's figures by ``(section, method, column)``; ``own`` is not registered."""
     figures: dict = {}
     cost: dict = {}
     transform, metric = None, data.metric
     if method != RAW:
         parameters = (BRIEF if brief else SHORT).get(method, {})
-        eraser, fit_seconds = fitted(data.fit_rows(seed), method, seed, parameters)
+        made = own or make_eraser(method, parameters)
+        eraser, fit_seconds = fit_one(data.fit_rows(seed), made, seed)
         transform, cost = eraser.transform, {"fit seconds": fit_seconds}
-        metric = eraser.metric or metric
+        metric = getattr(eraser, "metric", None) or metric
     for section, sides in data.sections(seed).items():
         started = time.perf_counter()
         raw = _protected(sides[1], None)
@@ -120,13 +126,29 @@ def fitted(
     seed : int
     parameters : dict
     """
-    eraser = eraser_class(method)().set_params(**parameters)
-    if "seed" in eraser.get_params():
+    return fit_one(rows, make_eraser(method, parameters), seed)
+
+
+def make_eraser(method: str, parameters: dict[str, Any]) -> Any:
+    """Return a registered eraser, not yet fitted."""
+    return eraser_class(method)().set_params(**parameters)
+
+
+def fit_one(rows: tuple[Any, ...], eraser: Any, seed: int) -> tuple[Any, ...]:
+    """Return a fitted copy of an eraser, and the seconds that its fit took.
+
+    One that is not sfumato's own is fitted by ``fit(X, y)``.
+    """
+    eraser = copy.deepcopy(eraser)
+    if hasattr(eraser, "get_params") and "seed" in eraser.get_params():
         eraser.set_params(seed=seed)
     X, y, identity, labels = rows
-    context = labels if "context" in eraser.uses else None
+    known: dict[str, Any] = {}
+    if isinstance(eraser, Eraser):
+        context = labels if "context" in eraser.uses else None
+        known = {"identity": identity, "context": context}
     started = time.perf_counter()
-    eraser.fit(X, y, identity=identity, context=context)
+    eraser.fit(X, y, **known)
     return eraser, time.perf_counter() - started
 
 
@@ -290,4 +312,5 @@ EXPERIMENT = Experiment(
     run=run,
     n_seeds={"quick": 1, "full": 3},
     seconds={"quick": 90, "full": 4200},
+    takes="eraser",
 )

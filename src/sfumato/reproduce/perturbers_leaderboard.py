@@ -32,7 +32,7 @@ def run(context: Any) -> Findings:
     """Protect the same faces by every perturber; see :class:`Experiment`."""
     faces = cache(lambda: (tried_faces(context), Learnt.read(context, JUDGED).of("val")))
     methods = [name for name in PERTURBERS if name in SETTINGS]
-    names = (NONE, *context.pick(QUICK, methods))
+    names = (NONE, *context.pick(QUICK, methods), *context.own)
 
     def measure(seed):
         cell = partial(_measure, context, faces, seed)
@@ -65,7 +65,9 @@ NOTES = [
 
 def _measure(context, faces, seed, name):
     tried, others = faces()
-    method = None if name == NONE else trained(context, name, seed)
+    method = context.own.get(name)
+    if method is None and name != NONE:
+        method = trained(context, name, seed)
     found: dict = {}
     for where, own in tried.items():
         found |= {(f"{where}, {what}", column): v for (what, column), v in judged(own, method)}
@@ -137,4 +139,5 @@ EXPERIMENT = Experiment(
     n_seeds={"quick": 1, "full": 1, "gpu": 1},
     seconds={"quick": 15, "full": 43_200},
     extras=("deep", "faces"),
+    takes="perturber",
 )

@@ -1,6 +1,7 @@
 """Run a registered experiment: the library function behind ``sfumato reproduce``."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from sfumato.errors import InputError
@@ -18,6 +19,7 @@ def reproduce(
     *,
     preset: str = "quick",
     n_seeds: int | None = None,
+    own: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> ExperimentResult:
     """Measure one published table or figure again.
@@ -34,6 +36,9 @@ def reproduce(
         published networks as "gpu".
     n_seeds : int, optional
         How many seeds, from 0; splits and training vary together. Default: the experiment's.
+    own : dict of str to object, optional
+        Erasers or perturbers of your own, by the names to show, measured beside the registered
+        ones by the experiments that take them.
     progress : callable, optional
         Called as ``progress(n_done, n_total, what)``.
 
@@ -50,7 +55,9 @@ def reproduce(
     if n_seeds is not None and n_seeds < 1:
         raise InputError(f"seeds must be at least 1, got {n_seeds}.")
     check_choice(preset, tuple(experiment.n_seeds), f"preset of {name}")
-    context = Context(templates, preset, (), progress, name)
+    if own and experiment.takes is None:
+        raise InputError(f"{name} takes no methods of your own; the leaderboards do.")
+    context = Context(templates, preset, (), progress, name, dict(own or {}))
     context.seeds = tuple(range(n_seeds or experiment.n_seeds[preset]))
     templates.check(experiment.tables)
     started, embedding = time.perf_counter(), templates.seconds
