@@ -1,16 +1,26 @@
-"""The demonstration: simulate people, attack, erase, attack again, and look at matching."""
+"""The demonstration: simulate people, attack, erase, attack again; then a picture likewise."""
 
+import base64
+from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
 from sfumato.audit.attackers import QUICK
+from sfumato.audit.matching import OO, PP
 from sfumato.audit.report import write_report
 from sfumato.audit.tables import audit_tables
 from sfumato.data.simulate import write_simulated
 from sfumato.errors import MissingExtraError
+from sfumato.files import atomic_path
 from sfumato.jobs.protect_templates import protect_table
+from sfumato.models.registry import RECOMMENDED
 from sfumato.models.tables import fit_table
 from sfumato.outcomes import Progress
+from sfumato.reproduce.demo_photo import DemoPhoto, show_photo
 
 N_IDENTITIES, IMAGES_PER_IDENTITY = 2400, 4
 # SensitiveNets short of the paper's 100,000 triplets and 150 detector epochs, to end soon.
@@ -19,11 +29,59 @@ METHODS = {
     "sensitivenets": {"n_triplets": 60_000, "n_epochs": 8, "detector_epochs": 30},
     "barycentre": {},
 }
+#: What the simulated people show of each method, as their figures say beside it.
+SHOWS = {
+    "leace": "fools linear attackers only",
+    "sensitivenets": "hides little, and costs matching",
+    "barycentre": "hides most, for little of the matching; recommended",
+}
+COLUMNS = ("eraser", "linear attacker", "strongest attacker", "EER", "what it shows")
+NEXT = "sfumato audit mine.parquet -a gender -o report.html"
 
 
-def run_demo(
-    folder: str | Path, *, seed: int = 0, progress: Progress | None = None
-) -> tuple[dict[str, Any], dict[str, str]]:
+@dataclass
+class Demo:
+    """What the demonstration found.
+
+    Parameters
+    ----------
+    audits : dict of str to Audit
+        By method; each holds the raw embeddings' figures too.
+    photo : DemoPhoto or None
+    skipped : dict of str to str
+        Methods, or the photo, that could not be shown and why (a missing extra).
+    """
+
+    audits: dict[str, Any] = field(default_factory=dict)
+    photo: DemoPhoto | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """A row a method, of :data:`COLUMNS`."""
+        return [_row(method, result) for method, result in self.audits.items()]
+
+    @property
+    def sentence(self) -> str:
+        """What the table says of the recommended eraser."""
+        result = self.audits[RECOMMENDED]
+        before, after = result.before.headline, result.after.headline
+        return (
+            f"{RECOMMENDED}: the strongest of {len(result.before.attacks)} attackers reads "
+            f"{before.balanced_accuracy:.2f} of raw and {after.balanced_accuracy:.2f} of "
+            f"protected templates, where guessing gives {result.chance:.2f}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "methods": {method: result.to_dict() for method, result in self.audits.items()},
+            "photo": None if self.photo is None else self.photo.to_dict(),
+            "skipped": self.skipped,
+        }
+
+
+def run_demo(folder: str | Path, *, seed: int = 0, progress: Progress | None = None) -> Demo:
     """Do the main job on simulated people, in a folder of its own.
 
     Parameters
@@ -36,23 +94,21 @@ def run_demo(
 
     Returns
     -------
-    audits : dict of str to Audit
-        By method; each holds the raw embeddings' figures too.
-    skipped : dict of str to str
-        Methods that could not be fitted and why (a missing extra).
+    Demo
+        Its reports lie in the folder, ``index.html`` leads to them.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "people.parquet"
     write_simulated(table, N_IDENTITIES, IMAGES_PER_IDENTITY, seed=seed)
-    audits, skipped = {}, {}
+    found = Demo()
     for number, (method, parameters) in enumerate(METHODS.items()):
         step = _step(progress, method, number)
         model, protected = folder / f"{method}.safetensors", folder / f"{method}.parquet"
         try:
             fit_table(method, table, ["gender"], model, parameters=parameters)
         except MissingExtraError as error:
-            skipped[method] = str(error)
+            found.skipped[method] = str(error)
             continue
         protect_table(model, table, protected, overwrite=True)
         (result,) = audit_tables(
@@ -66,8 +122,55 @@ def run_demo(
             progress=step,
         )
         write_report([result], folder / f"{method}.html")
-        audits[method] = result
-    return audits, skipped
+        found.audits[method] = result
+    try:
+        found.photo = show_photo()
+        found.photo.save(folder)
+    except MissingExtraError as error:
+        found.skipped["photo"] = str(error)
+    _write_page(found, folder / "index.html")
+    return found
+
+
+def _row(method, result):
+    accuracies = [
+        [leakage.attacks[name].balanced_accuracy for leakage in (result.before, result.after)]
+        for name in ("logistic regression", result.after.strongest)
+    ]
+    eers = [result.matching[name].result["eer"]["value"] for name in (OO, PP)]
+    return (
+        method,
+        *(" -> ".join(f"{a:.2f}" for a in pair) for pair in accuracies),
+        " -> ".join(f"{eer:.4f}" for eer in eers),
+        SHOWS[method],
+    )
+
+
+def _write_page(found, path):
+    pages = Environment(
+        loader=PackageLoader("sfumato.reproduce", "pages"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = resources.files("sfumato.audit").joinpath("templates", "report.css").read_text()
+    pictures = {}
+    if found.photo is not None:
+        for name in found.photo.pictures:
+            content = (path.parent / f"face-{name}.png").read_bytes()
+            pictures[name] = base64.b64encode(content).decode()
+    page = pages.get_template("demo.html.j2").render(
+        columns=COLUMNS,
+        n_attackers=len(QUICK),
+        next=NEXT,
+        photo=found.photo,
+        pictures=pictures,
+        rows=found.rows,
+        sentence=found.sentence,
+        style=Markup(style),
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 def _step(progress, method, number):
