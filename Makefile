@@ -11,9 +11,9 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 demo: $(VENV)/.deep
 	$(BIN)/sfumato demo --output demo
 
-# One thread a process: the processes share the cores.
+# One thread a process: the processes share the cores, and take over what others have left.
 test: $(VENV)/.dev lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
