@@ -113,6 +113,16 @@ def test_metadata_left_out_are_named(call, photo, tmp_path):
     assert done.exit_code == 0 and "c.jpg: the maker's note is left out" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["perturb", "protect", "batch protect privacynet"])
+def test_race_asks_for_its_own_flag(photo, tmp_path, command):
+    target = tmp_path / ("folder" if "batch" in command else "b.png")
+    source = tmp_path if "batch" in command else photo
+    line = [*command.split(), source, "--hide", "gender,race", "-o", target]
+    done = CliRunner().invoke(app, [str(part) for part in line])
+    assert isinstance(done.exception, InputError) and "--allow-race" in str(done.exception)
+    assert not target.exists()
+
+
 def test_bad_options(call, photo, tmp_path, monkeypatch):
     out = ("-o", tmp_path / "b.png")
     with pytest.raises(InputError, match="give --hide, such as --hide gender,age"):

@@ -1,5 +1,7 @@
 """A face's change lands on the face, fades to nothing, and touches no other pixel."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,16 @@ def edit(image, faces, perturber, hide):
     """Return the pixels after a change of faces, and these."""
     edited = edit_photo(Photo(image), faces, perturber, Wish.of(perturber, hide))
     return edited.photo.pixels, edited.changed
+
+
+@pytest.mark.parametrize("hide", ["race", ["gender", "race"], {"race": "white"}])
+def test_race_is_hidden_only_where_that_is_allowed(hide):
+    shown = {"gender": ("female", "male"), "race": ("black", "white")}
+    perturber = SimpleNamespace(shown_=shown, attributes_=shown)
+    with pytest.raises(InputError, match="^hide: to change race paints .* --allow-race"):
+        Wish.of(perturber, hide)
+    assert "race" in Wish.of(perturber, hide, allow_race=True).hide
+    assert Wish.of(perturber, "gender", keep="race").keep == ("race",)
 
 
 def covered(points, shape):

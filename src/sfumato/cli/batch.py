@@ -68,6 +68,10 @@ def protect(
         bool,
         typer.Option("--at-random", help="Photos: draw what to show among all classes."),
     ] = False,
+    allow_race: Annotated[
+        bool,
+        typer.Option("--allow-race", help="Photos: Let --hide name race, which paints skin."),
+    ] = False,
     strength: Annotated[
         float | None,
         typer.Option(help="Photos: how much to change, above 0; by default as saved."),
@@ -103,6 +107,7 @@ def protect(
         hide=hide,
         keep=keep,
         at_random=at_random,
+        allow_race=allow_race,
         strength=strength,
         check=check,
         detector=detector,

@@ -192,6 +192,9 @@ def protect(
         "--at-random",
         help="Photos: draw what to show among all classes, the present one too.",
     ),
+    allow_race: bool = typer.Option(
+        False, "--allow-race", help="Photos: let --hide name race, which paints skin."
+    ),
     strength: float | None = typer.Option(
         None, help="Photos: how much to change, above 0; by default as the perturber was saved."
     ),
@@ -245,6 +248,7 @@ def protect(
         "face": face,
         "labels": labels,
         "at_random": at_random,
+        "allow_race": allow_race,
         "strength": strength,
         "check": check,
         "keep_metadata": keep_metadata,

@@ -53,6 +53,10 @@ def perturb(
             "--at-random", help="Draw what to show among all classes, the present one too."
         ),
     ] = False,
+    allow_race: Annotated[
+        bool,
+        typer.Option("--allow-race", help="Let --hide name race, which paints skin."),
+    ] = False,
     strength: Annotated[
         float | None,
         typer.Option(help="How much to change, above 0; by default as the perturber was saved."),
@@ -104,6 +108,7 @@ def perturb(
         "face": face,
         "labels": _joined(labels),
         "at_random": at_random,
+        "allow_race": allow_race,
         "strength": strength,
         "check": check,
         "keep_metadata": keep_metadata,

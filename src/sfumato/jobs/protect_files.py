@@ -139,6 +139,7 @@ def protect_photos(
     face: int | None = None,
     labels: dict[str, str] | None = None,
     at_random: bool = False,
+    allow_race: bool = False,
     detector: str = "dlib",
     check: Any = None,
     keep_metadata: bool = False,
@@ -168,6 +169,8 @@ def protect_photos(
         perturber reads, which moves a face the wrong way where it misreads it.
     at_random : bool, default=False
         As for :meth:`~sfumato.perturbers.base.Perturber.transform`.
+    allow_race : bool, default=False
+        Whether ``hide`` may name race, which paints skin.
     detector, max_pixels, pad, workers
         As for :func:`sfumato.jobs.embed.embed`, but "dlib" searches photos of up to 2,048
         pixels a side at their own size.
@@ -197,7 +200,15 @@ def protect_photos(
     misleads machines that were not trained on such pictures; what one reads that was, an audit
     tells.
     """
-    wish = Wish.of(perturber, hide, keep=keep, labels=labels, at_random=at_random, face=face)
+    wish = Wish.of(
+        perturber,
+        hide,
+        keep=keep,
+        labels=labels,
+        at_random=at_random,
+        face=face,
+        allow_race=allow_race,
+    )
     source, output = Path(source), Path(output)
     photos = _open(source)
     targets = list(_targets(source, output, photos, overwrite))

@@ -62,6 +62,7 @@ class Wish:
         labels: Mapping[str, str] | None = None,
         at_random: bool = False,
         face: int | None = None,
+        allow_race: bool = False,
     ) -> "Wish":
         """Return the wish for a perturber.
 
@@ -72,13 +73,21 @@ class Wish:
             As for :meth:`~sfumato.perturbers.base.Perturber.transform`.
         labels, face
             As of the class.
+        allow_race : bool, default=False
+            Whether race may be hidden, which paints skin.
 
         Raises
         ------
         InputError
-            For an attribute or a class that the perturber does not know.
+            For an attribute or a class that the perturber does not know, or for race where that
+            is not allowed.
         """
         wanted = check_choice_of(perturber.shown_, hide, keep)
+        if "race" in wanted and not allow_race:
+            raise InputError(
+                "hide: to change race paints the skin of a face, which offends; leave it out. "
+                "Where it is meant, --allow-race (in Python allow_race=True) lets it through."
+            )
         for name, value in (labels or {}).items():
             check_choice(name, perturber.attributes_, "labels: attribute")
             check_choice(value, perturber.attributes_[name], f"labels: {name}")

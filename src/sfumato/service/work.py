@@ -135,12 +135,18 @@ def progress() -> Any:
     return _progress
 
 
+def _hides(perturber):
+    """Return what callers may hide: race not, which paints skin."""
+    shown = {} if perturber is None else perturber.shown_
+    return {name: list(classes) for name, classes in shown.items() if name != "race"}
+
+
 def ready() -> dict[str, Any]:
     """Return what the models can do."""
     perturber, eraser = _loaded.perturber, _loaded.eraser
     return {
         "encoder": f"{_loaded.encoder.name} / {_loaded.encoder.version}",
-        "hides": {} if perturber is None else {k: list(v) for k, v in perturber.shown_.items()},
+        "hides": _hides(perturber),
         "reads": [n for n in (_loaded.models.encoder, "pixels") if n in bundled("reader")],
         "strength": _strength(perturber),
         "takes_out": [] if eraser is None else list(eraser.attributes),
