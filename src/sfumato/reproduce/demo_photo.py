@@ -55,7 +55,9 @@ class DemoPhoto:
         )
         return (
             f"A drawn face, hiding {HIDDEN}: a reader of pixels says {before} before and {after} "
-            f"after; {end}. Readers trained on such pictures read most of it again."
+            f"after; {end}. The drawing was chosen so that this reader is unsure of it: it shows "
+            "how it works and measures nothing. Readers trained on such pictures read most of it "
+            "again."
         )
 
     @property
