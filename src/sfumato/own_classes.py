@@ -31,7 +31,7 @@ def make_own(name: str, option: str) -> Any:
     sys.path.insert(0, os.getcwd())
     try:
         return getattr(importlib.import_module(module), inside)()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{option} {name}: cannot be made ({said}).") from error
     finally:

@@ -44,7 +44,7 @@ def test_a_perfect_eraser_costs_the_floor(people):
         assert cost.floor_by_raw.value == cost.floor.value / cost.raw.value
     assert found.n_impostor < found.n_impostor_raw == 480 * 477 / 2
     assert found.notes == [
-        f"no FNMR at FMR 1e-4: {found.n_impostor} impostor pairs of one class are too few"
+        f"no FNMR at FMR 1e-4: {found.n_impostor:,} impostor pairs of one class are too few"
     ]
 
 

@@ -100,3 +100,9 @@ def test_refusals_name_the_attribute(tmp_path):
     write_simulated(tmp_path / "t.parquet", 12, 2)
     with pytest.raises(InputError, match=r"^gender: class '(fe)?male' has \d"):
         sweep_table("cosine-noise", tmp_path / "t.parquet", "gender")
+
+
+@pytest.mark.parametrize("values", [7, [], "1", [float("nan")]])
+def test_strengths_must_be_a_list_of_numbers(values):
+    with pytest.raises(InputError, match="values must be a list, each a finite number"):
+        sweep(CosineNoiseEraser(), {}, {"identity": [1]}, values=values)

@@ -158,7 +158,7 @@ def test_tables_and_arrays_give_one_report(people, tmp_path):
     from_array = verify(X, identity=identity, n_resamples=20)
     assert verify(path, n_resamples=20) == verify(FaceTable(path), n_resamples=20) == from_array
     assert from_array["protocol"] == "all against all" and from_array["n_missing"] == 0
-    json.dumps(from_array, allow_nan=False)
+    json.dumps(from_array.to_dict(), allow_nan=False)
 
 
 def test_a_protected_table_is_joined_by_image_id(people, tmp_path):

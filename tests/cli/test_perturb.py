@@ -18,7 +18,9 @@ Image = pytest.importorskip("PIL.Image", reason="needs the extra faces")
 @pytest.fixture
 def photo(brighten, monkeypatch, photo_of, tmp_path):
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
-    monkeypatch.setattr(protect_files, "make_detector", lambda spec, pad: brighten.RedDetector())
+    monkeypatch.setattr(
+        protect_files, "make_detector", lambda spec, **options: brighten.RedDetector()
+    )
     save(brighten.BrightenPerturber().fit(), tmp_path / "model")
     path = tmp_path / "a.png"
     Image.fromarray(photo_of((40, 60, 80), (220, 120, 50))).save(path)

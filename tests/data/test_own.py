@@ -177,3 +177,30 @@ def test_a_frame_goes_through_fit_protect_and_audit(tmp_path):
         frame, ["gender"], protected=tmp_path / "out.parquet", attackers=names, n_resamples=20
     )[0]
     assert result.before.headline.balanced_accuracy > result.after.headline.balanced_accuracy
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"embedding": np.eye(3), "gender": [object(), "f", "m"]}, "the table: not a readable"),
+        ({"embedding": [[1, 2], [3]]}, "the table: not a readable table"),
+        (pa.table([[1], [2]], names=["f0", "f0"]), "the table: column f0 is there more than"),
+    ],
+    ids=["objects", "ragged", "twice"],
+)
+def test_objects_that_are_no_table_are_refused_in_a_line(source, said):
+    with pytest.raises(InputError, match=said):
+        open_table(source)
+
+
+def test_columns_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("f0,f0,gender\n1,2,f\n")
+    with pytest.raises(InputError, match="t.csv: column f0 is there more than once"):
+        open_table(path)
+
+
+@pytest.mark.parametrize("kind", [">i4", ">f8", "g"])
+def test_numbers_of_other_machines_are_labels(kind):
+    table = open_table({"embedding": np.eye(3), "age": np.array([1, 2, 3], dtype=kind)})
+    assert table.column("age").tolist() == [1, 2, 3]

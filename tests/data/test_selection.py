@@ -137,3 +137,58 @@ def test_a_selection_checks_what_it_is_told(values, message):
     # Another word than "eraser" was the attackers' half without a word.
     with pytest.raises(InputError, match=message):
         Selection(**values)
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    columns = {
+        "image_id": ["a", "b", "c", "d"],
+        "age": [30.5, None, 60.0, 20.0],
+        "big": [2**53, 2**53 + 1, 2**53 + 2, None],
+        "smiling": [True, False, True, None],
+        "embedding": np.eye(4),
+    }
+    batch = table_batch(columns)
+    write_table(tmp_path / "n.parquet", [batch], batch.schema, TableInfo(dimension=4))
+    return FaceTable(tmp_path / "n.parquet")
+
+
+@pytest.mark.parametrize(
+    "where", ["age=!nan", "age=nan", "age=!old", "age>=nan", "big<old", "smiling=!ture"]
+)
+def test_a_value_that_the_column_cannot_hold_is_refused(numbers, where):
+    # A rule with ! would pick all rows, as though it held.
+    with pytest.raises(InputError, match="is no number|holds true or false"):
+        read_rows(numbers, Selection(where=where))
+
+
+@pytest.mark.parametrize(
+    ("where", "picked"),
+    [
+        (f"big>={2**53 + 1}", "bc"),
+        (f"big>{2**53 + 1}", "c"),
+        (f"big<={2**53}", "a"),
+        ("big>=0.5", "abc"),
+        ("big<inf", "abc"),
+        (f"big<{10**30}", "abc"),
+        (f"big>-{10**30}", "abc"),
+        ("age<=inf", "acd"),
+    ],
+)
+def test_integers_are_compared_exactly(numbers, where, picked):
+    columns, _ = read_rows(numbers, Selection(where=where))
+    assert "".join(columns["image_id"]) == picked
+
+
+def test_halves_of_integers_are_no_integers(tmp_path):
+    batch = table_batch({"image_id": list("abc"), "n": [1, 2, 3], "embedding": np.eye(3)})
+    write_table(tmp_path / "i.parquet", [batch], batch.schema, TableInfo(dimension=3))
+    picked = {
+        where: "".join(
+            read_rows(FaceTable(tmp_path / "i.parquet"), Selection(where=where))[0]["image_id"]
+        )
+        for where in ("n>=1.5", "n>1.5", "n<=2.5", "n<2.5", "n>2", "n<2")
+    }
+    assert picked == {
+        "n>=1.5": "bc", "n>1.5": "bc", "n<=2.5": "ab", "n<2.5": "ab", "n>2": "c", "n<2": "a"
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from sfumato.data.columns import embedding_array
 from sfumato.data.info import TableInfo
 from sfumato.data.selection import Selection, read_rows
 from sfumato.data.simulate import write_simulated
-from sfumato.data.tables import FaceTable, write_table
+from sfumato.data.tables import FaceTable, table_batch, write_table
 from sfumato.erasers.barycentre import BarycentreEraser
 from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
@@ -280,3 +280,43 @@ def test_one_class_is_refused_by_the_column_s_name(tmp_path, method):
     ):
         fit_table(method, tmp_path / "t.parquet", ["one"], tmp_path / "m")
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *[
+            (name, value)
+            for name in ("also", "context", "unlabelled")
+            for value in (7, "all", None)
+        ],
+        ("output", 7),
+        ("population", ["race"]),
+        ("labels_from", 7),
+        ("parameters", 7),
+        ("selection", "race=1"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_refused(tmp_path, argument, value):
+    arguments = {"output": tmp_path / "m"} | {argument: value}
+    with pytest.raises(InputError, match=f"^{argument} must be "):
+        fit_table("leace", tmp_path / "t.parquet", ["gender"], **arguments)
+
+
+def test_a_table_counts_once_and_an_attribute_is_no_context(tmp_path, rng):
+    batch = table_batch(
+        {
+            "image_id": np.arange(40),
+            "gender": ["f", "m"] * 20,
+            "embedding": rng.normal(size=(40, 4)),
+        }
+    )
+    table, output = tmp_path / "t.parquet", tmp_path / "m"
+    write_table(table, [batch], batch.schema, TableInfo(encoder="toy"))
+    for name in ("also", "unlabelled"):
+        with pytest.raises(InputError, match="t.parquet is given twice"):
+            fit_table("barycentre", table, ["gender"], output, **{name: [str(table)]})
+    with pytest.raises(InputError, match="context gender is taken out itself"):
+        fit_table("barycentre", table, ["gender"], output, context=["gender"])
+    with pytest.raises(InputError, match="context must name columns, one name is empty"):
+        fit_table("barycentre", table, ["gender"], output, context=[""])

@@ -128,5 +128,5 @@ def test_other_inputs_and_files_are_refused(tmp_path):
     three = write_tiny(tmp_path / "three.onnx", arrays={"row": np.array([1, 1, -1])})
     with pytest.raises(InputError, match="reshape to one row an image"):
         mobilefacenet_from_onnx(three)
-    with pytest.raises(InputError, match="scale must be positive"):
+    with pytest.raises(InputError, match="scale must be a number > 0"):
         mobilefacenet_from_onnx(write_tiny(tmp_path / "tiny.onnx"), scale=0)

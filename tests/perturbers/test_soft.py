@@ -191,7 +191,7 @@ def test_both_readers_misread_a_real_face(shared):
 
     from sfumato.audit.pictures import look
     from sfumato.faces.crops import crop_face
-    from sfumato.faces.detect import make_detector
+    from sfumato.faces.detectors import make_detector
     from sfumato.faces.encoders import make_encoder
     from sfumato.faces.photos import read_photo
     from sfumato.models import load

@@ -280,3 +280,11 @@ def test_names_and_scopes(filled):
     for name in ("", " ", "a\nb", "\x1b[31m"):
         with pytest.raises(InputError, match="without control characters"):
             filled.create(name, ["audit"])
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes"), [(7, ["audit"]), ("a", "audit"), ("a", 7), ("a", [7])]
+)
+def test_names_and_scopes_of_a_wrong_type_are_refused(tmp_path, name, scopes):
+    with pytest.raises(InputError, match="name must be of type|scopes must be"):
+        KeyFile(tmp_path / "keys.json").create(name, scopes)

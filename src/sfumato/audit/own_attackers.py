@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sfumato.errors import InputError
 from sfumato.own_classes import make_own
 
 
@@ -13,6 +14,14 @@ def find_attacker(name: str) -> Any:
     Raises
     ------
     InputError
-        If there is no such module or class, or it needs arguments.
+        If there is no such module or class, it needs arguments, or it is no classifier.
     """
-    return make_own(name, "--attacker") if ":" in name else name
+    if ":" not in name:
+        return name
+    attacker = make_own(name, "--attacker")
+    if not all(callable(getattr(attacker, method, None)) for method in ("fit", "predict")):
+        raise InputError(
+            f"--attacker {name}: must be a classifier with fit and predict, is a "
+            f"{type(attacker).__name__}."
+        )
+    return attacker

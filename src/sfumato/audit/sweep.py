@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from sfumato._constraints import FINITE, Each, check_argument
 from sfumato.audit._rows import split_rows
 from sfumato.audit.floor import MAX_RESAMPLES, floors_of
 from sfumato.audit.protocol import audit
@@ -98,6 +99,8 @@ def sweep(
     InputError
         If the eraser has no strength, or ``identity`` is missing.
     """
+    if values is not None:
+        check_argument(values, Each(FINITE), "values")
     if eraser.strength is None:
         raise InputError(f"{type(eraser).__name__} has no strength to sweep over.")
     parameter, default = eraser.strength

@@ -104,5 +104,6 @@ def _is_list_of_numbers(kind):
 
 def embedding_array(X: ArrayLike) -> Any:
     """Return a matrix as an Arrow ``fixed_size_list<float32>[d]`` array, without a copy."""
-    X = np.ascontiguousarray(X, dtype=np.float32)
+    with np.errstate(over="ignore"):  # Infinite ones are refused where rows are read.
+        X = np.ascontiguousarray(X, dtype=np.float32)
     return pa.FixedSizeListArray.from_arrays(pa.array(X.reshape(-1)), X.shape[1])

@@ -36,7 +36,7 @@ def read_source(source: Any) -> pa.Table:
         different lengths.
     """
     if not isinstance(source, str | Path):
-        return _of_object(source)
+        return _read(_of_object, source, "the table")
     path = Path(source)
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
@@ -51,11 +51,22 @@ def read_source(source: Any) -> pa.Table:
     }.get(path.suffix.lower())
     if read is None:
         raise InputError(f"{path}: no table that can be read; give {_ENDINGS}.")
+    return _read(read, path, path)
+
+
+def _read(read, source, name):
     try:
-        return read(path)
-    except (*DAMAGED, ValueError, EOFError) as error:
+        table = read(source)
+    except InputError:
+        raise
+    except (*DAMAGED, ValueError, TypeError, EOFError) as error:
         said = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not a readable table ({said}).") from error
+        raise InputError(f"{name}: not a readable table ({said}).") from error
+    names = table.column_names
+    twice = [column for column in dict.fromkeys(names) if names.count(column) > 1]
+    if twice:
+        raise InputError(f"{name}: column {twice[0]} is there more than once; rename one.")
+    return table
 
 
 def is_table(value: Any) -> bool:
@@ -111,6 +122,9 @@ def _of_arrays(arrays, path):
     for name, values in found.items():
         if values.ndim > 2 or values.dtype.kind not in "biufUSO":
             raise InputError(f"{path}: array {name} is {values.dtype} of shape {values.shape}.")
+        if values.dtype.kind in "iuf":  # Arrow takes no swapped bytes, no long double.
+            kind = values.dtype.newbyteorder("=")
+            values = values.astype(np.float64 if kind.itemsize > 8 else kind)
         flat = values.tolist() if values.dtype.kind in "OUS" else values
         columns[name] = embedding_array(values) if values.ndim == 2 else pa.array(flat)
     return pa.table(columns)

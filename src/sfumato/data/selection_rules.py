@@ -1,6 +1,7 @@
 """Rules that pick rows: ``column=value``, ``column>=number``, for all tables or for one."""
 
 import contextlib
+import math
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -100,20 +101,28 @@ def parse_rule(rule: str) -> tuple[str, str, str]:
 
 
 def check_rule(rule: str, table: Any) -> None:
-    """Refuse a rule on a column that a table lacks, or that compares what are no numbers."""
+    """Refuse a rule on a column that a table lacks, or whose value the column cannot hold."""
     column, comparison, value = parse_rule(rule)
     kind = table.require(column).schema.field(column).type
     if comparison == "=":
-        return
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        value = value.removeprefix("!")
+        if pa.types.is_boolean(kind) and value.strip().lower() not in ("true", "false"):
+            raise InputError(f"where {rule!r}: {column} holds true or false, not {value!r}.")
+        if not _holds_numbers(kind):
+            return
+    elif not _holds_numbers(kind):
         raise InputError(
             f"{table.path}: {rule!r} compares numbers, but {column} holds {kind}; give "
             f"{column}=value."
         )
     try:
-        float(value)
+        number = float(value)
     except ValueError:
-        raise InputError(f"where {rule!r}: {value!r} is no number.") from None
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(
+            f"where {rule!r}: {value!r} is no number, but {column} holds numbers in {table.path}."
+        )
 
 
 def fulfils(batch: Any, rule: str) -> NDArray[np.bool_]:
@@ -125,15 +134,43 @@ def fulfils(batch: Any, rule: str) -> NDArray[np.bool_]:
         found = pc.equal(text_column(values), _as_written(value, values.type))
     else:
         wanted = True
-        found = pc.call_function(_COMPARE[comparison], [values, float(value)])
+        found = _compare(values, comparison, value)
     return pc.fill_null(found, False).to_numpy(zero_copy_only=False) == wanted
+
+
+def _holds_numbers(kind):
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _compare(values, comparison, value):
+    """Return how numbers compare to one, null where missing."""
+    limit: Any = float(value)
+    if pa.types.is_integer(values.type):
+        # As integers: a float has no room for all of 64 bits.
+        whole = _whole(value, up=comparison in (">=", "<"))
+        try:
+            limit = pa.scalar(whole, values.type)
+        except (OverflowError, pa.ArrowInvalid):  # Beyond all integers of this type.
+            above = (whole > 0) == (comparison in ("<", "<="))
+            return pc.if_else(pc.is_valid(values), above, None)
+    return pc.call_function(_COMPARE[comparison], [values, limit])
+
+
+def _whole(value, *, up):
+    """Return a number as an integer, of others the next one; for infinity a huge one."""
+    with contextlib.suppress(ValueError):
+        return int(value)
+    number = float(value)
+    if math.isinf(number):
+        return int(math.copysign(2**64, number))
+    return math.ceil(number) if up else math.floor(number)
 
 
 def _as_written(value, kind):
     """Return the text that :func:`text_column` gives of a value that the user typed."""
     if pa.types.is_boolean(kind):
         return value.strip().lower()
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if _holds_numbers(kind):
         # Integers first: a float has no room for all of 64 bits.
         kinds: tuple[Any, ...] = (int, np.float32 if kind == pa.float32() else float)
         for number in kinds:

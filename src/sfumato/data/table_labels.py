@@ -29,10 +29,13 @@ def check_attributes(names: Sequence[str], what: str = "attributes") -> None:
     """Raise InputError for no attribute, one that is given twice, or a column that is no label."""
     check_argument(names, Each(Instance(str)), what)
     for place, name in enumerate(names):
+        if not name:
+            raise InputError(f"{what} must name columns, one name is empty.")
         if name in RESERVED:
             raise InputError(f"{name} is no label; an attribute is one, such as gender.")
         if name in names[:place]:
-            raise InputError(f"attribute {name} is given twice; give it once.")
+            noun = "attribute" if what == "attributes" else what
+            raise InputError(f"{noun} {name} is given twice; give it once.")
 
 
 class Labels:

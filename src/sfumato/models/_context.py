@@ -13,7 +13,7 @@ import numpy as np
 
 from sfumato.data.selection import Selection
 from sfumato.data.selection_rules import parse_rule
-from sfumato.data.table_labels import distinct_values
+from sfumato.data.table_labels import check_attributes, distinct_values
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
 
@@ -25,7 +25,8 @@ N_NAMES = 100
 def context_columns(
     asked: Sequence[str],
     tables: Sequence[FaceTable],
-    taken: Collection[Any],
+    attributes: Collection[str],
+    population: str | None,
     selections: Sequence[Selection],
 ) -> tuple[list[str], list[str]]:
     """Return the context's columns, and a sentence on label columns that are none.
@@ -35,24 +36,30 @@ def context_columns(
     asked : list of str
         Columns, or ``["all"]``. A column of this name goes before the word.
     tables : list of FaceTable
-    taken : collection of str or None
-        The attributes and the population.
+    attributes : collection of str
+        What is taken out.
+    population : str or None
     selections : list of Selection
         One a table.
 
     Raises
     ------
     InputError
-        For a column that no table has, and for ``all`` where there is none to take.
+        For a column that no table has or that is an attribute, and for ``all`` where there is
+        none to take.
     """
     if list(asked) != [ALL] or any(ALL in table.columns for table in tables):
+        if asked:
+            check_attributes(asked, "context")
         for name in asked:
+            if name in attributes:
+                raise InputError(f"context {name} is taken out itself; name other labels.")
             if not any(name in table.columns for table in tables):
                 tables[0].require(name)
         return list(asked), []
     reasons: dict[str, str] = {}
     for name in dict.fromkeys(name for table in tables for name in table.label_columns):
-        if name not in taken:
+        if name not in (*attributes, population):
             reasons[name] = _why_not(name, tables, selections)
     used = [name for name, reason in reasons.items() if not reason]
     if not used:

@@ -1,11 +1,14 @@
 """Fit an eraser on face tables."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sfumato._constraints import Instance, Optional, check_argument
+from sfumato.data.files import full_name
 from sfumato.data.info import check_same_space, unknown_origin
 from sfumato.data.labels import class_codes, is_missing
 from sfumato.data.opening import open_table
@@ -27,6 +30,20 @@ from sfumato.models.registry import eraser_class
 from sfumato.models.saved_model import SavedModel
 from sfumato.models.unlabelled import Read, open_unlabelled
 from sfumato.progress import Asked, told
+from sfumato.readers.templates import TemplateReader
+
+_PATH, _SOME = Instance(str, os.PathLike), Instance(list, tuple)
+#: Rules of :func:`fit_table`; of lists their type alone, as they may be empty.
+_RULES: dict[str, Any] = {
+    "output": _PATH,
+    "also": _SOME,
+    "context": _SOME,
+    "population": Optional(Instance(str)),
+    "unlabelled": _SOME,
+    "labels_from": Optional(Instance(str, os.PathLike, TemplateReader)),
+    "parameters": Optional(Instance(Mapping)),
+    "selection": Optional(Instance(Selection)),
+}
 
 
 def fit_table(
@@ -84,6 +101,18 @@ def fit_table(
     -------
     SavedModel
     """
+    given = {
+        "output": output,
+        "also": also,
+        "context": context,
+        "population": population,
+        "unlabelled": unlabelled,
+        "labels_from": labels_from,
+        "parameters": parameters,
+        "selection": selection,
+    }
+    for name, rule in _RULES.items():
+        check_argument(given[name], rule, name)
     check_attributes(attributes)
     tables = [open_table(t) for t in (table, *also)]
     if labels_from is not None:
@@ -95,19 +124,20 @@ def fit_table(
         each.require("embedding", *attributes).check_ids()
     eraser = make_eraser(method, parameters or {})
     strangers = open_unlabelled(unlabelled, table)
+    _refuse_copies([*tables, *strangers])
     selections = selection.each([*tables, *strangers])
     for each, rules in zip((*tables, *strangers), selections, strict=True):
         rules.check(each)
     context, left_out = context_columns(
-        context, [*tables, *strangers], {*attributes, population}, selections
+        context, [*tables, *strangers], attributes, population, selections
     )
-    for name, used, given in (
+    for what, used, asked in (
         ("context", "context", context),
         ("unlabelled tables", "population", strangers),
         ("population", "population", population),
     ):
-        if given and used not in eraser.uses:
-            raise InputError(f"{method} takes no {name}; leave it out.")
+        if asked and used not in eraser.uses:
+            raise InputError(f"{method} takes no {what}; leave it out.")
     check_population([*tables, *strangers], population)
     labels = Labels(tables, attributes)
     fitter, read, people = eraser.fitter(labels.continuous), [], FittedPeople()
@@ -154,6 +184,13 @@ def fit_table(
     )
     save(model, output)
     return model
+
+
+def _refuse_copies(tables):
+    names = [full_name(table.path) for table in tables if table.files]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name} is given twice, so its rows would count double.")
 
 
 def make_eraser(method: Any, parameters: Any) -> Any:

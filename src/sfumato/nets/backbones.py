@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.errors import InputError
 from sfumato.nets.inception import InceptionV3
 from sfumato.nets.mobile import IResNet, MobileFaceNetBackbone
@@ -43,6 +44,7 @@ def make_backbone(name: str, *, n_channels: int = 3, seed: int = 0, **options: A
         wide, to features of shape (n_images, ``dimension``).
     """
     check_choice(name, tuple(BACKBONES), "backbone")
+    check_argument(n_channels, POSITIVE_INT, "n_channels")
     if n_channels not in (1, 3):
         raise InputError(f"n_channels must be 1 or 3, got {n_channels}.")
     with torch.random.fork_rng(devices=[]):

@@ -5,9 +5,11 @@ from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sfumato._constraints import POSITIVE, check_argument
 from sfumato.errors import InputError
 from sfumato.nets.pixels import to_planes
 from sfumato.validation import need
@@ -161,8 +163,7 @@ def mobilefacenet_from_onnx(path: str | Path, *, scale: float = 128.0) -> Mobile
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
-    if not scale > 0:
-        raise InputError(f"scale must be positive, got {scale}.")
+    check_argument(scale, POSITIVE, "scale")
     graph = _Graph(path, need("onnx", "deep"))
     net = MobileFaceNet(graph.layers, size=graph.size, scale=float(scale))
     convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
@@ -192,6 +193,7 @@ class _Graph:
             "flatten": self._read_flatten,
             "relu": self._read_nothing,
         }
+        self._known = {value.name for value in graph.input}
         self.layers: list[dict] = []
         self.weights: list[list] = []
         for node in graph.node:
@@ -225,6 +227,9 @@ class _Graph:
         inputs = [name for name in node.input if name and name not in self._constants]
         if len(inputs) != (2 if kind == "add" else 1):
             raise self._error(node, "one of its inputs is of the wrong kind")
+        if not self._known.issuperset(inputs):
+            raise self._error(node, "no earlier node gives one of its inputs")
+        self._known.add(node.output[0])
         self.layers.append(
             {"kind": kind, "inputs": inputs, "output": node.output[0], "arguments": arguments}
         )
@@ -237,20 +242,23 @@ class _Graph:
 
     def _read_clip(self, node, attributes):
         bounds = [self._constants.get(name) for name in node.input[1:]]
+        if any(bound is not None and np.size(bound) != 1 for bound in bounds):
+            raise self._error(node, "a bound must be one number")
         low, high = (*bounds, None, None)[:2]
         low = attributes.get("min", -math.inf) if low is None else low
         high = attributes.get("max", math.inf) if high is None else high
         return {"min_val": float(low), "max_val": float(high)}
 
     def _read_flatten(self, node, attributes):
-        shape = self._constants.get(node.input[1], ()) if node.op_type == "Reshape" else (1, -1)
+        named = node.input[1] if len(node.input) > 1 else None
+        shape = self._constants.get(named, ()) if node.op_type == "Reshape" else (1, -1)
         if len(shape) != 2 or shape[0] not in (-1, 0, 1) or attributes.get("axis", 1) != 1:
             raise self._error(node, "only a reshape to one row an image is known")
         return {}
 
     def _read_conv(self, node, attributes):
         names, pads = list(filter(None, node.input[1:])), attributes.get("pads", [0] * 4)
-        if any(name not in self._constants for name in names):
+        if not names or any(name not in self._constants for name in names):
             raise self._error(node, "its weights must be stored in the file")
         arrays = [self._constants[name] for name in names]
         weight, automatic = arrays[0], attributes.get("auto_pad", b"NOTSET") != b"NOTSET"

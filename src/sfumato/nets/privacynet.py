@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sfumato._constraints import POSITIVE_INT, check_argument
 from sfumato.errors import InputError
 
 SLOPE = 0.01
@@ -184,6 +185,7 @@ class Discriminator(nn.Module):
         self, size: int, n_logits: int, width: int = 64, *, max_width: int = 2048
     ) -> None:
         super().__init__()
+        check_argument(size, POSITIVE_INT, "size")
         if size % 32:
             raise InputError(f"size must be divisible by 32, got {size}.")
         layers, channels, side = [], 3, size

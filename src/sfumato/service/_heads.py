@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
+from sfumato._constraints import Instance, check_argument
 from sfumato.errors import InputError
 from sfumato.service.limits import Refused
 
@@ -33,7 +34,9 @@ def host_names(hosts: Iterable[str]) -> frozenset[str]:
         If one is no host name or address, or has a port.
     """
     found = set()
+    check_argument(hosts, Instance(list, tuple, set, frozenset), "names")
     for host in hosts:
+        check_argument(host, Instance(str), "a service's name")
         bare = host.partition("%")[0]  # No browser sends the zone of an address.
         name, port = _parse(f"[{bare}]" if bare.count(":") > 1 and bare[0] != "[" else bare)
         if name is None or port is not None:

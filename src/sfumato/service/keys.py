@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from sfumato._constraints import Each, Instance, check_argument
 from sfumato.errors import InputError
 from sfumato.files import atomic_path, check_free, locked
 
@@ -105,6 +106,9 @@ class KeyFile:
         InputError
             If the name is taken or not printable, a scope unknown, or the file damaged.
         """
+        check_argument(name, Instance(str), "name")
+        check_argument(scopes, Instance(list, tuple, set, frozenset), "scopes")
+        check_argument([*scopes] or ["none"], Each(Instance(str)), "scopes")
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
             raise InputError(
