@@ -171,6 +171,13 @@ def test_progress_counts_to_the_end():
     assert [step[0] for step in seen] == [0, 1, 2, 3, 4] and seen[0][1] == 5
 
 
+def test_leakage_alone_is_what_it_is_beside_matching():
+    options = {"names": FAST[:1], "n_identities": 110}
+    alone, both = (attacked("linear", match=match, **options) for match in (False, True))
+    assert alone.before.to_dict() == both.before.to_dict()
+    assert alone.matching is alone.floor is None and both.matching and both.floor
+
+
 def test_rows_without_the_label_are_left_out():
     X, y, identity = planted("linear", 110)
     kept = np.arange(len(y)) % 7 > 0

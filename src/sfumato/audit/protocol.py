@@ -69,6 +69,7 @@ def audit(
     max_train_rows: int = 6000,
     n_resamples: int = 1000,
     curve: bool = True,
+    match: bool = True,
     cache: bool | str | Path = True,
     basis: dict[str, str] | None = None,
     seed: int = 0,
@@ -122,6 +123,9 @@ def audit(
     curve : bool, default=True
         Whether to add learning curves of the three strongest attackers, see
         :mod:`sfumato.audit.learning`; they cost about a tenth of the audit's time.
+    match : bool, default=True
+        Whether to measure matching, with its price floor and reversal; False asks for leakage
+        alone.
     cache : bool, str or Path, default=True
         What attackers read on raw rows is remembered by the rows' SHA-256, so that another
         protected version of them is audited in half the time. True: by this process; a folder:
@@ -150,6 +154,7 @@ def audit(
     check_argument(n_resamples, POSITIVE_INT, "n_resamples")
     check_argument(attribute, Instance(str), "attribute")
     check_argument(curve, Boolean(), "curve")
+    check_argument(match, Boolean(), "match")
     check_argument(cache, CacheOption(), "cache")
     said = check_basis(basis)
     names = check_attackers(attackers, paired=protected is not None)
@@ -191,7 +196,7 @@ def audit(
     certificate, void = certify(
         train, tested, guarantee, n_classes=len(classes), named=known, seed=seed
     )
-    matching = _matching(tested, sides, n_resamples, seed) if known else None
+    matching = _matching(tested, sides, n_resamples, seed) if known and match else None
     reduction = _reduction(before, after, judge, chance)
     return Audit(
         attribute=attribute,

@@ -111,6 +111,7 @@ class Attack:
             attackers=self.context.pick(["logistic regression"], list(RECORDED)),
             n_resamples=20,
             curve=False,
+            match=False,
             seed=self.seed,
         )
         return 1 - found.before.headline.balanced_accuracy

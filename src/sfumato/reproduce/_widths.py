@@ -117,6 +117,7 @@ class _Trial:
             test={"X": X_test, "y": y_test, "identity": test.labels.get("identity")},
             attackers=self.context.pick(QUICK, None),
             curve=False,
+            match=False,
             max_train_rows=n_rows,
             n_resamples=20,
             seed=seed,

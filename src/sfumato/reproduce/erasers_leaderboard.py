@@ -169,6 +169,7 @@ def _attacked(train, test, metric, seed, brief):
         max_train_rows=400 if brief else MAX_TRAIN,
         n_resamples=200,
         curve=not brief,
+        match=False,
         seed=seed,
     )
     figures = {"strongest": audited.before.headline.balanced_accuracy}

@@ -180,7 +180,13 @@ def _attacked(sides, transform, metric, seed, quick):
     options = {"max_train_rows": 400 if quick else MAX_TRAIN, "n_resamples": 20, "seed": seed}
     names = ["logistic regression", "quadratic discriminant"] if quick else list(RECORDED)
     found = audit(
-        **train, test=test, metric=metric, attackers=[*names, CUBIC], curve=False, **options
+        **train,
+        test=test,
+        metric=metric,
+        attackers=[*names, CUBIC],
+        curve=False,
+        match=False,
+        **options,
     ).before
     read = {name: (a.validation, a.balanced_accuracy) for name, a in found.attacks.items()}
     strongest = max(read.values())[1]

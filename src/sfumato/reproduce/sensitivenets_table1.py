@@ -111,6 +111,7 @@ def _attacked(context, data, attribute, train, tested, eraser, seed):
         attribute=attribute,
         attackers=context.pick(QUICK, list(RECORDED)),
         curve=False,
+        match=False,
         max_train_rows=context.pick(1_000, MAX_TRAIN),
         n_resamples=50,
         seed=seed,

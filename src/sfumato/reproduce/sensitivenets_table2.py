@@ -94,6 +94,7 @@ def _measured(context, name, learnt, people, seed):
         attackers=context.pick(["RBF SVM"], list(COLUMNS)),
         n_resamples=20,
         curve=False,
+        match=False,
         seed=seed,
     )
     return {
