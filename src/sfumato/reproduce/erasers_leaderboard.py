@@ -312,6 +312,6 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw", "lfw_pairs"),
     run=run,
     n_seeds={"quick": 1, "full": 3},
-    seconds={"quick": 90, "full": 4200},
+    seconds={"quick": 80, "full": 4200},
     takes="eraser",
 )

@@ -117,5 +117,5 @@ EXPERIMENT = Experiment(
     tables=("utkface", "lfw", "lfw_pairs"),
     run=run,
     n_seeds={"quick": 1, "full": 3},
-    seconds={"quick": 100, "full": 4800},
+    seconds={"quick": 40, "full": 4800},
 )
