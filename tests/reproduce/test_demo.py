@@ -64,14 +64,16 @@ def test_the_page_holds_table_and_pictures(tmp_path, monkeypatch, missing):
             raise MissingExtraError("deep", "torch")
         return photo("male")
 
+    def leakage_of(linear):
+        attacks = {"logistic regression": linear, "b": 0.9}
+        attacks = {name: SimpleNamespace(balanced_accuracy=a) for name, a in attacks.items()}
+        return SimpleNamespace(attacks=attacks, strongest="b", headline=attacks["b"])
+
     def audit(*arguments, attackers, **options):
-        attacks = {
-            name: SimpleNamespace(balanced_accuracy=0.9) for name in ("logistic regression", "b")
-        }
-        leakage = SimpleNamespace(attacks=attacks, strongest="b", headline=attacks["b"])
+        before, after = leakage_of(0.9), leakage_of(0.6)
         eer = SimpleNamespace(result={"eer": {"value": 0.01}})
         matching = {"original-original": eer, "protected-protected": eer}
-        return [SimpleNamespace(before=leakage, after=leakage, chance=0.5, matching=matching)]
+        return [SimpleNamespace(before=before, after=after, chance=0.5, matching=matching)]
 
     monkeypatch.setattr(demo, "N_IDENTITIES", 20)
     monkeypatch.setattr(demo, "audit_tables", audit)
@@ -83,4 +85,8 @@ def test_the_page_holds_table_and_pictures(tmp_path, monkeypatch, missing):
     assert page.count("<tr>") == 1 + 3 + (0 if missing else 3) and demo.NEXT in page
     assert page.count("data:image/png;base64,") == (0 if missing else 2)
     assert ("photo" in found.skipped) is missing
-    assert found.sentence.startswith("barycentre: the strongest of 2 attackers reads 0.90 of raw")
+    # Of 0.4 above chance 0.3 is gone for the linear attacker, nothing for the other.
+    assert "75% / 0%" in page
+    assert found.sentence.startswith(
+        "barycentre, recommended: the strongest of 2 attackers reads 0.90 of raw"
+    )
