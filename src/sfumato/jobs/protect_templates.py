@@ -23,8 +23,8 @@ from sfumato.models.protection import Protection
 from sfumato.models.saved_model import SavedModel
 from sfumato.outcomes import Progress
 
-#: Worked on at once: arrays of more than 32 MiB come from the system anew, each page a fault.
-WORK_ROWS = 16_384
+#: Of the templates worked on at once, which so stay in a core's cache from one step to the next.
+WORK_BYTES = 1 << 21
 
 
 class ProtectTemplates:
@@ -78,7 +78,8 @@ class ProtectTemplates:
     def rows(self, part: Any) -> Iterator[Any]:
         """Yield the rows of a part, and its rejects."""
         columns = [*self._protection.columns, "embedding"]
-        for batch in self.table.batches(columns, batch_rows=WORK_ROWS, groups=part.groups):
+        n_rows = max(WORK_BYTES // (4 * (self.table.info.dimension or 1)), 1)
+        for batch in self.table.batches(columns, batch_rows=n_rows, groups=part.groups):
             batch, X, bad = self._checked(batch)
             yield self._protection.rows(batch, X), bad
         self._protection.check_distinct()
