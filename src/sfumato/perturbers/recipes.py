@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
-from sfumato._constraints import POSITIVE, POSITIVE_INT, Instance, Interval, check_values
+from sfumato._constraints import POSITIVE, POSITIVE_INT, Interval, check_values
+from sfumato.training.loop import ACCELERATOR, PRECISION
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class PerturberRecipe:
     n_samples : int, default=0
         Training faces, at most 64, of which PrivacyNet and SANs write the outputs into
         ``samples.png`` of the training's folder after every round.
-    precision : str, default="32-true"
+    precision : {"auto", "32-true", "bf16-mixed"}, default="32-true"
         Of Lightning Fabric; "auto": "bf16-mixed" where the machine is faster so.
-    accelerator : str, default="auto"
+    accelerator : {"auto", "cpu", "cuda", "gpu", "mps"}, default="auto"
         Of Lightning Fabric.
     """
 
@@ -35,8 +36,8 @@ class PerturberRecipe:
         "learning_rate": POSITIVE,
         "n_rounds": POSITIVE_INT,
         "n_samples": Interval(Integral, 0, 64, closed="both"),
-        "precision": Instance(str),
-        "accelerator": Instance(str),
+        "precision": PRECISION,
+        "accelerator": ACCELERATOR,
     }
 
     n_iterations: int

@@ -10,12 +10,12 @@ from sfumato._constraints import (
     POSITIVE_INT,
     SEED,
     SHARE,
-    Instance,
     Interval,
     Optional,
     check_values,
 )
 from sfumato.errors import InputError
+from sfumato.training.loop import ACCELERATOR, PRECISION
 
 MIN_SIDE = 64
 
@@ -68,9 +68,9 @@ class ReaderRecipe:
         Of classes.
     patience : int, optional
         Stop after so many epochs that are no better on the validation rows.
-    precision : str, default="32-true"
+    precision : {"auto", "32-true", "bf16-mixed"}, default="32-true"
         Of Lightning Fabric; "auto": "bf16-mixed" where the machine is faster so.
-    accelerator : str, default="auto"
+    accelerator : {"auto", "cpu", "cuda", "gpu", "mps"}, default="auto"
         Of Lightning Fabric.
     seed : int, default=0
     devices : int, default=1
@@ -88,8 +88,8 @@ class ReaderRecipe:
         "balance": SHARE,
         "label_smoothing": Interval(Real, 0, 1, closed="left"),
         "patience": Optional(POSITIVE_INT),
-        "precision": Instance(str),
-        "accelerator": Instance(str),
+        "precision": PRECISION,
+        "accelerator": ACCELERATOR,
         "seed": SEED,
         "devices": POSITIVE_INT,
     }

@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from sfumato._constraints import POSITIVE_INT, check_argument
+from sfumato._constraints import POSITIVE_INT, StrOptions, check_argument
+from sfumato.errors import InputError
 from sfumato.validation import need
+
+#: What every training runs on and computes in. Others of Lightning's are left out: frozen networks
+#: stay in single precision, and steps in half precision would need a scaler.
+ACCELERATOR = StrOptions(["auto", "cpu", "cuda", "gpu", "mps"])
+PRECISION = StrOptions(["auto", "32-true", "bf16-mixed"])
 
 
 def make_fabric(accelerator: str = "auto", *, precision: str = "32-true", devices: int = 1) -> Any:
@@ -16,14 +22,36 @@ def make_fabric(accelerator: str = "auto", *, precision: str = "32-true", device
     Where only the whole package ``lightning`` is installed, its own Fabric serves.
     ``precision="auto"`` is :func:`fast_precision`. With several ``devices`` (on a CPU: processes)
     its strategy is distributed data parallel, for :mod:`sfumato.training.processes`.
+
+    Raises
+    ------
+    InputError
+        For another accelerator or precision, or where the machine has no such device.
     """
+    check_argument(accelerator, ACCELERATOR, "accelerator")
+    check_argument(precision, PRECISION, "precision")
+    check_argument(devices, POSITIVE_INT, "devices")
+    _check_devices(accelerator, devices)
     name = "lightning_fabric" if find_spec("lightning_fabric") else "lightning.fabric"
     fabric = need(name, "deep").Fabric
     if precision == "auto":
         precision = fast_precision(fabric(accelerator=accelerator, devices=1).device)
-    check_argument(devices, POSITIVE_INT, "devices")
     options = {} if devices == 1 else {"strategy": "ddp_spawn"}
     return fabric(accelerator=accelerator, devices=devices, precision=precision, **options)
+
+
+def _check_devices(accelerator, devices):
+    torch = need("torch", "deep")
+    found = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    found["gpu"] = found["auto"] = max(found.values())
+    # Without a GPU "auto" is the CPU, of which each process has its own part.
+    if accelerator == "cpu" or accelerator == "auto" and not found["auto"]:
+        return
+    if found[accelerator] < devices:
+        raise InputError(
+            f"accelerator {accelerator!r}: {devices} needed, this machine has "
+            f"{found[accelerator]}; accelerator 'cpu' runs anywhere."
+        )
 
 
 def fast_precision(device: Any) -> Any:
