@@ -104,7 +104,7 @@ def test_dlib_chips_are_centred_on_the_face(dlib_encoder, people):
 
 def session(shape, n_inputs=1, kind="tensor(float)"):
     inputs = [SimpleNamespace(shape=shape, type=kind)] * n_inputs
-    return SimpleNamespace(get_inputs=lambda: inputs)
+    return SimpleNamespace(inputs=inputs)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,10 @@ def test_layout(shape, expected):
         (session([1, 3, 112, 96]), "square"),
         (session([8, 3, 112, 112]), "one at a time"),
         (session([1, 1, 112, 112]), "3 colour planes"),
-        (session([1, 512]), "one float image input"),
+        (session([1, 512]), "four axes, has shape \\[1, 512\\]"),
+        (session([1, 3, 0, 0]), "square"),
+        (session([0, 3, 112, 112]), "one at a time"),
+        (session([], n_inputs=0), r"one float image input, has \[\]"),
         (session([1, 3, 112, 112], n_inputs=2), "one float image input"),
         (session([1, 3, 112, 112], kind="tensor(uint8)"), "one float image input"),
     ],
@@ -146,3 +149,62 @@ def test_bad_specs_and_files(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"not a network")
     with pytest.raises(InputError, match="not an ONNX file"):
         make_encoder(f"arcface-onnx:{tmp_path / 'bad.onnx'}")
+
+
+def network(path, nodes, output, *, initializers=()):
+    """Write a network on images of 8 pixels a side that may do anything."""
+    onnx = pytest.importorskip("onnx", reason="needs the extra export")
+    image = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 8, 8])
+    arrays = [onnx.numpy_helper.from_array(values, name) for name, values in initializers]
+    graph = onnx.helper.make_graph(nodes(onnx.helper.make_node), "g", [image], [output], arrays)
+    opset = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return path
+
+
+def tensor(name="y", kind=1):
+    onnx = pytest.importorskip("onnx", reason="needs the extra export")
+    return onnx.helper.make_tensor_value_info(name, kind, None)
+
+
+SHAPE_7 = ("shape", np.array([7, 7]))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "initializers", "words"),
+    [
+        (lambda node: [node("Reshape", ["x", "shape"], ["y"])], [SHAPE_7], "cannot run it"),
+        (lambda node: [node("Log", ["x"], ["y"])], [], "a NaN or infinite value"),
+        (lambda node: [node("ReduceMax", ["x"], ["y"])], [], "holds one number"),
+        (lambda node: [node("SequenceConstruct", ["x"], ["y"])], [], "'y' is no array"),
+        (lambda node: [node("Cast", ["x"], ["y"], to=8)], [], "no numbers"),
+    ],
+)
+def test_networks_that_give_no_embedding_are_refused(tmp_path, nodes, initializers, words):
+    onnx = pytest.importorskip("onnx", reason="needs the extra export")
+    output = tensor(kind=8) if "no numbers" in words else tensor()
+    if "no array" in words:
+        inner = onnx.helper.make_tensor_type_proto(1, None)
+        kind = onnx.helper.make_sequence_type_proto(inner)
+        output = onnx.helper.make_value_info("y", kind)
+    path = network(tmp_path / "n.onnx", nodes, output, initializers=initializers)
+    with pytest.raises(InputError, match=words) as caught:
+        ArcFaceOnnxEncoder(path)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_a_network_that_fails_on_one_face_alone_names_its_file(tmp_path):
+    # 1 / mean: finite on the blank image, infinite where pixels cancel out.
+    def nodes(node):
+        return [
+            node("Flatten", ["x"], ["flat"]),
+            node("ReduceSum", ["flat"], ["sum"]),
+            node("Div", ["flat", "sum"], ["y"]),
+        ]
+
+    encoder = ArcFaceOnnxEncoder(network(tmp_path / "n.onnx", nodes, tensor()))
+    chip = np.zeros((8, 8, 3), np.uint8)
+    assert np.isfinite(encoder.encode_chip(chip)).all()
+    chip[:4] = 255
+    with pytest.raises(InputError, match=r"n\.onnx: its embedding holds a NaN"):
+        encoder.encode_chip(chip)

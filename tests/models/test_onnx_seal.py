@@ -145,6 +145,63 @@ def test_output_that_is_not_finite_is_refused(path, table, tmp_path):
         protect_table(path, table, tmp_path / "p.parquet")
 
 
+def rewritten(path, nodes=None, **values):
+    """Replace nodes, inputs or outputs, as whoever can seal a file could."""
+    model = onnx.load(path)
+    values = {"node": nodes, **{name: [value] for name, value in values.items()}}
+    for name, found in values.items():
+        if found is not None:
+            del getattr(model.graph, name)[:]
+            getattr(model.graph, name).extend(found)
+    path.write_bytes(sealed_again(model))
+    return path
+
+
+def value(name, shape, kind=onnx.TensorProto.FLOAT):
+    return onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"input": value("embedding", ["N"])}, r"input 'embedding' cannot have the shape \['N'\]"),
+        ({"input": value("embedding", ["N", "M"])}, "cannot have the shape .* needs 2 axes"),
+        ({"output": value("protected", ["N", D, 1])}, "output 'protected' cannot have the shape"),
+        ({"output": value("protected", ["N", D], 11)}, r"cannot be tensor\(double\)"),
+        ({"input": value("embedding", ["N", D], 11)}, r"cannot be tensor\(double\)"),
+    ],
+)
+def test_other_shapes_and_types_are_refused(path, change, match):
+    kind = onnx.TensorProto.DOUBLE if "double" in match else onnx.TensorProto.FLOAT
+    if "input" in change:
+        nodes = [onnx.helper.make_node("Cast", ["embedding"], ["protected"], to=1)]
+    elif kind == onnx.TensorProto.DOUBLE:
+        nodes = [onnx.helper.make_node("Cast", ["embedding"], ["protected"], to=kind)]
+    else:
+        nodes = [onnx.helper.make_node("Unsqueeze", ["embedding", "last"], ["protected"])]
+        change["initializer"] = onnx.numpy_helper.from_array(np.array([2]), "last")
+    with pytest.raises(InputError, match=match) as caught:
+        load(rewritten(path, nodes, **change))
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_network_that_fails_when_it_runs_names_its_file(path):
+    seven = onnx.numpy_helper.from_array(np.array([7, D]), "seven")
+    nodes = [onnx.helper.make_node("Reshape", ["embedding", "seven"], ["protected"])]
+    eraser = load(rewritten(path, nodes, initializer=seven)).eraser
+    with pytest.raises(InputError, match=r"m\.onnx: ONNX Runtime cannot run it \(") as caught:
+        eraser.transform(np.ones((5, D)))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_a_network_that_gives_other_rows_is_named(path):
+    one = onnx.helper.make_node("Compress", ["embedding", "first"], ["protected"], axis=0)
+    first = onnx.numpy_helper.from_array(np.array([True]), "first")
+    eraser = load(rewritten(path, [one], initializer=first)).eraser
+    with pytest.raises(InputError, match=rf"protected has shape \(1, {D}\) in the place of"):
+        eraser.transform(np.ones((5, D)))
+
+
 def test_a_worker_refuses_a_file_that_was_exchanged(path):
     import pickle
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sfumato._constraints import POSITIVE, check_argument
+from sfumato._onnx_session import OnnxSession
 from sfumato.errors import InputError
 from sfumato.faces.align import align_arcface, align_dlib, load_predictor, predictor_path
 from sfumato.faces.detect import Face
@@ -44,7 +45,7 @@ class DlibEncoder:
     def __init__(self) -> None:
         models = need("face_recognition_models", "faces")
         self._path = models.face_recognition_model_location()
-        self._session = _session(to_onnx(self._path), self._path)
+        self._session = OnnxSession(to_onnx(self._path), self._path, extra="faces")
         self._predictor = load_predictor()
         self.files = Path(self._path).name, Path(predictor_path()).name
 
@@ -62,7 +63,7 @@ class DlibEncoder:
 
     def encode_chip(self, chip: Any) -> Any:
         """Return the embedding of an aligned RGB chip of shape (150, 150, 3), uint8."""
-        (values,) = self._session.run(["embedding"], {"image": pixels(chip)})
+        (values,) = self._session.run({"image": pixels(chip)}, ["embedding"])
         return np.array(values[0], dtype=np.float32)
 
 
@@ -87,12 +88,14 @@ class ArcFaceOnnxEncoder:
         self.parameters: dict[str, Any] = {"path": str(path), "scale": scale}
         self.name = f"arcface-onnx:{path.stem}"
         self.version, self.files = file_version(path), (path.name,)
-        self._session = _session(str(path), path)
-        self._input = self._session.get_inputs()[0].name
-        self._output = self._session.get_outputs()[0].name
+        self._path, self._session = path, OnnxSession(str(path), path, extra="faces")
+        if not self._session.outputs:
+            raise InputError(f"{path}: has no output.")
         self._size, self._planes_first = _layout(self._session, path)
         blank = np.zeros((self._size, self._size, 3), dtype=np.uint8)
         self.dimension = self.encode_chip(blank).size
+        if self.dimension < 2:
+            raise InputError(f"{path}: its first output holds one number, no embedding.")
 
     def __reduce__(self):
         return functools.partial(type(self), **self.parameters), ()
@@ -106,29 +109,24 @@ class ArcFaceOnnxEncoder:
         pixels = (chip.astype(np.float32) - 127.5) / np.float32(self.parameters["scale"])
         if self._planes_first:
             pixels = pixels.transpose(2, 0, 1)
-        (values,) = self._session.run([self._output], {self._input: pixels[None]})
-        return np.asarray(values, dtype=np.float32).reshape(-1)
-
-
-def _session(model, path):
-    """Load a model, a file's name or its content, on one thread."""
-    runtime = need("onnxruntime", "faces")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    # onnxruntime's own exceptions share no base but this.
-    except Exception as error:
-        raise InputError(f"{path}: not an ONNX file that onnxruntime can load.") from error
+        name = self._session.outputs[0].name
+        (values,) = self._session.run({self._session.inputs[0].name: pixels[None]}, [name])
+        if values.dtype.kind not in "fiu":
+            raise InputError(f"{self._path}: its first output holds {values.dtype}, no numbers.")
+        found = np.asarray(values, dtype=np.float32).reshape(-1)
+        if not np.isfinite(found).all():
+            raise InputError(f"{self._path}: its embedding holds a NaN or infinite value.")
+        return found
 
 
 def _layout(session, path):
     """Return the side of the network's square input and whether its planes come first."""
-    inputs = session.get_inputs()
-    shape = inputs[0].shape
-    if len(inputs) != 1 or len(shape) != 4 or inputs[0].type != "tensor(float)":
-        raise InputError(f"{path}: needs one float image input, has {inputs}.")
+    found = [f"{each.type} {each.shape}" for each in session.inputs]
+    if len(found) != 1 or not found[0].startswith("tensor(float) "):
+        raise InputError(f"{path}: needs one float image input, has {found}.")
+    shape = session.inputs[0].shape
+    if len(shape) != 4:
+        raise InputError(f"{path}: needs an image input of four axes, has shape {shape}.")
     if shape[1] == 3:
         planes_first, sides = True, shape[2:]
     elif shape[3] == 3:
@@ -136,7 +134,7 @@ def _layout(session, path):
     else:
         raise InputError(f"{path}: needs an input with 3 colour planes, has shape {shape}.")
     height, width = (side if isinstance(side, int) else 112 for side in sides)
-    if height != width or shape[0] not in (1, None) and isinstance(shape[0], int):
+    if height != width or height < 1 or isinstance(shape[0], int) and shape[0] != 1:
         raise InputError(f"{path}: needs square images one at a time, has shape {shape}.")
     return height, planes_first
 

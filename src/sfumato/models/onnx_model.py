@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sfumato._constraints import NOT_NEGATIVE_INT, check_argument
+from sfumato._onnx_session import OnnxSession
 from sfumato.data.info import TableInfo, check_same_space
 from sfumato.data.tensors import parse_json
 from sfumato.errors import InputError
 from sfumato.models.onnx_seal import check_seal, check_whole
-from sfumato.validation import check_choice, check_embeddings, need
+from sfumato.validation import check_choice, check_embeddings
 
 FORMAT, KEY = 1, "sfumato"
 KINDS = ("eraser", "reader", "perturber")
@@ -64,16 +65,18 @@ class OnnxModel:
                 f"{path}: another file than before (SHA-256 {self.sha256}, was {sha256}); put "
                 "the first one back, or start again."
             )
-        self._session, text = _session(content, self.path, n_threads)
-        self.description = _description(text, self.path)
+        check_argument(n_threads, NOT_NEGATIVE_INT, "n_threads")
+        check_whole(content, self.path)
+        self._session = OnnxSession(content, self.path, extra="export", n_threads=n_threads)
+        self.description = _description(self._session.metadata, self.path)
         check_seal(content, self.path)
         self.kind, self.method = self.description["kind"], self.description["method"]
         found = self.description.get("info")
         self.info = None if found is None else TableInfo.from_dict(found)
-        self.inputs = {each.name: each.shape for each in self._session.get_inputs()}
-        self.outputs = {each.name: each.shape for each in self._session.get_outputs()}
+        self.inputs = {each.name: each.shape for each in self._session.inputs}
+        self.outputs = {each.name: each.shape for each in self._session.outputs}
         self._check_form()
-        self._dtypes = {each.name: DTYPES[each.type] for each in self._session.get_inputs()}
+        self._dtypes = {each.name: DTYPES[each.type] for each in self._session.inputs}
 
     def __reduce__(self):
         # A session cannot be sent to another process; the file can be opened there.
@@ -164,14 +167,13 @@ class OnnxModel:
         if chunk_rows is None:
             chunk_rows = CHUNK_PICTURES if self.info is None else CHUNK_TEMPLATES
         wanted = list(self.outputs if outputs is None else outputs)
-        options = need("onnxruntime", "export").RunOptions()
-        options.only_execute_path_to_fetches = outputs is not None
         found: dict = {}
         for start in range(0, n_rows, chunk_rows):
             rows = slice(start, start + chunk_rows)
             values = {name: v[rows] for name, v in given.items()}
-            for name, part in zip(wanted, self._session.run(wanted, values, options), strict=True):
-                self._check_finite(name, part, start)
+            parts = self._session.run(values, wanted, alone=outputs is not None)
+            for name, part in zip(wanted, parts, strict=True):
+                self._check_part(name, part, start, min(chunk_rows, n_rows - start))
                 if name not in found:
                     found[name] = np.empty((n_rows, *part.shape[1:]), part.dtype)
                 found[name][rows] = part
@@ -196,7 +198,13 @@ class OnnxModel:
             raise InputError(f"{name} must hold class numbers from 0, below {limits} by column.")
         return values
 
-    def _check_finite(self, name, part, start):
+    def _check_part(self, name, part, start, n_rows):
+        wanted = (n_rows, *self.outputs[name][1:])
+        if part.shape != wanted:
+            raise InputError(
+                f"{self.path}: {name} has shape {part.shape} in the place of {wanted}; the model "
+                "is broken."
+            )
         if part.dtype.kind == "f" and not np.isfinite(part).all():
             row = int(np.flatnonzero(~np.isfinite(part.reshape(len(part), -1)).all(axis=1))[0])
             raise InputError(
@@ -207,18 +215,28 @@ class OnnxModel:
     def _check_form(self):
         """Refuse inputs or outputs that no exported file of this kind has."""
         needed = {
-            "eraser": ({"embedding"}, {"protected"}),
-            "perturber": ({"pictures", "then"}, {"protected"}),
-            "reader": (set(), set()),
+            "eraser": ({"embedding": 2}, {"protected": 2}),
+            "perturber": ({"pictures": 4, "then": 2}, {"protected": 4}),
+            "reader": ({}, {}),
         }[self.kind]
-        for names, found, what in zip(
-            needed, (self.inputs, self.outputs), ("input", "output"), strict=True
-        ):
-            for name in sorted(names - set(found)):
+        nodes = self._session.inputs, self._session.outputs
+        for ranks, found, what in zip(needed, nodes, ("input", "output"), strict=True):
+            for name in sorted(set(ranks) - {each.name for each in found}):
                 raise InputError(f"{self.path}: a {self.kind} without the {what} {name!r}.")
-        for each in self._session.get_inputs():
-            if each.type not in DTYPES:
-                raise InputError(f"{self.path}: the input {each.name!r} cannot be {each.type}.")
+            for each in found:
+                if each.type not in DTYPES:
+                    raise InputError(
+                        f"{self.path}: the {what} {each.name!r} cannot be {each.type}."
+                    )
+                rank = ranks.get(each.name, max(len(each.shape), 1))
+                fixed = all(isinstance(n, int) and n > 0 for n in each.shape[1:])
+                if len(each.shape) != rank or not fixed:
+                    raise InputError(
+                        f"{self.path}: the {what} {each.name!r} cannot have the shape "
+                        f"{each.shape}; it needs {rank} axes, of a fixed size but for the first."
+                    )
+        if self.kind == "reader" and len(self.inputs) != 1:
+            raise InputError(f"{self.path}: a reader has one input, found {list(self.inputs)}.")
 
     def require(self, kind: Any) -> None:
         """Raise InputError unless the model is of this kind."""
@@ -242,26 +260,10 @@ def _content(path):
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
-def _session(content, path, n_threads):
-    check_argument(n_threads, NOT_NEGATIVE_INT, "n_threads")
-    check_whole(content, path)
-    runtime = need("onnxruntime", "export")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
-    options.log_severity_level = 3
-    try:
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        metadata = session.get_modelmeta().custom_metadata_map
-    # onnxruntime's own exceptions share no base but this; metadata may be no text.
-    except Exception as error:
-        raise InputError(f"{path}: not an ONNX file that ONNX Runtime can load.") from error
+def _description(metadata, path):
     if KEY not in metadata:
         raise InputError(f"{path}: an ONNX file, but not one that sfumato exported.")
-    return session, metadata[KEY]
-
-
-def _description(text, path):
-    description = parse_json(text, path)
+    description = parse_json(metadata[KEY], path)
     if not isinstance(description, dict):
         raise InputError(f"{path}: its metadata must be a JSON object, got {description!r}.")
     if description.get("format") != FORMAT:

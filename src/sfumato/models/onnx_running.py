@@ -144,6 +144,10 @@ class OnnxReader:
         self.about, self.sha256 = model.description["about"], model.sha256
         self.crops = model.description.get("crops")
         self.tasks = self.tasks_ = [task_from_dict(t) for t in model.description["tasks"]]
+        for task in self.tasks:
+            n = len(task.ages_years if isinstance(task, AgeTask) else task.classes)
+            if model.outputs.get(task.name, [])[1:] != [n]:
+                raise InputError(f"the output {task.name!r} does not hold {n} probabilities.")
 
     def read(self, X: ArrayLike) -> dict[str, Reading]:
         """Return what templates or cut out faces say of each attribute.
