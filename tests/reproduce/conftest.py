@@ -85,6 +85,8 @@ def world(tmp_path_factory):
     gender = np.where(who % 2 == 1, "male", "female")
     race = who // 2 % 5
     labels = {"gender": gender, "race_predicted": np.array(RACES)[race]}
+    labels["age_predicted"] = np.random.default_rng(3).uniform(20, 60, size=len(who))
+    labels["smiling_score"] = 0.5 * (who % 2) + np.random.default_rng(4).uniform(size=len(who))
     labels["image"] = photos(np.random.default_rng(2), len(who))
     lfw = write(folder, "lfw", draw(rng, who, [who % 2, race]), who, **labels)
     _write_pairs(folder / "lfw_pairs.parquet", lfw)

@@ -6,6 +6,7 @@ from typing import Any
 from sfumato.validation import check_choice
 
 EXPERIMENTS = {
+    "audit-adds": "sfumato.reproduce.audit_adds",
     "blinded-figure3": "sfumato.reproduce.blinded_figure3",
     "blinded-figure4": "sfumato.reproduce.blinded_figure4",
     "blinded-figure5": "sfumato.reproduce.blinded_figure5",
