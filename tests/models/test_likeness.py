@@ -135,16 +135,71 @@ def test_batch_protect_says_it_too_and_a_gallery_shows_it(tables, tmp_path):
     assert len(json.loads(told.stdout)["doubts"]) == 1
 
 
-def test_a_model_of_before_says_nothing_and_a_broken_one_is_refused(tables, tmp_path):
+def test_a_model_of_before_says_that_it_cannot_tell_and_a_broken_one_is_refused(tables, tmp_path):
     alike, other = tables
     model = fit_table("leace", alike, ["gender"], tmp_path / "m")
     save(replace(model, likeness=None), tmp_path / "old")
     assert load(tmp_path / "old").likeness is None
-    assert protect_table(tmp_path / "old", other, tmp_path / "b.parquet")["hints"] == []
+    (hint,) = protect_table(tmp_path / "old", other, tmp_path / "b.parquet")["hints"]
+    assert "leace does not know whom it was fitted on" in hint and "nobody checked" in hint
     vars(model.likeness)["axes"] = model.likeness.axes[:-1]
     save(model, tmp_path / "broken")
     with pytest.raises(InputError, match="its likeness has arrays of shapes"):
         load(tmp_path / "broken")
+
+
+def test_limits_must_be_of_rising_numbers_of_people(known):
+    for sizes in ([0, 50], [50, 50], [100, 20], [-1, 20]):
+        limits = np.array([sizes, [1, 1]], np.float32)
+        with pytest.raises(InputError, match="its likeness has limits of .* must rise"):
+            Likeness.from_arrays(known.arrays() | {"limits": limits}, 16)
+
+
+def test_an_exported_eraser_knows_the_same_people(tables, tmp_path):
+    pytest.importorskip("onnx", reason="needs the extra export")
+    from sfumato.export.exporting import export_model
+
+    alike, other = tables
+    model = fit_table("leace", alike, ["gender"], tmp_path / "m")
+    export_model(tmp_path / "m", tmp_path / "m.onnx")
+    for name, array in load(tmp_path / "m.onnx").likeness.arrays().items():
+        np.testing.assert_array_equal(array, model.likeness.arrays()[name])
+    hints = [
+        protect_table(tmp_path / name, other, tmp_path / f"{name}.parquet")["hints"]
+        for name in ("m", "m.onnx")
+    ]
+    assert hints[0] == hints[1] and "do not look like" in hints[0][0]
+    assert protect_table(tmp_path / "m.onnx", alike, tmp_path / "a.parquet")["hints"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("shift", "letters", "no base64 of float32"),
+        ("shift", [[16], "!"], "no base64"),
+        ("shift", [[15], 16], "no base64"),
+        ("shift", [["x"], ""], "no base64"),
+        ("shift", [[1], "AADAfw=="], "a NaN or infinite value"),
+        ("shift", [[1], "AACAPw=="], "arrays of shapes"),
+        ("more", [[1], "AACAPw=="], "arrays of shapes"),
+    ],
+)
+def test_broken_texts_of_a_likeness_are_refused(known, name, value, match):
+    with pytest.raises(InputError, match=match):
+        Likeness.from_texts(known.to_texts() | {name: value}, 16)
+    with pytest.raises(InputError, match="no base64"):
+        Likeness.from_texts(value, 16)
+
+
+def test_where_nnls_gives_up_another_solver_gives_the_same(known, rng, monkeypatch):
+    X = people(rng, 300)
+    expected = known.distance(X)
+
+    def give_up(*_):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr("sfumato.models.likeness.nnls", give_up)
+    assert known.distance(X) == pytest.approx(expected, abs=1e-4)
 
 
 def test_photos_of_few_people_without_names_are_few_people(known, rng):

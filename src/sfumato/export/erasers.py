@@ -40,4 +40,6 @@ def export_eraser(model: Any) -> Export:
             "normalisation": "l2" if eraser.unit_length else "none",
         },
     }
+    if model.likeness is not None:
+        description["likeness"] = model.likeness.to_texts()
     return Export(graph, description, cases)

@@ -12,13 +12,15 @@ reach is seen on halves of the fitted people: axes and cells of one half,
 draws of n from the other.
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 from sfumato.data.rows import unit_rows
 from sfumato.errors import InputError
@@ -113,7 +115,7 @@ class Likeness:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], n_features: int) -> Self:
-        """Return what :meth:`arrays` gave, its shapes checked."""
+        """Return what :meth:`arrays` gave, its shapes and limits checked."""
         arrays = {"same": np.ones(1, np.float32), **arrays}
         shapes = {name: array.shape for name, array in arrays.items()}
         n_axes = shapes.get("axes", (0, 0))[-1]
@@ -129,11 +131,37 @@ class Likeness:
         }
         if shapes != wanted or 0 in (n_axes, n_cells, n_sizes):
             raise InputError(f"its likeness has arrays of shapes {shapes}, expected {wanted}.")
+        sizes = arrays["limits"][0]
+        if sizes[0] < 1 or (np.diff(sizes) <= 0).any():
+            raise InputError(
+                f"its likeness has limits of {sizes.tolist()} people, which must rise."
+            )
         return cls(**arrays)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return what a file holds."""
         return dict(vars(self))
+
+    def to_texts(self) -> dict[str, Any]:
+        """Return shape and base64 of the little-endian float32 of each array, for JSON."""
+        return {
+            name: [list(array.shape), base64.b64encode(array.astype("<f4").tobytes()).decode()]
+            for name, array in self.arrays().items()
+        }
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, Any], n_features: int) -> Self:
+        """Return what :meth:`to_texts` gave, checked as by :meth:`from_arrays`."""
+        try:
+            arrays = {
+                name: np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(shape)
+                for name, (shape, text) in texts.items()
+            }
+        except (AttributeError, TypeError, ValueError, binascii.Error) as error:
+            raise InputError("its likeness is no base64 of float32 by shape.") from error
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise InputError("its likeness holds a NaN or infinite value.")
+        return cls.from_arrays(arrays, n_features)
 
 
 def _features(u, shift, axes):
@@ -168,7 +196,11 @@ def _distance(F, cells):
     mean = F.mean(axis=0)
     chance = F.var(axis=0, ddof=1).sum() / len(F) if len(F) > 1 else np.inf
     ones = np.full((1, len(cells)), _ONE)
-    weights, _ = nnls(np.vstack([cells.T, ones]), np.append(mean, _ONE))
+    system, wanted = np.vstack([cells.T, ones]), np.append(mean, _ONE)
+    try:
+        weights, _ = nnls(system, wanted)
+    except RuntimeError:  # Cells that are nearly one: it gives up after too many steps.
+        weights = lsq_linear(system, wanted, bounds=(0, np.inf)).x
     return float(np.sum((mean - weights @ cells) ** 2) - chance)
 
 

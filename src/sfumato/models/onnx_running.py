@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from sfumato.data.saved import named
 from sfumato.errors import InputError
+from sfumato.models.likeness import Likeness
 from sfumato.models.onnx_model import OnnxModel
 from sfumato.models.saved_model import SavedModel
 from sfumato.perturbers.base import Perturber
@@ -53,7 +54,8 @@ class OnnxEraser(SavedModel):
     @classmethod
     def of(cls, model: Any) -> Any:
         """Return the eraser of an OnnxModel."""
-        step = model.description["step"]
+        step, known = model.description["step"], model.description.get("likeness")
+        n_features = model.inputs["embedding"][1]
         return cls(
             eraser=_Transform(model),
             attributes=tuple(step["attributes"]),
@@ -61,6 +63,7 @@ class OnnxEraser(SavedModel):
             fitted_on=step["fitted_on"],
             version=step["version"],
             sha256=model.sha256,
+            likeness=None if known is None else Likeness.from_texts(known, n_features),
         )
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 from sfumato import __version__
 from sfumato._fitted import fitted_state
 from sfumato.data.info import TableInfo, check_same_space, unknown_origin
-from sfumato.models.likeness import Likeness
+from sfumato.models.likeness import MIN_PEOPLE, Likeness
 from sfumato.models.registry import method_name
 
 
@@ -73,13 +73,23 @@ class SavedModel:
             check_same_space(info, self.info, table=table, model=self.step["method"])
 
     def doubts(self, info: Any, table: Any) -> list[Any]:
-        """Return a sentence if nobody says that a table's embeddings are of the model's space."""
+        """Return sentences on what nobody can check.
+
+        Whether a table's embeddings are of the model's space, and its people like the fitted ones.
+        """
+        method = self.step["method"]
+        found = [f"{note}." for note in unknown_origin(info, table)]
         if info.encoder is not None and self.info.encoder is None:
-            return [
-                f"{table}: embeddings of {info.encoder}, but what {self.step['method']} was "
+            found = [
+                f"{table}: embeddings of {info.encoder}, but what {method} was "
                 "fitted on is unknown; fit it on a table that says so."
             ]
-        return [f"{note}." for note in unknown_origin(info, table)]
+        if self.likeness is None and self.attributes:
+            found.append(
+                f"{table}: {method} does not know whom it was fitted on (fewer than {MIN_PEOPLE} "
+                "people, or by an older sfumato), so nobody checked whether these look like them."
+            )
+        return found
 
 
 def fingerprint_of(estimator: Any, name: str) -> Any:
