@@ -109,7 +109,7 @@ def test_small_groups_are_refused_or_marked(people):
     few, many = found.groups
     assert (few.name, few.n_people, few.few) == ("few", 20, True)
     assert not many.few and not many.notes
-    assert found.notes == ["93 test rows have no part"]
+    assert found.notes == ["93 rows have no part"]
     # Ten people of each gender: a reading, and FMR of too few pairs is none.
     assert few.before["leakage"].value == 1
     assert few.before["fmr"] is not None
@@ -132,7 +132,7 @@ def test_groups_are_crossed_and_numbers_cut(people, rng):
     assert list(found) == ["age", "years", "age x years"]
     assert [group.name for group in found["years"].groups] == ["33.3 - 46.7", "<= 33.3", "> 46.7"]
     assert len(found["age x years"].groups) == 6
-    with pytest.raises(InputError, match="by: no test row has a name"):
+    with pytest.raises(InputError, match="by: no row has a name"):
         measured(X, y, who, {"name": [None] * len(y)})
 
 

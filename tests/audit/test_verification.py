@@ -254,3 +254,58 @@ def test_a_verification_has_one_shape():
     assert "eer" not in both and "floor" not in alone
     assert both._repr_html_().count("<tr>") == 1 + len(both.matchings)
     assert len(pytest.importorskip("pandas").DataFrame(both._rows())) == len(both.to_frame())
+
+
+def rates_by_hand(X, a, b, genuine, group, threshold):
+    """Return FNMR and FMR of the pairs whose photos are both of one group."""
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    accepted = (unit[a] * unit[b]).sum(axis=1) >= threshold
+    found = {}
+    for name in np.unique(group):
+        own = (group[a] == name) & (group[b] == name)
+        found[name] = (~accepted[own & genuine]).mean(), accepted[own & ~genuine].mean()
+    return found
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_groups_at_one_threshold_by_a_slow_twin(rng, listed):
+    identity = np.repeat(np.arange(150), 3)
+    # Every second person's photos are twice as far apart.
+    group = np.where(identity % 2, "far", "near")
+    X = rng.normal(size=(150, 6))[identity]
+    X += rng.normal(size=X.shape) * np.where(identity % 2, 0.8, 0.4)[:, None]
+    a, b = np.triu_indices(len(X), 1)
+    genuine = identity[a] == identity[b]
+    pairs = None
+    if listed:
+        kept = (rng.random(len(a)) < 0.3) & (identity[a] > 9) & (identity[b] > 9)
+        a, b, genuine = a[kept], b[kept], genuine[kept]
+        # As in a list, in no order.
+        a, b = np.where(rng.random(len(a)) < 0.5, (a, b), (b, a))
+        pairs = JoinedPairs(a, b, genuine, identity, None, None, 0)
+    found = verify(
+        X, pairs=pairs, identity=None if listed else identity, protected=2 * X,
+        by={"group": group}, fmr=0.01, n_resamples=10,
+    )  # fmt: skip
+    grouping = found.groups["group"]
+    expected = rates_by_hand(X, a, b, genuine, group, grouping.threshold["before"])
+    assert grouping.fmr == 0.01 and len(grouping.groups) == 2
+    for each in grouping.groups:
+        assert each.before["fnmr"].value == pytest.approx(expected[each.name][0])
+        assert each.before["fmr"].value == pytest.approx(expected[each.name][1])
+        assert each.before["leakage"] is None
+        assert each.n_people == (70 if listed else 75)
+        # Only the lengths differ.
+        assert each.change["fnmr"].value == pytest.approx(0)
+    far, near = grouping.groups
+    assert far.before["fnmr"].ci95[0] > near.before["fnmr"].ci95[1]
+    json.dumps(found.to_dict())
+    assert found["groups"]["group"]["by"] == "group"
+
+
+def test_refuses_labels_that_are_not_the_rows(rng):
+    X, identity = rng.normal(size=(40, 4)), np.repeat(np.arange(20), 2)
+    with pytest.raises(InputError, match=r"by: sex must have one entry a row, 40, got \(39,\)"):
+        verify(X, identity=identity, by={"sex": ["f"] * 39})
+    with pytest.raises(InputError, match="an array has no columns: give by as"):
+        verify(X, identity=identity, by=["sex"])

@@ -81,3 +81,24 @@ def test_pairs_listed_again_are_told(faces, tmp_path):
     report = json.loads(found.stdout)["matchings"]["original-original"]
     assert (report["n_genuine"], report["n_impostor"]) == (12, 12)
     assert "2 pairs are listed again, in either order; each counts once" in report["notes"]
+
+
+def test_groups_of_people_are_told_apart(tmp_path, rng):
+    identity = np.repeat(np.arange(60), 3)
+    X = rng.normal(size=(60, 8))[identity] + 0.3 * rng.normal(size=(180, 8))
+    columns = {
+        "image_id": [f"face{k}" for k in range(180)],
+        "identity": identity.astype(str).tolist(),
+        "race": np.where(identity % 2, "a", "b").tolist(),
+        "embedding": X,
+    }
+    batch = table_batch(columns)
+    path = str(tmp_path / "faces.parquet")
+    write_table(path, [batch], batch.schema, TableInfo(encoder="toy", dimension=8))
+    options = ["verify", path, "--by", "race", "--resamples", "10"]
+    found = run(app, options)
+    assert found.exit_code == 0, found.output
+    assert "For whom: by race" in found.stdout and "leakage" not in found.stdout
+    groups = json.loads(run(app, [*options, "--json"]).stdout)["groups"]["race"]["groups"]
+    assert [group["name"] for group in groups] == ["a", "b"]
+    assert groups[0]["before"]["fnmr"]["value"] >= 0

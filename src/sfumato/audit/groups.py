@@ -5,6 +5,7 @@ FMR over all impostors (ISO/IEC 19795-10). Leakage is the balanced accuracy of t
 attacker, which was trained on everybody. A group of few people is marked, of fewer refused.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from sfumato.audit._group_scores import GroupScores, group_scores, pairs_within
 from sfumato.audit._grouping import Group, Grouping
+from sfumato.audit._rows import Rows
 from sfumato.audit.floor import CROSSED, MAX_IMPOSTOR, MAX_RESAMPLES, Measured
-from sfumato.data.labels import N_GROUPS, as_classes
+from sfumato.data.labels import N_GROUPS, as_array, as_classes
 from sfumato.errors import InputError
 from sfumato.metrics.differentials import (
     fairness_discrepancy_rate,
@@ -26,7 +28,7 @@ from sfumato.metrics.differentials import (
 from sfumato.metrics.floor import resolves
 from sfumato.metrics.intervals import bootstrap_weights, percentile_interval, rule_of_three
 from sfumato.metrics.leakage import BootstrappedAccuracy
-from sfumato.metrics.scores import all_pairs, all_vs_all
+from sfumato.metrics.scores import PairRows, all_pairs, all_vs_all, identity_codes
 from sfumato.metrics.verification import threshold_at_fmr
 
 #: A figure of fewer people is refused, one of fewer than the second is marked.
@@ -53,16 +55,52 @@ def groups_of(
     """
     if "by" not in tested.labels:
         return None
-    columns = {
-        name: as_classes(values, name, n_groups=N_GROUPS)
-        for name, values in tested.labels["by"].items()
-    }
-    if len(columns) > 1:
-        columns[CROSSED.join(columns)] = _cross(list(columns.values()))
     attacks = {"X": before, "protected": after}
     correct = {side: attacks[side].headline.correct for side in metrics}
-    measure = _Measure(tested, correct, metrics, known, seed)
-    return {name: measure.grouping(name, values) for name, values in columns.items()}
+    pairs = None
+    if known:
+        with suppress(InputError):
+            pairs = all_pairs(tested.identity, max_impostor=MAX_IMPOSTOR, seed=seed)
+    measure = _Measure(tested, correct, metrics, pairs, FMRS, seed)
+    return measure.groupings(tested.labels["by"])
+
+
+def match_groups(
+    sides: dict[str, NDArray[Any]],
+    pairs: PairRows,
+    by: dict[str, Any],
+    metrics: dict[str, str],
+    *,
+    fmr: float = 1e-3,
+    seed: int = 0,
+) -> dict[str, Grouping]:
+    """Return the matching of groups, of each label and of all crossed, without leakage.
+
+    Parameters
+    ----------
+    sides : dict of str to ndarray of shape (n_samples, n_features)
+        Raw (``X``) and, if given, ``protected`` templates.
+    pairs : PairRows
+        All pairs, or listed ones; rows of none are left out.
+    by : dict of str to array-like of shape (n_samples,)
+    metrics : dict of str to str
+        Of each side.
+    fmr : float in (0, 1), default=0.001
+        Of everybody at the threshold; 0.01 where the pairs do not resolve it.
+    seed : int, default=0
+    """
+    listed = [pairs.genuine.ravel(), pairs.impostor.ravel()]
+    used, new = np.unique(np.concatenate(listed), return_inverse=True)
+    genuine, impostor = (
+        part.reshape(2, -1).astype(np.int32) for part in np.split(new, [listed[0].size])
+    )
+    code, n_people = identity_codes(pairs.code[used])
+    pairs = PairRows(genuine, impostor, code, n_people, pairs.n_impostor_all)
+    rows = Rows(
+        sides["X"][used], code, code, sides["protected"][used] if "protected" in sides else None
+    )
+    measure = _Measure(rows, {}, metrics, pairs, (fmr, FMRS[-1]), seed)
+    return measure.groupings({name: as_array(values)[used] for name, values in by.items()})
 
 
 def _cross(columns):
@@ -74,41 +112,51 @@ def _cross(columns):
 class _Measure:
     """The scores of all test rows, from which any grouping is measured."""
 
-    def __init__(self, tested: Any, correct: Any, metrics: Any, known: bool, seed: int) -> None:
-        self.y, self.identity, self.correct, self.seed = tested.y, tested.identity, correct, seed
+    def __init__(
+        self, tested: Rows, correct: Any, metrics: Any, pairs: Any, fmrs: Any, seed: int
+    ) -> None:
+        self.y, self.correct, self.sides, self.seed = tested.y, correct, list(metrics), seed
         people, self.person = np.unique(tested.identity, return_inverse=True)
         drawn = bootstrap_weights(len(people), MAX_RESAMPLES, seed)
         self.weights = np.vstack([np.ones_like(drawn[:1]), drawn])
-        self.fmr, self.scores, self.threshold = None, {}, {}
-        if not known:
+        self.pairs, self.fmr, self.scores, self.threshold = pairs, None, {}, {}
+        if pairs is None:
             return
-        try:
-            self.pairs = all_pairs(tested.identity, max_impostor=MAX_IMPOSTOR, seed=seed)
-        except InputError:
-            return
-        n_impostor = self.pairs.impostor.shape[1]
-        self.fmr = next((fmr for fmr in FMRS if resolves(fmr, n_impostor)), None)
+        n_impostor = pairs.impostor.shape[1]
+        self.fmr = next((fmr for fmr in fmrs if resolves(fmr, n_impostor)), None)
         if self.fmr is None:
             return
         for side, metric in metrics.items():
-            scores = all_vs_all(getattr(tested, side), None, metric, pairs=self.pairs)
+            scores = all_vs_all(getattr(tested, side), None, metric, pairs=pairs)
             self.scores[side] = scores
             self.threshold[SIDES[side]] = threshold_at_fmr(scores.impostor, self.fmr)
+
+    def groupings(self, by: dict[str, Any]) -> dict[str, Grouping]:
+        """Return the groups of each label, and of all crossed."""
+        columns = {
+            name: as_classes(values, name, n_groups=N_GROUPS) for name, values in by.items()
+        }
+        if len(columns) > 1:
+            columns[CROSSED.join(columns)] = _cross(list(columns.values()))
+        return {name: self.grouping(name, values) for name, values in columns.items()}
 
     def grouping(self, by: str, values: Any) -> Grouping:
         """Return the figures of the groups of one label."""
         present = np.array([value is not None for value in values.tolist()])
         if not present.any():
-            raise InputError(f"by: no test row has a {by}; leave it out.")
+            raise InputError(f"by: no row has a {by}; leave it out.")
         names = np.unique(values[present].astype(str))
         n_people = {n: len(np.unique(self.person[values == n])) for n in names.tolist()}
         kept = [name for name, n in n_people.items() if n >= MIN_PEOPLE]
         refused = {name: n for name, n in n_people.items() if n < MIN_PEOPLE}
-        notes = [] if present.all() else [f"{int((~present).sum())} test rows have no {by}"]
+        notes = [] if present.all() else [f"{int((~present).sum())} rows have no {by}"]
         codes = np.full(len(values), -1)
         for code, name in enumerate(kept):
             codes[values == name] = code
         sides = {}
+        if self.pairs is not None and self.fmr is None:
+            few = self.pairs.impostor.shape[1]
+            notes.append(f"no FMR or FNMR: {few:,} impostor pairs are too few")
         if kept and self.scores:
             n_genuine, n_impostor = pairs_within(self.pairs, codes)
             for side, scores in self.scores.items():
@@ -126,8 +174,9 @@ class _Measure:
     def _group(self, name, rows, code, counts, sides):
         n_people = len(np.unique(self.person[rows]))
         reasons: list[str] = []
-        draws: dict[str, Any] = {side: {} for side in self.correct}
-        self._read(rows, draws, reasons)
+        draws: dict[str, Any] = {side: {} for side in self.sides}
+        if self.correct:
+            self._read(rows, draws, reasons)
         matched = self._matched(rows, code, counts, sides, draws, reasons)
         zero = {"fmr": rule_of_three(n_people), "fnmr": rule_of_three(max(matched, 1))}
         found = {
@@ -175,10 +224,10 @@ class _Measure:
         """Add the rates of a group; return its number of people with genuine pairs."""
         if not sides:
             return 0
-        people, own = np.unique(self.person[rows], return_counts=True)
-        matched = int((own > 1).sum())
+        within = rows[self.pairs.genuine].all(axis=0)
+        matched = len(np.unique(self.person[self.pairs.genuine[0, within]]))
         if matched < MIN_PEOPLE:
-            reasons.append(f"no FNMR: {matched} people have two rows")
+            reasons.append(f"no FNMR: {matched} people have a pair of rows")
         if self.fmr * counts[1] < 1:
             reasons.append(f"no FMR: {counts[1]} impostor pairs")
         for side, found in sides.items():

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sfumato.audit._duplicates import is_constant
 from sfumato.audit._structure import order_doubts
 from sfumato.audit.floor import listed_rows, price_floors
+from sfumato.audit.groups import match_groups
 from sfumato.audit.matching import OO, PP, match_all, match_pairs, tested_pairs
 from sfumato.audit.verified import Verification
 from sfumato.data.info import unknown_origin
@@ -34,6 +35,7 @@ def verify(
     protected: Any = None,
     view: str | None = None,
     attributes: Any = None,
+    by: Any = None,
     n_resamples: int = 500,
     seed: int = 0,
 ) -> Verification:
@@ -64,6 +66,9 @@ def verify(
     attributes : list of str, or dict of str to array-like of shape (n_samples,), optional
         Protected attributes, label columns of the table or the labels themselves: adds what
         matching costs where each of them, and all crossed, help to reject no impostor.
+    by : list of str, or dict of str to array-like of shape (n_samples,), optional
+        Likewise labels whose groups are told apart, each and all crossed: FMR and FNMR of pairs
+        within a group, at one threshold for everybody.
     n_resamples : int, default=500
         Bootstrap resamples of the intervals; 0 for none (``ci95`` is then null).
     seed : int, default=0
@@ -79,7 +84,8 @@ def verify(
         ``original-protected`` and ``protected-original``. The last two are absent if the
         numbers of features or the metrics differ. Notes of ``protected-protected`` say if
         protected rows do not fit the raw rows beside them. With ``attributes`` there is
-        ``floor``, see :mod:`sfumato.audit.floor`, by attribute.
+        ``floor``, see :mod:`sfumato.audit.floor`, by attribute; with ``by`` there is ``groups``,
+        see :mod:`sfumato.audit.groups`.
 
     Raises
     ------
@@ -108,7 +114,8 @@ def verify(
         "seed": check_seed(seed),
     }
     n_missing = n_repeated = 0
-    labels = _labels(attributes, table)
+    labels = _labels(attributes, table, len(X), "attributes")
+    apart = _labels(by, table, len(X), "by")
     joined = None
     if pairs is not None:
         joined = _joined(pairs, table, identity, view)
@@ -127,29 +134,47 @@ def verify(
     if protected is not None:
         doubts = order_doubts(X, protected, metric, protected_metric or metric, seed=seed)
         matchings[PP].result["notes"].extend(doubts)
-    floor = _floors(X, joined, identity, labels, protected, options) if labels else {}
-    return Verification({name: m.result for name, m in matchings.items()}, n_missing, floor)
+    floor, groups = _by_label(X, joined, identity, protected, labels, apart, options)
+    results = {name: m.result for name, m in matchings.items()}
+    return Verification(results, n_missing, floor, groups)
 
 
-def _labels(attributes, table):
-    """Return the labels of attributes by name."""
-    if attributes is None or (isinstance(attributes, dict) and attributes):
-        return attributes
-    check_attributes(attributes)
+def _labels(names, table, n_rows, what):
+    """Return labels by name: columns of the table, or as they were given."""
+    if isinstance(names, dict) and names:
+        for name, values in names.items():
+            if np.ndim(values) != 1 or len(values) != n_rows:
+                raise InputError(
+                    f"{what}: {name} must have one entry a row, {n_rows}, got {np.shape(values)}."
+                )
+    if names is None or (isinstance(names, dict) and names):
+        return names
+    check_attributes(names, what)
     if table is None:
-        raise InputError("an array has no columns: give attributes as {name: labels}.")
-    table.require(*attributes)
-    return {name: table.column(name) for name in attributes}
+        raise InputError(f"an array has no columns: give {what} as {{name: labels}}.")
+    table.require(*names)
+    return {name: table.column(name) for name in names}
 
 
-def _floors(X, joined, identity, labels, protected, options):
+def _by_label(X, joined, identity, protected, labels, apart, options):
+    """Return the floors of attributes, and the groups of labels to tell ``apart``."""
+    if not labels and not apart:
+        return {}, {}
+    fmr, seed = options.pop("fmr"), options["seed"]
     if joined is None:
-        rows = all_pairs(identity, max_impostor=MAX_IMPOSTOR, seed=options["seed"])
+        rows = all_pairs(identity, max_impostor=MAX_IMPOSTOR, seed=seed)
     else:
         rows = listed_rows(joined, tested_pairs(joined))
-    options = {name: value for name, value in options.items() if name != "fmr"}
-    found = price_floors(X, rows, labels, protected, **options)
-    return {name: floor.to_dict() for name, floor in found.items()}
+    floors = price_floors(X, rows, labels, protected, **options) if labels else {}
+    groups = {}
+    if apart:
+        sides = {"X": check_embeddings(X)}
+        metrics = {"X": options["metric"]}
+        if protected is not None:
+            sides["protected"] = check_embeddings(protected, "protected")
+            metrics["protected"] = options["protected_metric"] or options["metric"]
+        groups = match_groups(sides, rows, apart, metrics, fmr=fmr, seed=seed)
+    return {name: floor.to_dict() for name, floor in floors.items()}, groups
 
 
 def _embeddings(table, metric):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from sfumato.audit._grouping import Grouping
 from sfumato.audit.matching import OO
 from sfumato.errors import InputError
 
@@ -23,6 +24,9 @@ class Verification(Mapping):
     floor : dict
         By attribute what matching costs where it helps to reject no impostor, see
         :mod:`sfumato.audit.floor`; empty where no attribute was named.
+    groups : dict of str to Grouping
+        Error rates of groups of people at one threshold, see :mod:`sfumato.audit.groups`; empty
+        where none were asked for.
 
     Notes
     -----
@@ -33,6 +37,7 @@ class Verification(Mapping):
     matchings: dict[str, dict[str, Any]]
     n_missing: int = 0
     floor: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, Grouping] = field(default_factory=dict)
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -42,7 +47,11 @@ class Verification(Mapping):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         found = {"matchings": self.matchings, "n_missing": self.n_missing}
-        return found | ({"floor": self.floor} if self.floor else {})
+        return found | self._extras()
+
+    def _extras(self):
+        groups = {name: grouping.to_dict() for name, grouping in self.groups.items()}
+        return {key: each for key, each in (("floor", self.floor), ("groups", groups)) if each}
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame, one row a matching.
@@ -83,7 +92,7 @@ class Verification(Mapping):
         missing = {"n_missing": self.n_missing}
         reports = {name: found | missing for name, found in self.matchings.items()}
         former = dict(reports[OO]) if len(reports) == 1 else reports | missing
-        return former | ({"floor": self.floor} if self.floor else {})
+        return former | self._extras()
 
     def __getitem__(self, key: str) -> Any:
         return self._former()[key]

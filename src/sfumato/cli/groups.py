@@ -30,12 +30,17 @@ def print_groups(groupings: dict[str, Any]) -> None:
 
 
 def _print_grouping(by, grouping):
+    figures = {
+        figure: shown
+        for figure, shown in FIGURES.items()
+        if figure != "leakage" or any(group.before[figure] for group in grouping.groups)
+    }
     rows, ends = [], []
     for group in grouping.groups:
         start = (group.name, f"{group.n_people:,}{' (few)' if group.few else ''}")
         for when, found in {"before": group.before, "after": group.after}.items():
             if found:
-                cells = [_lines(found[figure], digits) for figure, (_, digits) in FIGURES.items()]
+                cells = [_lines(found[figure], digits) for figure, (_, digits) in figures.items()]
                 shifts = [_lines(found[figure], 2)[0] for figure in SHIFTS]
                 rows.append((*start, when, *cells, " / ".join(shifts)))
                 start = ("", "")
@@ -43,7 +48,7 @@ def _print_grouping(by, grouping):
     at = "" if grouping.fmr is None else f", one threshold, at FMR {grouping.fmr:g} of everybody"
     show(
         text_table(
-            (by, "people", "", *(name for name, _ in FIGURES.values()), "shifts"),
+            (by, "people", "", *(name for name, _ in figures.values()), "shifts"),
             rows,
             title=f"For whom: by {by}{at}",
             caption="shifts of genuine / impostor scores, in standard deviations of all",

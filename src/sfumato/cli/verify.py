@@ -8,6 +8,7 @@ import typer
 from sfumato.cli import app
 from sfumato.cli.completing import complete_label
 from sfumato.cli.floor import print_floors
+from sfumato.cli.groups import print_groups
 from sfumato.cli.lists import read_names
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import DONE_WITH_REJECTS, MAX_SEED, print_json, show, text_table, warn
@@ -38,6 +39,14 @@ def verify(
             autocompletion=complete_label,
         ),
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Labels a,b whose groups are told apart, each and all crossed: FMR and FNMR at "
+            "one threshold.",
+            autocompletion=complete_label,
+        ),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples of the intervals, 0 for none.")
     ] = 500,
@@ -60,6 +69,7 @@ def verify(
         fmr=fmr,
         view=view,
         attributes=read_names(attribute, opened.columns) or None,
+        by=read_names(by, opened.columns) or None,
         n_resamples=resamples,
         seed=seed,
     )
@@ -68,6 +78,7 @@ def verify(
     else:
         _print_table(report.matchings, fmr)
         print_floors(report.floor)
+        print_groups(report.groups)
     if report.n_missing:
         warn(f"{report.n_missing} pairs left out: an image is not in {table}.")
         raise typer.Exit(DONE_WITH_REJECTS)
