@@ -36,6 +36,9 @@ def test_an_fmr_that_the_pairs_cannot_give_is_refused(gallery, table):
     ) as error:
         gallery.identify(table(), fmr=1e-3)
     assert "\n" not in str(error.value)
+    for fmr in (1e-300, 5e-324):
+        with pytest.raises(InputError, match="needs at least 1,000,000,000,000,000 impostor"):
+            gallery.threshold(fmr)
     for fmr in (0, 1, -1, float("nan")):
         with pytest.raises(InputError, match=r"a number in \(0, 1\)"):
             gallery.threshold(fmr)

@@ -142,6 +142,36 @@ def test_templates_are_protected_as_the_eraser_does_it(service):
         assert answer.status_code == 422 and "\n" not in answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([[0.0] * 128], "embeddings, row 0: an embedding of zeros has no direction"),
+        ([[1.0] * 128, [0.0] * 128], "embeddings, row 1: an embedding of zeros"),
+        ([[1.0, -1.0] * 64] * 20, "all 20 embeddings are one, so nobody can be recognised"),
+        ([[1e39] * 128], "embeddings must be finite, row 0"),
+    ],
+)
+def test_templates_of_nobody_are_refused_as_those_of_a_table(service, rows, words):
+    answer = service.post("/v1/protect/templates", json={"embeddings": rows})
+    assert answer.status_code == 422 and words in answer.json()["error"]
+
+
+def test_a_long_name_of_a_field_is_not_sent_back(service):
+    answer = service.post("/v1/protect/templates", json={"embeddings": [[1.0]], "x" * 9000: 1})
+    assert answer.status_code == 422 and len(answer.content) < 1000
+
+
+def test_race_is_refused_without_a_word_of_a_command_line(stand_ins, monkeypatch, photo):
+    class Painter(stand_ins.LightPerturber):
+        attributes_ = {"race": ["black", "white"]}
+
+    loaded = work.Loaded(stand_ins.StandIns(), None, None, None, Painter())
+    monkeypatch.setattr(work, "_loaded", loaded, raising=False)
+    with pytest.raises(InputError, match="hide: to change race .* This service never") as caught:
+        work.protect_photo(photo, {"race": None}, (), None, False, None, ".png", False)
+    assert "--allow-race" not in str(caught.value)
+
+
 def test_templates_are_refused_if_the_eraser_erases_nothing(
     stand_ins, table, tmp_path, monkeypatch
 ):

@@ -98,8 +98,9 @@ class Calibration:
         check_fraction(fmr, "fmr")
         if fmr < 1 / n:
             raise InputError(
-                f"fmr {fmr:g} needs at least {ceil(1 / fmr):,} impostor pairs, the gallery's "
-                f"calibration has {n:,}; ask for {1 / n:.2g} or more, or calibrate on more people."
+                f"fmr {fmr:g} needs at least {ceil(min(1 / fmr, 1e15)):,} impostor pairs, the "
+                f"gallery's calibration has {n:,}; ask for {1 / n:.2g} or more, or calibrate on "
+                "more people."
             )
         note = None
         if fmr * n < FEW:

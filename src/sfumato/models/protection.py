@@ -59,22 +59,53 @@ class Protection:
             normalisation="l2" if self.eraser.unit_length else "none",
             metric=self.eraser.metric,
         )
-        self._name, self._path = model.step["method"], table.path
-        self._raw = OneRow(by_direction=by_direction(table.info.metric))
-        self._protected = OneRow(by_direction=by_direction(self.info.metric))
+        self._transform = CheckedTransform(model, table.path, table.info.metric)
 
     def rows(self, batch: Any, X: ArrayLike) -> Any:
         """Return the protected rows of a record batch whose embeddings are ``X``."""
         if not batch.num_rows:  # All of them were rejects.
             return pa.RecordBatch.from_pylist([], schema=self.schema)
         arrays = [batch.column(name) for name in self.columns]
-        protected = self.eraser.transform(X)
-        self._check(X, protected)
-        protected = embedding_array(protected)
+        protected = embedding_array(self._transform(X))
         return pa.RecordBatch.from_arrays([*arrays, protected], schema=self.schema)
 
+    def check_distinct(self) -> None:
+        """Refuse the rows so far as :meth:`CheckedTransform.check_distinct` does."""
+        self._transform.check_distinct()
+
+
+class CheckedTransform:
+    """An eraser's transform, batch by batch, that gives nothing which is not protected.
+
+    Parameters
+    ----------
+    model : SavedModel
+    source : str or Path
+        Where the embeddings are from, for messages.
+    metric : str
+        By which they are compared.
+    """
+
+    def __init__(self, model: SavedModel, source: Any, metric: str) -> None:
+        self._eraser, self._name = model.eraser, model.step["method"]
+        self._source, self._changes = source, False
+        self._raw = OneRow(by_direction=by_direction(metric))
+        self._protected = OneRow(by_direction=by_direction(model.eraser.metric or metric))
+
+    def __call__(self, X: ArrayLike) -> NDArray[Any]:
+        """Return protected rows.
+
+        Raises
+        ------
+        InputError
+            For rows that are not finite, and where all so far point where they did before.
+        """
+        X = np.asarray(X)
+        protected = self._eraser.transform(X)
+        self._check(X, protected)
+        return protected
+
     def _check(self, X, protected):
-        """Refuse rows that are not finite, and a first batch that points where it did before."""
         name = self._name
         flat = protected.ravel()
         with np.errstate(over="ignore", invalid="ignore"):
@@ -100,12 +131,12 @@ class Protection:
         """
         if self._raw.found:
             raise InputError(
-                f"{self._path}: all {self._raw.n_rows:,} embeddings are one, so nobody can be "
+                f"{self._source}: all {self._raw.n_rows:,} embeddings are one, so nobody can be "
                 "recognised; embed the photos again."
             )
         if self._protected.found:
             raise InputError(
-                f"{self._name} makes all {self._protected.n_rows:,} embeddings of {self._path} "
+                f"{self._name} makes all {self._protected.n_rows:,} embeddings of {self._source} "
                 "one, so nobody can be recognised; they are too small, or the model is broken."
             )
 

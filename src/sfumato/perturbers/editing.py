@@ -24,6 +24,8 @@ from sfumato.perturbers.photos import (
 )
 from sfumato.validation import check_choice
 
+#: Why race is hidden only where somebody says so.
+RACE = "hide: to change race paints the skin of a face, which offends; leave it out."
 #: Finds the faces of a photo's pixels, the largest first.
 Find = Callable[[NDArray[np.uint8]], list[Face]]
 
@@ -85,8 +87,8 @@ class Wish:
         wanted = check_choice_of(perturber.shown_, hide, keep)
         if "race" in wanted and not allow_race:
             raise InputError(
-                "hide: to change race paints the skin of a face, which offends; leave it out. "
-                "Where it is meant, --allow-race (in Python allow_race=True) lets it through."
+                f"{RACE} Where it is meant, --allow-race (in Python allow_race=True) lets it "
+                "through."
             )
         for name, value in (labels or {}).items():
             check_choice(name, perturber.attributes_, "labels: attribute")

@@ -204,7 +204,7 @@ def read_as(model, content):
         return model.model_validate_json(content)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, found["loc"])) or "the body"
+        where = ".".join(map(str, found["loc"]))[:MAX_LENGTH] or "the body"
         raise InputError(f"{where}: {found['msg'].removeprefix('Value error, ')}.") from None
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from sfumato.data.info import by_direction
+from sfumato.data.rows import NO_DIRECTION, zero_rows
 from sfumato.errors import InputError
 from sfumato.faces.detect import plain_box
 from sfumato.faces.detectors import make_detector
@@ -22,11 +24,11 @@ from sfumato.faces.photos import read_photo
 from sfumato.jobs.local import limit_threads
 from sfumato.metrics.scores import pair_scores
 from sfumato.models.files import bundled, load_model
-from sfumato.models.protection import refuse_unchanged
+from sfumato.models.protection import CheckedTransform
 from sfumato.models.protector import protect_photo as protect_one
 from sfumato.outcomes import Progress
 from sfumato.perturbers.base import with_strength
-from sfumato.perturbers.editing import Wish
+from sfumato.perturbers.editing import RACE, Wish
 from sfumato.perturbers.verdict import count_verdicts, describe_verdict
 from sfumato.readers.check import THRESHOLDS, FaceCheck
 from sfumato.readers.describe import (
@@ -221,15 +223,20 @@ def protect_templates(content: bytes) -> Any:
             raise InputError(
                 f"embeddings, row {number}: has {len(row)} numbers, the eraser takes {wanted}."
             )
-    X = check_embeddings(np.array(embeddings, dtype=np.float32), "embeddings")
+    with np.errstate(over="ignore"):  # What is beyond float32 is refused as infinite.
+        X = check_embeddings(np.array(embeddings, dtype=np.float32), "embeddings")
+    zeros = zero_rows(X)
+    if zeros.size and by_direction(_loaded.eraser.info.metric):
+        raise InputError(f"embeddings, row {zeros[0]}: {NO_DIRECTION}.")
     return _templates(X, [{} for _ in X])
 
 
 def _templates(X, named):
     eraser = _loaded.eraser
     if eraser is not None:
-        raw, X = X, eraser.eraser.transform(X)
-        refuse_unchanged(eraser.step["method"], raw, X)
+        transform = CheckedTransform(eraser, "the body", eraser.info.metric)
+        X = transform(X)
+        transform.check_distinct()
     return {
         "protected": eraser is not None,
         "eraser": None if eraser is None else eraser.fingerprint,
@@ -286,6 +293,8 @@ def protect_photo(
     if strength is not None:
         perturber = with_strength(perturber, strength)
     admit_photo(photo, _loaded.models.photos)
+    if "race" in hide and "race" in perturber.shown_:
+        raise InputError(f"{RACE} This service never does it.")
     wish = Wish.of(perturber, hide, keep=keep, at_random=at_random, face=face)
     done = protect_one(
         photo,
