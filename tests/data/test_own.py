@@ -1,5 +1,7 @@
 """Tables of one's own, of any layout, are read as face tables, and what was guessed is said."""
 
+import contextlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -142,6 +144,32 @@ def test_damaged_files_are_a_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{name}"):
         open_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["npz", "npy", "arrow", "feather", "csv", "parquet"])
+def test_random_damage_is_a_line_or_no_damage(tmp_path, ending, parts):
+    X, people, gender = (values[:30] for values in parts)
+    sound, path = tmp_path / f"sound.{ending}", tmp_path / f"a.{ending}"
+    columns = {"embedding": list(X), "identity": list(people), "gender": list(gender)}
+    {
+        "npz": lambda: np.savez_compressed(sound, embedding=X, gender=gender),
+        "npy": lambda: np.save(sound, X),
+        "arrow": lambda: feather.write_feather(pa.table(columns), sound),
+        "feather": lambda: feather.write_feather(pa.table(columns), sound, "uncompressed"),
+        "csv": lambda: pacsv.write_csv(wide(X, people, gender), sound),
+        "parquet": lambda: pq.write_table(pa.table(columns), sound),
+    }[ending]()
+    content, rng = sound.read_bytes(), np.random.default_rng(5)
+    for number in range(120):
+        damaged, at = bytearray(content), int(rng.integers(len(content)))
+        if number % 3 == 0:
+            del damaged[at:]
+        else:  # Headers are at either end.
+            at = at if number % 3 == 1 else at % 200 * int(rng.choice([1, -1])) % len(content)
+            damaged[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            open_table(path)
 
 
 def test_pickled_arrays_are_refused(tmp_path):

@@ -7,7 +7,10 @@ libraries document. Only footers are read until rows are asked for.
 
 import functools
 import hashlib
+import lzma
 import os
+import tokenize
+import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +29,21 @@ UNFINISHED = "_unfinished"
 READ_BUFFER, CHUNK, FOOTER = 1 << 20, 64 << 20, 64 << 10
 #: What pyarrow raises on a damaged file; a damaged name is no UTF-8.
 DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)
+#: What a damaged ZIP raises when its members are read.
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+#: What NumPy raises on a damaged .npy or .npz: also of a password, of a header that is no Python,
+#: and of shapes beyond any memory.
+DAMAGED_ARRAYS = (
+    *DAMAGED_ZIP,
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    SyntaxError,
+    tokenize.TokenError,
+    MemoryError,
+    OverflowError,
+)
 SCHEMES = ("s3", "gs", "abfs", "abfss", "file", "http", "https")
 
 

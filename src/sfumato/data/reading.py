@@ -11,7 +11,7 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
 from sfumato.data.columns import embedding_array
-from sfumato.data.files import DAMAGED
+from sfumato.data.files import DAMAGED, DAMAGED_ARRAYS
 from sfumato.data.labels import MISSING_TEXT
 from sfumato.errors import InputError
 from sfumato.files import encoding_of
@@ -57,12 +57,13 @@ def read_source(source: Any) -> pa.Table:
 def _read(read, source, name):
     try:
         table = read(source)
+        table.validate(full=True)  # Before a buffer that is too short is read.
+        names = table.column_names
     except InputError:
         raise
-    except (*DAMAGED, ValueError, TypeError, EOFError) as error:
+    except (*DAMAGED, *DAMAGED_ARRAYS, TypeError) as error:
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{name}: not a readable table ({said}).") from error
-    names = table.column_names
     twice = [column for column in dict.fromkeys(names) if names.count(column) > 1]
     if twice:
         raise InputError(f"{name}: column {twice[0]} is there more than once; rename one.")
@@ -107,7 +108,8 @@ def _read_npy(path):
 
 
 def _read_npz(path):
-    with np.load(path, allow_pickle=False) as archive:
+    # NumPy leaves a file that it opened itself open where the archive is damaged.
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         return _of_arrays({name: archive[name] for name in archive.files}, path)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sfumato.data.files import DAMAGED_ARRAYS, DAMAGED_ZIP
 from sfumato.data.importers._rows import Rows
 from sfumato.data.importers._writing import write_import
 from sfumato.data.info import TableInfo
@@ -58,19 +58,22 @@ def import_arrays(
     """
     path = Path(path)
     info = TableInfo(path.stem, encoder, encoder_version, None, metric, normalisation)
-    with _sound(path, OSError):
+    with _sound(path, DAMAGED_ARRAYS):
         arrays = _read_labels(path)
-    with _sound(path):
+    with _sound(path, DAMAGED_ZIP):
         return _import(path, arrays, output, info, force, progress)
 
 
 @contextlib.contextmanager
-def _sound(path, *more):
+def _sound(path, damages):
     """Turn what a damaged archive raises into one line."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, *more) as error:
-        raise InputError(f"{path}: damaged, make or copy it again ({error}).") from error
+    except InputError:
+        raise
+    except damages as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: damaged, make or copy it again ({said}).") from error
 
 
 def _import(path, arrays, output, info, force, progress):
@@ -113,7 +116,7 @@ def _read_labels(path):
         raise InputError(f"{path}: no such file.")
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: not a .npz archive; write one with numpy.savez.")
-    with np.load(path, allow_pickle=False) as archive:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         if "embedding" not in archive.files:
             raise InputError(
                 f"{path}: has no array embedding; it has {', '.join(archive.files) or 'none'}."
