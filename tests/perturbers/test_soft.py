@@ -16,6 +16,7 @@ from sfumato.perturbers._soft_fields import (  # noqa: E402
     BOUNDS,
     SHAPES,
     apply_fields,
+    blur,
     face_mask,
     make_fields,
 )
@@ -31,7 +32,7 @@ SEED = 3
 def random_fields(size=160):
     rng = torch.Generator().manual_seed(SEED)
     numbers = {name: 3 * torch.randn(shape, generator=rng) for name, shape in SHAPES.items()}
-    return make_fields(numbers, 1.0, size)
+    return make_fields(numbers, 1.0, blur(torch.rand(1, 3, size, size, generator=rng)))
 
 
 def whole(size, side):
@@ -54,12 +55,30 @@ def test_fields_are_bounded_and_leave_the_border():
     # Halfway between numbers torch's cubic weighs -3/32, 19/32, 19/32, -3/32: of numbers in
     # [-1, 1] at most 44/32, in both directions 1.375 ** 2 < 1.9.
     assert 0 < np.abs(fields[:2]).max() <= 1.9 * BOUNDS["warp"]
-    assert 0 < np.abs(fields[2]).max() <= 1.9 * BOUNDS["gain"]
+    assert 0 < np.abs(fields[2]).max() <= 1.9 * (BOUNDS["gain"] + BOUNDS["detail"])
     mask = face_mask(160)
     assert mask.max() == 1 and mask[90, 80] == 1
     for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]):
         assert not edge.any()
     assert not fields[:, mask == 0].any()
+
+
+def test_no_shade_lies_between_nose_and_mouth():
+    numbers = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
+    numbers["light"] -= 9  # All of the face as dark as may be.
+    added = make_fields(numbers, 1.0, torch.rand(1, 3, 160, 160)).numpy()[3]
+    lip, cheek = added[106, 80], added[106, 128]
+    assert -0.3 * BOUNDS["light"] < lip < 0 and cheek < 2 * lip
+
+
+def test_contrast_is_to_the_blurred_face():
+    numbers = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
+    numbers["detail"] += 9
+    x = 0.4 + 0.2 * torch.rand(1, 3, 160, 160, generator=torch.Generator().manual_seed(SEED))
+    blurred, more = blur(x), BOUNDS["detail"] * torch.from_numpy(face_mask(160))
+    assert blurred.std() < 0.2 * x.std()
+    found = apply_fields(x, make_fields(numbers, 1.0, blurred))
+    torch.testing.assert_close(found, x + more * (x - blurred), atol=1e-4, rtol=0)
 
 
 def test_a_photo_is_shifted_and_lit_as_worked_out_by_hand():
@@ -86,12 +105,12 @@ def test_of_any_size_a_photo_gets_the_same_curves():
     ]
     reduced = cv2.resize(found[0], (160, 160), interpolation=cv2.INTER_AREA)
     assert np.abs(found[1]).max() > 10
-    np.testing.assert_allclose(reduced, found[1], atol=1.5)
+    np.testing.assert_allclose(reduced, found[1], atol=2.5)
     # As the crop itself is changed in the search.
     x = torch.from_numpy(small.transpose(2, 0, 1)[None] / np.float32(255))
     expected = 255 * (apply_fields(x, torch.from_numpy(fields)) - x)[0].permute(1, 2, 0).numpy()
     found = np.clip(small + found[1], 0, 255) - small
-    np.testing.assert_allclose(found, expected, atol=1.5)
+    np.testing.assert_allclose(found, expected, atol=2.5)
 
 
 def test_bands_give_what_the_whole_gives(monkeypatch):

@@ -30,34 +30,36 @@ READERS = {"both": ("pixels", "dlib"), "pixels": ("pixels",), "dlib": ("dlib",)}
 class SoftPerturber(Perturber):
     """Warp and light a face softly until bundled readers misread it; searched for each picture.
 
-    Over the face's crop lie smooth fields, given by 460 numbers: a shift d (9 x 9 each way), a
-    gain g and an offset l of lightness (10 x 10 each) and an offset c of chroma (7 x 7 each),
-    bicubic between and bounded by tanh, times a mask m that fades to 0 around the face. The
-    picture x becomes::
+    Over the face's crop lie smooth fields, given by 503 numbers: a shift d, a gain g and an
+    offset l of lightness, a contrast k to the blurred face b (9 x 9 each, d twice), and an offset
+    c of chroma (7 x 7, twice), bicubic between and bounded by tanh, times a mask m that fades to
+    0 around the face and for g and l almost to 0 between nose and mouth, where shade looks like
+    a moustache. The picture x becomes, with q = p + m d(p)::
 
-        y(p) = x(p + m d(p)) (1 + m g(p)) + m (l(p) + c(p))
+        y(p) = x(q) (1 + m g(p)) + m (l(p) + c(p)) + m k(p) (x(q) - b(q))
 
     Adam lowers, over random views v (turned, moved, mirrored, reduced, lit, noisy)::
 
         mean over readers r of  w_r E_v max(0, margin - z_r(v(y)))
-        + 60 max(0, |t(y) - t(x)| - distance) + 400 max(0, likeness - SSIM(x, y)) + decay
+        + 120 max(0, |t(y) - t(x)| - distance) + 400 max(0, likeness - SSIM(x, y)) + decay
 
-    with z_r the log-odds of the class to show, that of dlib's templates t with weight 3, and for
+    with z_r the log-odds of the class to show, that of dlib's templates t with weight 4, and for
     each attribute that is kept what its log-odds fell. The change has no resolution: photos take
     it at their own size.
 
     Parameters
     ----------
     amount : float > 0, default=1.0
-        Times the bounds: shifts of 5 % of the crop's side, 13 % of lightness, 1 % of chroma.
+        Times the bounds: shifts of 3.5 % of the crop's side, 12 % of lightness, 1 % of
+        chroma, 45 % of contrast.
     margin : float >= 0, default=3.0
         Log-odds of the class to show that the search wants of each reader; 0: undecided.
     distance : float > 0, default=0.42
         Of dlib's templates before and after, at most; dlib's matcher takes two photos less than
         0.54 apart as one person's at an FMR of 1e-3.
-    likeness : float in (0, 1), default=0.95
+    likeness : float in (0, 1), default=0.945
         SSIM of the crop before and after, at least.
-    n_steps : int, default=40
+    n_steps : int, default=32
         Of Adam.
     readers : {"both", "pixels", "dlib"}, default="both"
         Whom to mislead: the bundled reader of pixels, that of dlib's templates (which alone keeps
@@ -99,8 +101,8 @@ class SoftPerturber(Perturber):
         amount: float = 1.0,
         margin: float = 3.0,
         distance: float = 0.42,
-        likeness: float = 0.95,
-        n_steps: int = 40,
+        likeness: float = 0.945,
+        n_steps: int = 32,
         readers: str = "both",
         seed: int = 0,
     ) -> None:
