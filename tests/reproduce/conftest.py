@@ -108,6 +108,9 @@ class WholePhotos(FaceTemplates):
     def crops(self, name, size):
         return self.photos(name, size)
 
+    def chosen_crops(self, name, ids, size, *, zoom=None):
+        return super().chosen_crops(name, ids, size, zoom=zoom)
+
 
 @pytest.fixture(scope="session")
 def measured(world, tmp_path_factory):

@@ -130,7 +130,7 @@ class Context:
         Kept in the templates' cache folder, by experiment, preset, encoder and a checksum of
         sfumato's own code: a change of either measures again.
         """
-        parts = (self.name, self.preset, what, self.templates.encoder, _code())
+        parts = (self.name, self.preset, what, self.templates.encoder, code_checksum())
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         path = self.templates.cache / "measured" / f"{self.name}-{key}.json"
         if path.is_file():
@@ -178,7 +178,7 @@ class Context:
 
 
 @functools.cache
-def _code():
+def code_checksum() -> str:
     """Return a checksum of sfumato's own code."""
     digest = hashlib.sha256()
     root = Path(__file__).parents[1]

@@ -1,17 +1,23 @@
 """The faces that experiments work on: embedded once, kept in a cache, read from there."""
 
+import hashlib
 import os
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sfumato.data.selection import Selection, read_rows
 from sfumato.data.tables import FaceTable
 from sfumato.errors import InputError
+from sfumato.faces.crops import ZOOM
 from sfumato.outcomes import Progress
 
 # What each table holds beside images, and where its photos come from; all for research use.
@@ -165,12 +171,43 @@ class FaceTemplates:
         """
         return self._pictures(name, f"faces-{size}px", size=size, detector=self.detector)
 
-    def _pictures(self, name, kind, **options):
-        from sfumato.faces.crops import Stack
+    def labels(self, name: str, *columns: str) -> dict[str, NDArray[Any]]:
+        """Return columns of a table of photos, all its parts together; no photo is decoded."""
+        parts = [pq.read_table(path, columns=list(columns)) for path in self._photos_of(name)]
+        table = pa.concat_tables(parts)
+        return {column: np.array(table[column].to_pylist(), object) for column in columns}
 
+    def chosen_crops(self, name: str, ids: Sequence[str], size: int, *, zoom: Any = ZOOM) -> Any:
+        """Return the largest face of some of a table's photos, cut out once, as Crops.
+
+        Kept in ``CACHE/NAME-faces-SIZEpx-KEY``, with a key of the image ids.
+        """
+        from sfumato.faces.crops import Crops
+        from sfumato.jobs.crops import crop_faces
+
+        chosen = sorted(str(value) for value in ids)
+        key = hashlib.sha256("\0".join(chosen).encode()).hexdigest()[:12]
+        folder = self.cache / f"{name}-faces-{size}px-{key}"
+        if not folder.exists():
+            self.cache.mkdir(parents=True, exist_ok=True)
+            rule = [("image_id", "in", chosen)]
+            parts = [pq.read_table(path, filters=rule) for path in self._photos_of(name)]
+            with tempfile.TemporaryDirectory() as temporary:
+                path = Path(temporary) / f"{name}.parquet"
+                pq.write_table(pa.concat_tables(parts), path)
+                crop_faces(path, folder, size=size, zoom=zoom, detector=self.detector)
+        return Crops(folder)
+
+    def _photos_of(self, name):
         sources = self._sources(name)
         if not sources:
             raise _missing(self.folder, name)
+        return sources
+
+    def _pictures(self, name, kind, **options):
+        from sfumato.faces.crops import Stack
+
+        sources = self._photos_of(name)
         parts = [self._decoded(source, kind, **options) for source in sources]
         labels = {
             label: np.concatenate([part.labels[label] for part in parts])
