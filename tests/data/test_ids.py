@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfumato.data._ids import SHORT, hash_ids
+from sfumato.data.ids import SHORT, hash_ids
 
 TEXTS = st.lists(st.text(max_size=20) | st.text(min_size=SHORT, max_size=SHORT + 9), min_size=1)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sfumato.data import _ids
+from sfumato.data import ids as row_ids
 from sfumato.data.canonical import IMAGE, RESERVED, canonical_batch, canonical_schema, is_label
 from sfumato.data.columns import embedding_array, embedding_matrix
 from sfumato.data.files import DAMAGED, content_digest, open_parquet, plain_path, table_files
@@ -234,7 +234,7 @@ class FaceTable:
 
     def check_ids(self) -> Self:
         """Refuse duplicate or missing ids, as :meth:`check`, reading no other column."""
-        _ids.check(self)
+        row_ids.check(self)
         return self
 
 

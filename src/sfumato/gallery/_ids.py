@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from sfumato.data.ids import hash_ids
 
 
 class TakenIds:
@@ -54,7 +57,7 @@ class Hashes:
     """
 
     def __init__(self) -> None:
-        self._sorted: list[NDArray[np.int64]] = []
+        self._sorted: list[NDArray[np.uint64]] = []
 
     def add(self, ids: Iterable[str]) -> None:
         """Remember ids."""
@@ -78,10 +81,10 @@ class Hashes:
         return any(_has_any(known, wanted) for known in self._sorted)
 
 
-def _hashes(ids: Iterable[str]) -> NDArray[np.int64]:
-    return np.fromiter(map(hash, ids), np.int64)
+def _hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
+    return hash_ids(ids if isinstance(ids, pa.Array) else pa.array(ids, pa.large_string()))
 
 
-def _has_any(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> bool:
+def _has_any(known: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> bool:
     place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return bool((known[place] == wanted).any())

@@ -104,10 +104,10 @@ class Store:
     def known(self, ids: Any) -> Any:
         """Return which of some template ids are taken."""
         found: set[str] = set()
-        every = (batch.column(0).to_pylist() for batch in self.scan(["template_id"]))
-        if not self._taken.may_hold(ids, self._manifests.newest(), every):
-            return found
+        every = (batch.column(0) for batch in self.scan(["template_id"]))
         wanted = pa.array(ids, pa.string())
+        if not self._taken.may_hold(wanted, self._manifests.newest(), every):
+            return found
         for names in (batch.column(0) for batch in self.scan(["template_id"])):
             found.update(names.filter(pc.is_in(names, value_set=wanted)).to_pylist())
         return found
