@@ -67,6 +67,23 @@ def test_a_comparison_prints_plots_and_becomes_data(found):
     assert isinstance(found.to_frame(), pandas.DataFrame)
 
 
+def test_what_erases_nothing_is_called_so(found):
+    (said,) = [alarm for alarm in found.alarms if "nothing was erased" in alarm]
+    assert said.startswith("mine: All protected templates are the raw ones")
+    # What holds of all erasers stands once, without their names.
+    shared = set.intersection(*(set(audit.alarms) for audit in found.audits.values()))
+    assert shared and shared <= set(found.alarms)
+    for shown in (str(found), found._repr_html_(), json.dumps(found.to_dict())):
+        assert "nothing was erased" in shown
+
+
+def test_one_eraser_twice_is_refused(faces):
+    mine = Nothing()
+    for twice in ({"a": mine, "b": mine}, {"a": "leace", "b": "leace"}):
+        with pytest.raises(InputError, match="^erasers: a and b are one eraser"):
+            compare(twice, faces, "gender")
+
+
 def test_what_is_no_eraser_is_refused(faces):
     class Short(Nothing):
         def transform(self, X):

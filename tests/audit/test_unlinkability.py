@@ -80,7 +80,10 @@ def test_an_audit_links_its_protected_rows(tmp_path):
     options = {"identity": WHO, "attackers": ["linear SVM"], "n_resamples": 20}
     y = Y.astype(object)
     y[:40] = None  # Rows without the label are left out on both sides.
-    found = audit_embeddings(X, y, protected=ROTATED, across={"b": X}, **options)
+    across = {"b": X, "c": ROTATED}
+    found = audit_embeddings(X, y, protected=ROTATED, across=across, **options)
+    (said,) = [alarm for alarm in found.alarms if alarm.startswith("across")]
+    assert said.startswith("across c: these are the audited templates themselves")
     part = found.to_dict()["unlinkability"]["releases"]["b"]
     assert part["regression"]["same_photo"]["d_sys"] > 0.99
     assert part["as_released"]["same_photo"]["d_sys"] < 0.3

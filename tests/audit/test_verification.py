@@ -148,6 +148,8 @@ def test_protected_faces_are_compared_by_their_own_metric(people, tmp_path):
     assert (given[OO]["metric"], given[PP]["metric"]) == ("euclidean", "agreement")
     both = verify(faces, protected=faces, metric="euclidean", n_resamples=0)
     assert both[PP]["metric"] == "euclidean"
+    (said,) = both[PP]["notes"]
+    assert said.startswith("All protected templates are the raw ones")
     with pytest.raises(InputError, match="metric must be one of cosine"):
         verify(faces, protected=protected, protected_metric="dot")
 

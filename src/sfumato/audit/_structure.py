@@ -1,5 +1,6 @@
 """What the rows of an audit themselves say against its figures, counted before any attack."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from sfumato.validation import check_embeddings
 NEAR_SHARE, MISPLACED_SHARE, CONTRADICTORY_SHARE = 0.03, 0.04, 0.05
 #: Attributes that a person has once; others, such as a smile, may change between photos.
 PERSON_LEVEL = ("gender", "sex", "male", "female", "race", "ethnicity")
+NOTHING_ERASED = (
+    "All protected templates are the raw ones but for their lengths: nothing was erased."
+)
 #: Names on both sides whose templates are compared.
 MAX_NAMES, MIN_NAMES, SAME_PEOPLE = 500, 5, 0.75
 
@@ -56,13 +60,21 @@ def examine(
     if len(found["alarms"]) == n_alarms:  # Else rows of one person stand under other names.
         _judge_near(found, "protected", attribute)
     if "protected" in metrics and _is_copy(tested.X, tested.protected):
-        found["alarms"].append(
-            "All protected templates are the raw ones but for their lengths: nothing was erased."
-        )
+        found["alarms"].append(NOTHING_ERASED)
     _judge_merged(found)
     _judge_labels(found, attribute)
     _judge_names(found)
     return found
+
+
+def say_copies(final: NDArray[Any], others: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Return an alarm for each other release that is the audited templates themselves."""
+    return [
+        f"across {name}: these are the audited templates themselves, which link to themselves; "
+        "name a release under another key or from another eraser."
+        for name, other in others.items()
+        if _is_copy(final, other)
+    ]
 
 
 def _is_copy(X: NDArray[Any], protected: NDArray[Any]) -> bool:
@@ -82,6 +94,8 @@ def order_doubts(
     found: dict[str, Any] = {"alarms": [], "notes": []}
     order = compare_order(X, protected, metric, protected_metric, seed=seed)
     _judge_order(found, "rows", order)
+    if _is_copy(X, protected):
+        found["alarms"].append(NOTHING_ERASED)
     return [text.removesuffix(".") for text in found["alarms"] + found["notes"]]
 
 

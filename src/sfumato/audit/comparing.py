@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sfumato.audit._frames import frame_of
 from sfumato.audit.matching import OO, PP
 from sfumato.audit.protocol import audit
 from sfumato.audit.result import Audit
@@ -48,9 +49,25 @@ class Comparison:
         found.sort(key=lambda row: row["balanced_accuracy"])
         return [_row(RAW, first.before, first.matching, OO), *found]
 
+    @property
+    def alarms(self) -> list[str]:
+        """What speaks against the figures: of all erasers, then of some, by their names."""
+        said: dict[str, list[str]] = {}
+        for name, each in self.audits.items():
+            for alarm in each.alarms:
+                said.setdefault(alarm, []).append(name)
+        everybody = [alarm for alarm, names in said.items() if len(names) == len(self.audits)]
+        some = [
+            f"{', '.join(map(str, names))}: {alarm}"
+            for alarm, names in said.items()
+            if len(names) < len(self.audits)
+        ]
+        return everybody + some
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"attribute": self.attribute, "chance": self.chance, "erasers": self.rows}
+        found = {"attribute": self.attribute, "chance": self.chance, "erasers": self.rows}
+        return found | {"alarms": self.alarms}
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame, one row an eraser.
@@ -60,13 +77,7 @@ class Comparison:
         InputError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise InputError(
-                "to_frame() needs pandas: pip install pandas; to_dict() does not."
-            ) from None
-        return pandas.DataFrame(self.rows)
+        return frame_of(self.rows)
 
     def plot(self) -> Any:
         """Return a Matplotlib figure: leakage of each eraser with its interval, and chance."""
@@ -92,6 +103,7 @@ class Comparison:
             + ("" if row["eer"] is None else f"; EER {row['eer']:.4f}")
             for row in self.rows
         ]
+        lines += [f"  Alarm: {alarm}" for alarm in self.alarms]
         return "\n".join(lines)
 
     def _repr_html_(self):
@@ -102,7 +114,8 @@ class Comparison:
             for row in rows
         )
         title = f"{escape(self.attribute)}, chance {self.chance:.2f}"
-        return f"<table><caption>{title}</caption><tr>{head}</tr>{body}</table>"
+        said = "".join(f"<p>Alarm: {escape(alarm)}</p>" for alarm in self.alarms)
+        return f"<table><caption>{title}</caption><tr>{head}</tr>{body}</table>{said}"
 
 
 def compare(
@@ -146,6 +159,7 @@ def compare(
     """
     if not isinstance(erasers, Mapping) or not erasers:
         raise InputError(f"erasers must be a dict of at least one eraser, got {erasers!r}.")
+    _refuse_twins(erasers)
     made = {name: _made(name, eraser) for name, eraser in erasers.items()}
     table = open_table(table)
     fit, held_out = (_half(table, attribute, half, seed) for half in ("eraser", "attacker"))
@@ -168,6 +182,15 @@ def compare(
                 **options,
             )
     return Comparison(attribute, next(iter(audits.values())).chance, audits)
+
+
+def _refuse_twins(erasers):
+    seen: list[Any] = []
+    for name, eraser in erasers.items():
+        for other, known in seen:
+            if eraser is known or isinstance(eraser, str) and eraser == known:
+                raise InputError(f"erasers: {other} and {name} are one eraser; name each once.")
+        seen.append((name, eraser))
 
 
 def _made(name, eraser):

@@ -221,6 +221,10 @@ def audit(
             *_alarms.say_rising(learning),
             *_alarms.say_threshold(matching),
             *structure["alarms"],
+            *_structure.say_copies(
+                tested.X if tested.protected is None else tested.protected,
+                dict(zip(across or (), tested.others, strict=True)),
+            ),
             *void,
             *(alarm for grouping in (groups or {}).values() for alarm in grouping.alarms()),
         ],

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from sfumato.audit import verdicts
+from sfumato.audit._frames import frame_of
 from sfumato.audit.matching import OO, PP
-from sfumato.errors import InputError
 from sfumato.outcomes import SCHEMA_VERSION
 
 
@@ -227,12 +227,6 @@ class Audit:
         InputError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise InputError(
-                "to_frame() needs pandas: pip install pandas; to_dict() does not."
-            ) from None
         sides = {"before": self.before} | ({"after": self.after} if self.after else {})
         rows = [
             {"attribute": self.attribute, "side": side, "chance": self.chance}
@@ -241,7 +235,7 @@ class Audit:
             for side, leakage in sides.items()
             for name, attack in leakage.attacks.items()
         ]
-        return pandas.DataFrame(rows)
+        return frame_of(rows)
 
     def save(self, path: str | Path) -> None:
         """Write the report, one self-contained HTML page."""

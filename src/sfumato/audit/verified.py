@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from sfumato.audit._frames import frame_of
 from sfumato.audit._grouping import Grouping
 from sfumato.audit.matching import OO
-from sfumato.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +61,7 @@ class Verification(Mapping):
         InputError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise InputError(
-                "to_frame() needs pandas: pip install pandas; to_dict() does not."
-            ) from None
-        return pandas.DataFrame(self._rows())
+        return frame_of(self._rows())
 
     def _rows(self):
         rows = []
