@@ -61,9 +61,20 @@ def check_embeddings(X: ArrayLike, name: str = "X") -> Any:
 
 
 def plain_array(values: Any) -> NDArray[Any]:
-    """Return an array; a torch tensor leaves its graph, a column of vectors becomes a matrix."""
+    """Return an array.
+
+    A torch tensor leaves its graph, a sparse matrix is filled with its zeros, what is masked is
+    missing (NaN, or None), and a column of vectors becomes a matrix.
+    """
     if hasattr(values, "detach"):
         values = values.detach().cpu()
+    if hasattr(values, "toarray"):
+        values = values.toarray()
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        missing, data = np.ma.getmaskarray(values), np.ma.getdata(values)
+        numbers = data.dtype.kind == "f"
+        values = np.array(data, dtype=None if numbers else object)
+        values[missing] = np.nan if numbers else None
     array = np.asarray(values)
     if array.dtype == object and array.ndim == 1 and len({np.shape(row) for row in array}) == 1:
         return np.stack(list(array)) if np.ndim(array[0]) == 1 else array

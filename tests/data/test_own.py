@@ -15,7 +15,9 @@ from sfumato.audit.tables import audit_tables
 from sfumato.data.opening import open_table
 from sfumato.data.own import Columns, OwnTable
 from sfumato.data.tables import FaceTable, embedding_array, table_batch
+from sfumato.erasers.leace import LeaceEraser
 from sfumato.errors import InputError
+from sfumato.validation import check_embeddings
 
 N, D = 48, 12
 
@@ -232,3 +234,89 @@ def test_columns_of_one_name_are_refused(tmp_path):
 def test_numbers_of_other_machines_are_labels(kind):
     table = open_table({"embedding": np.eye(3), "age": np.array([1, 2, 3], dtype=kind)})
     assert table.column("age").tolist() == [1, 2, 3]
+
+
+def cells(n=30):
+    """Return a table with a column a feature, as text."""
+    rng = np.random.default_rng(0)
+    names = [f"e{number}" for number in range(9)]
+    rows = [
+        [f"p{row // 2}", *(f"{value:.4f}" for value in rng.normal(size=9))] for row in range(n)
+    ]
+    return [["who", *names], *rows]
+
+
+def written(path, rows, delimiter=",", encoding="utf-8", point="."):
+    lines = [delimiter.join(cell.replace(".", point) for cell in row) for row in rows]
+    path.write_bytes(("\n".join(lines) + "\n").encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(("delimiter", "point"), [(";", "."), (";", ","), ("|", "."), ("\t", ".")])
+def test_a_csv_of_a_spreadsheet_is_read_as_any(tmp_path, delimiter, point):
+    expected = open_table(written(tmp_path / "a.csv", cells())).embeddings()
+    found = open_table(written(tmp_path / "b.csv", cells(), delimiter, "utf-8-sig", point))
+    np.testing.assert_array_equal(found.embeddings(), expected)
+    assert list(found.column("who")[:2]) == ["p0", "p0"]
+
+
+def test_a_feature_that_is_no_number_is_not_left_out(tmp_path):
+    rows = cells()
+    rows[3][1] = "oops"  # Of e0; without it e1 ... e8 would be an embedding.
+    with pytest.raises(InputError, match="a.csv, row 2: e0 is 'oops', where numbers stand beside"):
+        open_table(written(tmp_path / "a.csv", rows))
+    # A label may well have a number in its name.
+    rows = [[*row, "e9" if n == 0 else "young"] for n, row in enumerate(cells())]
+    table = open_table(written(tmp_path / "b.csv", rows))
+    assert table.info.dimension == 9 and "e9" in table.label_columns
+
+
+def test_lists_as_text_and_other_encodings_name_the_remedy(tmp_path):
+    rows = [["who", "embedding"], ["p0", '"[0.1, 0.2]"'], ["p1", '"[0.3, 0.4]"']]
+    with pytest.raises(InputError, match="`embedding` holds lists as text, .* write Parquet"):
+        open_table(written(tmp_path / "a.csv", rows))
+    rows = cells()
+    rows[2][0] = "Zo\u00eb"
+    with pytest.raises(InputError, match="column who is no UTF-8 text"):
+        open_table(written(tmp_path / "b.csv", rows, encoding="latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones(5), r"shape \(n_rows, n_features\), got \(5,\)"),
+        (np.ones((1, 5, 2)), r"got \(1, 5, 2\)"),
+        (np.float32(1), r"got \(\)"),
+        (np.ones((5, 1)), "at least 2 numbers, got 1"),
+        (np.ones((5, 0)), r"of shape \(5, 0\)"),
+        (np.array([["a", "b"]]), "array embedding is <U1"),
+    ],
+)
+def test_arrays_that_are_no_embeddings_are_refused(tmp_path, values, message):
+    np.save(tmp_path / "x.npy", values)
+    with pytest.raises(InputError, match=message):
+        open_table(tmp_path / "x.npy")
+
+
+def test_what_is_masked_is_missing_and_a_sparse_matrix_is_filled():
+    sparse = pytest.importorskip("scipy.sparse")
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    table = open_table({"embedding": sparse.csr_matrix(X)})
+    np.testing.assert_array_equal(table.embeddings(), X.astype(np.float32))
+    hidden = np.ma.masked_array(X, mask=np.arange(80).reshape(20, 4) == 7)
+    with pytest.raises(InputError, match="row 1: embedding has a NaN"):
+        open_table({"embedding": hidden}).embeddings()
+    with pytest.raises(InputError, match="row 1 has a NaN"):
+        check_embeddings(hidden)
+    with pytest.raises(InputError, match="NaN"):
+        LeaceEraser().fit(hidden, np.resize(["a", "b"], 20))
+    labels = np.ma.masked_array(np.resize(["a", "b"], 20), mask=np.arange(20) == 3)
+    assert open_table({"embedding": X, "sex": labels}).column("sex")[3] is None
+    numbers = np.ma.masked_array(np.arange(20), mask=np.arange(20) == 3)
+    assert np.isnan(open_table({"embedding": X, "age": numbers}).column("age")[3])
+
+
+def test_a_frame_whose_columns_are_numbers_and_texts_is_read_without_a_word(recwarn):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(np.ones((3, 9))).assign(who=["a", "b", "c"])
+    assert open_table(frame).info.dimension == 9 and not recwarn

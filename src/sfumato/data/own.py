@@ -3,7 +3,6 @@
 What is the embedding, the id and the person is named by the caller, or guessed and said.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sfumato.data._text_numbers import NUMBERED, is_text, refuse_text_beside, say_text
 from sfumato.data.canonical import RESERVED, text_column
 from sfumato.data.columns import embedding_array
 from sfumato.data.reading import read_source
@@ -34,7 +34,6 @@ PEOPLE = (
 )
 #: Numbered columns, at least so many, are features.
 MIN_FEATURES = 8
-_NUMBERED = re.compile(r"(.*?)(\d+)")
 #: What an error names in the place of a file.
 IN_MEMORY = "<table>"
 #: What pandas keeps of a DataFrame's index.
@@ -86,6 +85,10 @@ class OwnTable(FaceTable):
         self._source, self._columns = source, columns or Columns()
         self.hints: list[str] = []
         super().__init__(source if isinstance(source, str | Path) else IN_MEMORY)
+        if self.info.dimension in (0, 1):
+            raise InputError(
+                f"{self.path}: embeddings must have at least 2 numbers, got {self.info.dimension}."
+            )
 
     def _open(self):
         self.files = [self.path] if isinstance(self._source, str | Path) else []
@@ -113,6 +116,11 @@ class OwnTable(FaceTable):
 
     def _features(self, raw):
         """Return the names of the columns that hold the embedding."""
+        names = self._candidates(raw)
+        refuse_text_beside(names, raw, self.path)
+        return names
+
+    def _candidates(self, raw):
         lists = [f.name for f in raw.schema if _is_lists(f.type)]
         groups = _numbered(raw.schema)
         if self._columns.embedding is not None:
@@ -129,7 +137,7 @@ class OwnTable(FaceTable):
             raise InputError(
                 f"{self.path}: no column, or too many, could be the embedding, of "
                 f"{', '.join(raw.column_names[:12])}; name one: --embedding COLUMN, or what "
-                "numbered columns begin with."
+                f"numbered columns begin with.{say_text(raw)}"
             )
         what = f"`{found[0]}`" if len(found) == 1 else f"`{found[0]}` ... `{found[-1]}`"
         self.hints.append(f"{self.path}: using {what} as the embedding")
@@ -196,7 +204,7 @@ def _numbered(schema: pa.Schema) -> Mapping[str, list[str]]:
     """Return numeric columns numbered without a gap, in order, by what they begin with."""
     found: dict[str, dict[int, str]] = {}
     for field in schema:
-        match = _NUMBERED.fullmatch(field.name)
+        match = NUMBERED.fullmatch(field.name)
         if match and field.name not in RESERVED and _is_number(field.type):
             found.setdefault(match[1], {})[int(match[2])] = field.name
     return {
@@ -256,4 +264,4 @@ def _is_number(kind):
 
 
 def _is_text_like(kind):
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
+    return is_text(kind) or pa.types.is_integer(kind)

@@ -1,5 +1,6 @@
 """Read a table of any layout into memory, as an Arrow table with the columns that it has."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,26 +86,48 @@ def _of_object(source):
             f"a table must be a path, a mapping of arrays, a data frame or an Arrow table, got "
             f"{type(source).__name__}."
         )
-    return pa.table(source)
+    with warnings.catch_warnings():  # What pandas says of names that are no text, on the way.
+        warnings.simplefilter("ignore")
+        return pa.table(source)
 
 
 def _read_csv(path):
     with open(path, "rb") as file:
         encoding = encoding_of(file.read(4))
-    return pacsv.read_csv(
+    delimiter, decimal = _dialect(path, encoding)
+    table = pacsv.read_csv(
         path,
         read_options=pacsv.ReadOptions(encoding=encoding),
-        parse_options=pacsv.ParseOptions(
-            delimiter="\t" if path.suffix.lower() == ".tsv" else ",", newlines_in_values=True
-        ),
+        parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pacsv.ConvertOptions(
-            strings_can_be_null=True, null_values=["", *sorted(MISSING_TEXT)]
+            strings_can_be_null=True,
+            null_values=["", *sorted(MISSING_TEXT)],
+            decimal_point=decimal,
         ),
     )
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if pa.types.is_binary(kind):
+            raise InputError(f"{path}: column {name} is no UTF-8 text; save the file as UTF-8.")
+    return table
+
+
+def _dialect(path, encoding):
+    """Return what parts the columns of a text, and the decimal point of its numbers."""
+    with open(path, encoding=encoding, errors="replace") as file:
+        head, first = file.readline(100_000), file.readline(100_000)
+    delimiter = max(",\t;|", key=head.count)
+    # As spreadsheets write it where the comma is the decimal point.
+    decimal = "," if delimiter == ";" and "," in first and "." not in first else "."
+    return delimiter, decimal
 
 
 def _read_npy(path):
-    return _of_arrays({"embedding": np.load(path, allow_pickle=False)}, path)
+    values = np.load(path, allow_pickle=False)
+    if values.ndim != 2:
+        raise InputError(
+            f"{path}: embeddings have the shape (n_rows, n_features), got {values.shape}."
+        )
+    return _of_arrays({"embedding": values}, path)
 
 
 def _read_npz(path):
@@ -122,7 +145,8 @@ def _of_arrays(arrays, path):
         raise InputError(f"{path}: arrays must have one entry a row, got {said or 'none'}.")
     columns = {}
     for name, values in found.items():
-        if values.ndim > 2 or values.dtype.kind not in "biufUSO":
+        known = "biufUSO" if values.ndim < 2 else "biufO"
+        if values.ndim > 2 or values.dtype.kind not in known or 0 in values.shape[1:]:
             raise InputError(f"{path}: array {name} is {values.dtype} of shape {values.shape}.")
         if values.dtype.kind in "iuf":  # Arrow takes no swapped bytes, no long double.
             kind = values.dtype.newbyteorder("=")

@@ -260,7 +260,8 @@ class Eraser(TransformerMixin, BaseEstimator):
     def _checked(self, X, *, reset):
         """Return rows as a float array; finite, and small enough to be squared."""
         dtypes = self.fit_dtypes if reset else (np.float64, np.float32)
-        if hasattr(X, "detach") or getattr(X, "ndim", 2) == 1:
+        masked = isinstance(X, np.ma.MaskedArray)
+        if masked or hasattr(X, "detach") or getattr(X, "ndim", 2) == 1:
             X = plain_array(X)
         try:
             with np.errstate(over="ignore"):
