@@ -33,10 +33,11 @@ def attack_views(X: NDArray[Any], metric: str) -> dict[str, NDArray[Any]]:
     """
     if not by_direction(metric):
         return {"template": X, "polar": X}
-    length = np.linalg.norm(X, axis=1, keepdims=True).clip(np.finfo(X.dtype).tiny)
-    # Rounding of templates that all have unit length is no feature.
-    feature = np.log(length).round(4)
-    return {"template": X, "polar": np.hstack([X / length, feature])}
+    length = np.linalg.norm(X.astype(np.float64), axis=1, keepdims=True)
+    length = length.clip(np.finfo(X.dtype).tiny)
+    # Rounding of templates that all have unit length, 2e-7 in single precision, is no feature.
+    feature = np.log(length).round(6)
+    return {"template": X, "polar": np.hstack([X / length, feature]).astype(X.dtype)}
 
 
 @dataclass(frozen=True)
