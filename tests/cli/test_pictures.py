@@ -24,10 +24,11 @@ def call(brighten, monkeypatch, tmp_path):
     monkeypatch.setattr(protect_files, "make_detector", lambda spec, **_: brighten.RedDetector())
     save(brighten.BrightenPerturber().fit(), tmp_path / "model")
 
-    def run(*arguments, perturber=tmp_path / "model", checked=False):
+    def run(*arguments, perturber=tmp_path / "model", checked=False, at_random=False):
         arguments = ["protect", *map(str, arguments), "--detector", "mtcnn", "--workers", "1"]
         # A face of red squares shows no reader anything.
         arguments += [] if checked else ["--no-check"]
+        arguments += [] if at_random else ["--opposite"]
         if perturber is not None:
             arguments += ["--perturber", str(perturber)]
         done = CliRunner().invoke(app, arguments)
@@ -49,7 +50,7 @@ def photo(photo_of, tmp_path):
 def test_protect_a_photo(call, photo, tmp_path):
     done = call(photo, "--hide", "gender=male,age=old", "--face", "0", "-o", tmp_path / "b.png")
     assert done.exit_code == 0
-    assert "b.png: 1 face changed; not checked; --check asks unseen readers." in done.stdout
+    assert "b.png: 1 face changed; not checked; --check asks readers." in done.stdout
     assert "hidden" not in done.stdout
     # One class further for gender, two for age: three steps of 51; red was 200.
     before, after = read_photo(photo), read_photo(tmp_path / "b.png")
@@ -73,6 +74,34 @@ def test_what_a_face_shows_can_be_said(call, photo, tmp_path):
     }.items():
         with pytest.raises(InputError, match=wrong):
             call(*arguments, said, "-o", tmp_path / "c.png")
+
+
+def test_what_to_know_of_changed_pictures_is_told(call, brighten, photo, tmp_path, monkeypatch):
+    line = (photo, "--hide", "gender", "--force", "-o", tmp_path / "b.png")
+    said = call(*line).stderr
+    assert "Calibrate a matcher's threshold on protected pictures" in said
+    monkeypatch.setattr(brighten.BrightenPerturber, "opponents", ("pixels", "dlib"))
+    told = "The readers pixels and dlib and dlib's matcher took part in the search"
+    assert told in call(*line, checked=True).stderr
+    assert told not in call(*line).stderr
+
+
+def test_the_class_is_drawn_where_none_is_named(call, photo_of, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(24):
+        pixels = photo_of((40, 60, 80))
+        pixels[0, 0] = number, 0, 0
+        pixels[100, 80, 2] = number  # Another face: what is drawn depends on its pixels.
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    done = call(folder, "--hide", "gender", "-o", tmp_path / "out", "--json", at_random=True)
+    photos = json.loads(done.stdout)["photos"]
+    # All show female: those that drew it stay as they are, which is nothing left undone.
+    kept = [face for photo in photos for face in photo["skipped"]]
+    changed = [face["drawn"] for photo in photos for face in photo["faces"]]
+    assert done.exit_code == 0 and all(face["by_chance"] for face in kept)
+    assert all(drawn == {"gender": "male"} for drawn in changed)
+    assert len(kept) + len(changed) == 24 and kept and changed  # But once in 2 ** 23.
 
 
 def test_how_much_is_said(brighten, call, photo, monkeypatch, tmp_path):
@@ -139,7 +168,7 @@ def test_bad_options(call, photo, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="--face: for photo files only"):
         call(model, "table.parquet", "--hide", "gender", "--face", "0", *out, perturber=None)
     monkeypatch.setitem(files.FOLDERS, "perturber", tmp_path / "none")
-    with pytest.raises(InputError, match="privacynet: no such file"):
+    with pytest.raises(InputError, match="soft: no such file"):
         call(photo, "--hide", "gender", *out, perturber=None)
 
 

@@ -28,11 +28,17 @@ def verdict(wish, *checks):
     ("pairs", "labels", "succeeded", "text"),
     [
         # Both readers still read it: not hidden.
-        ([("f", "f"), ("f", "f")], {}, False, "2 of 2 readers still read gender"),
-        ([("f", "m"), ("f", "f")], {}, False, "1 of 2 readers still read gender"),
+        ([("f", "f"), ("f", "f")], {}, False, "2 of 2 readers still read gender: a, b"),
+        ([("f", "m"), ("f", "f")], {}, False, "1 of 2 readers still read gender: b"),
         ([("f", "m"), ("f", "m")], {}, True, "gender hidden: 0 of 2 readers still read gender"),
-        # Each by what it read before, though they differ.
-        ([("f", "m"), ("m", "f")], {}, True, "gender hidden: 0 of 2 readers still read gender"),
+        # Each by what it read before, though they differ, which is told.
+        (
+            [("f", "m"), ("m", "f")],
+            {},
+            True,
+            "gender hidden: 0 of 2 readers still read gender; the readers disagree about the "
+            "present gender, tell it (--labels gender=...)",
+        ),
         # It is a man: the first misread him before, and now reads him rightly.
         (
             [("f", "m"), ("m", "f")],
@@ -76,12 +82,40 @@ def test_no_face_and_no_reader_are_no_success():
     assert describe_verdict(unread)[0] == "gender is not judged (1 do not read it at all)"
 
 
+def test_who_reads_again_after_an_upload_is_named():
+    found = check(a={"gender": ("f", "m")}, b={"gender": ("f", "m")})
+    for reader, said in (("a", "m"), ("b", "f")):
+        found["readings"][reader]["gender"]["uploaded"] = {"label": said}
+    found["match"]["uploaded"] = {"accepted": False}
+    one = judge_face(found, Wish({"gender": None}))
+    assert one["hide"]["gender"]["uploaded"] == ["b"] and one["same_person_uploaded"] is False
+    assert not one["hide"]["gender"]["succeeded"]
+    assert describe_verdict(count_verdicts([one], Wish({"gender": None}))) == [
+        "0 of 2 readers still read gender; uploaded, 1: b",
+        "the matcher still accepts 1 of 1, uploaded 0",
+    ]
+
+
+def test_a_drawn_class_succeeds_where_readers_say_it():
+    wish = Wish({"gender": None}, at_random=True)
+    # The class drawn is the present one: that readers still give it is no failure.
+    for shown, succeeded, n in (("f", True, 2), ("m", False, 0)):
+        found = check(a={"gender": ("f", "f")}, b={"gender": ("f", "f")})
+        one = judge_face(found, wish, {"gender": shown})
+        assert one["hide"]["gender"]["succeeded"] is succeeded
+        total = count_verdicts([one], wish)
+        said = f"gender drawn at random: {n} of 2 readings give the class drawn"
+        assert describe_verdict(total)[0] == said and total["succeeded"] is succeeded
+    unread = judge_face(check(a={"ethnicity": ("f", "f")}), wish, {"gender": "f"})
+    assert unread["hide"]["gender"]["succeeded"] is None
+
+
 def test_many_faces():
     wish = Wish({"gender": None})
     gone, left = check(a={"gender": ("f", "m")}, accepted=False), check(a={"gender": ("f", "f")})
     total = verdict(wish, gone, left, left)
     assert describe_verdict(total) == [
-        "gender hidden on 1 of 3, still read on 2 (2 of 3 readings give the class from before)",
-        "the unseen matcher still accepts 2 of 3",
+        "gender hidden on 1 of 3, still read on 2 (2 of 3 readings give the class from before: a)",
+        "the matcher still accepts 2 of 3",
     ]
     assert total["n_same_person"] == 2 and not total["succeeded"]

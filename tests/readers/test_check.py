@@ -8,7 +8,8 @@ import pytest
 from sfumato.errors import InputError
 from sfumato.faces.align import ARCFACE
 from sfumato.faces.detect import Face
-from sfumato.readers.check import THRESHOLDS, FaceCheck, Threshold
+from sfumato.readers.check import THRESHOLDS, FaceCheck, Threshold, _uploaded
+from sfumato.readers.own import OwnReader
 from sfumato.readers.tasks import AgeTask, ClassTask, reading_of
 
 pytest.importorskip("cv2", reason="needs the extra faces")
@@ -61,6 +62,9 @@ def test_a_check_by_hand(check):
         assert light["before"]["label"] == "dark" and light["after"]["label"] == "bright"
         age = found["readings"][reader]["age_years"]
         assert age["before"]["years"] == 20 and age["after"]["years"] == 30
+    uploaded = found["match"].pop("uploaded")  # Of one colour, which a JPEG moves by a level.
+    assert uploaded["score"] == pytest.approx(-0.2, abs=0.01) and uploaded["accepted"]
+    assert found["readings"]["pixels"]["light"]["uploaded"]["label"] == "bright"
     assert found["match"] == {
         "encoder": "mean / 1",
         "metric": "euclidean",
@@ -71,6 +75,38 @@ def test_a_check_by_hand(check):
     }
     # One colour of three is off by 0.2: -10 log10(0.04 / 3) = 18.75.
     assert found["psnr_db"] == 18.75
+
+
+def test_after_an_upload_the_face_is_where_it_was():
+    photo = np.zeros((400, 300, 3), np.uint8)
+    photo[220:301, 120:201] = 255
+    face = Face((120, 220, 200, 300), 1.0, np.tile([[160.0, 260.0]], (5, 1)))
+    small, moved = _uploaded(photo, face)
+    assert small.shape[0] < 200 and small.shape[1] < 150
+    left, top, right, bottom = (round(edge) for edge in moved.box)
+    assert {right - left, bottom - top} <= {39, 40, 41}
+    assert small[top + 3 : bottom - 2, left + 3 : right - 2].min() > 230
+    assert small[: top - 3].max() < 30 and small[:, : left - 3].max() < 30
+    np.testing.assert_allclose(
+        moved.landmarks[0], [(left + right) / 2, (top + bottom) / 2], atol=1
+    )
+
+
+def test_functions_of_ones_own_are_asked_on_all_looks():
+    asked = []
+
+    def ask(face):
+        asked.append(face.shape)
+        return {"gender": "female" if face.mean() > 40 else "male"}
+
+    known = {"mean / 1": Threshold(-0.3, 1e-3)}
+    own = FaceCheck(
+        MeanEncoder(), readers={}, thresholds=known, more={"m:ask": OwnReader("a", ask)}
+    )
+    readings = own.compare(colour(102), colour(153), FACE)["readings"]
+    said = {when: reading["label"] for when, reading in readings["m:ask"]["gender"].items()}
+    assert said == {"before": "male", "after": "female", "uploaded": "female"}
+    assert asked == [(224, 224, 3)] * 3
 
 
 def test_another_person_is_refused(check):

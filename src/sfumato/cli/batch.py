@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.completing import AT_RANDOM, AT_RANDOM_HELP
 from sfumato.cli.jobs import (
     Address,
     AllFaces,
@@ -45,7 +46,7 @@ def protect(
         typer.Argument(
             help="A saved eraser for templates, a saved perturber for photos, or what "
             "`sfumato export` made of one (.onnx). Bundled perturbers, by name: "
-            "privacynet, controllable, soft."
+            "soft, privacynet, controllable."
         ),
     ],
     source: Annotated[
@@ -65,9 +66,8 @@ def protect(
         str | None, typer.Option(help="Photos: what must stay readable, race.")
     ] = None,
     at_random: Annotated[
-        bool,
-        typer.Option("--at-random", help="Photos: draw what to show among all classes."),
-    ] = False,
+        bool | None, typer.Option(AT_RANDOM, help=f"Photos: {AT_RANDOM_HELP}")
+    ] = None,
     allow_race: Annotated[
         bool,
         typer.Option("--allow-race", help="Photos: Let --hide name race, which paints skin."),
@@ -80,7 +80,7 @@ def protect(
         bool,
         typer.Option(
             "--check/--no-check",
-            help="Photos: ask unseen readers and an unseen matcher about every face; slower.",
+            help="Photos: ask readers and a matcher about every face; slower.",
         ),
     ] = False,
     detector: Detector = "dlib",

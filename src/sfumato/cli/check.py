@@ -9,6 +9,7 @@ from sfumato.cli.completing import complete_label
 from sfumato.cli.lists import read_names
 from sfumato.cli.opening import EmbeddingColumn, IdColumn, IdentityColumn, open_own
 from sfumato.cli.output import DONE_WITH_REJECTS, MAX_SEED, print_json, say, track, warn
+from sfumato.cli.protecting import refuse_options
 
 
 @app.command()
@@ -27,6 +28,21 @@ def check(
     detector: Annotated[
         str, typer.Option(help="Photos: dlib, dlib-68, mtcnn or yunet:PATH.")
     ] = "dlib",
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Photos: what the faces show, gender=female; else as read before."),
+    ] = None,
+    reader: Annotated[
+        list[str],
+        typer.Option(
+            help="Photos: ask a function of yours too, module:function; a face (224 x 224 x 3, "
+            "uint8) in, {'gender': 'female'} out. Its code runs."
+        ),
+    ] = [],  # noqa: B006 (Typer's form of a list)
+    readings: Annotated[
+        str | None,
+        typer.Option(help="Photos: a CSV of answers, reader,photo,face,attribute,value."),
+    ] = None,
     embedding: EmbeddingColumn = None,
     identity: IdentityColumn = None,
     image_id: IdColumn = None,
@@ -38,12 +54,18 @@ def check(
     """Say in a sentence what can be read before and after, and what it costs.
 
     Tables: three attackers that see most (`sfumato audit` asks all of them and writes a report).
-    Photos: readers and a matcher that the perturber was not trained against. Exit code 1 says
-    that something asked for is not hidden.
+    Photos: readers and a matcher, asked again after an upload (half the size, JPEG of quality
+    75), and readers of your own; `soft` searches against those that come with sfumato, so that
+    these tell its success, not what others read. Exit code 1 says that something asked for is
+    not hidden.
     """
     if is_photo(before) and is_photo(after):
-        hidden = _check_photos(before, after, read_names(attribute), detector, as_json)
+        own = (labels, reader, readings)
+        hidden = _check_photos(before, after, read_names(attribute), detector, own, as_json)
     else:
+        refuse_options(
+            {"labels": labels, "reader": reader or None, "readings": readings}, "photos"
+        )
         columns = (embedding, identity, image_id)
         hidden = _check_tables(before, after, attribute, columns, seed, as_json)
     if not hidden:
@@ -87,13 +109,27 @@ def _check_tables(before, after, attribute, columns, seed, as_json):
     return all(map(hides, found))
 
 
-def _check_photos(before, after, attributes, detector, as_json):
+def _check_photos(before, after, attributes, detector, own, as_json):
+    from sfumato.cli.pictures import read_labels
     from sfumato.jobs.check_photos import check_photos
+    from sfumato.own_classes import import_function
     from sfumato.perturbers.verdict import describe_verdict
+    from sfumato.readers.check import FaceCheck
     from sfumato.readers.describe import LAWFUL
+    from sfumato.readers.own import OwnReader, read_readings
 
     warn(LAWFUL)
-    found = check_photos(before, after, attributes, detector=detector)
+    labels, functions, answers = own
+    more = {name: OwnReader(name, import_function(name, "--reader")) for name in functions}
+    found = check_photos(
+        before,
+        after,
+        attributes,
+        detector=detector,
+        check=FaceCheck(more=more) if more else None,
+        labels=read_labels(labels),
+        readings=None if answers is None else read_readings(answers),
+    )
     if as_json:
         print_json(found)
     else:

@@ -6,7 +6,19 @@ A completion never fails and never prints: what cannot be read completes to noth
 from collections.abc import Iterable
 from typing import Any
 
-from sfumato.models.registry import ERASERS, PERTURBERS
+from sfumato.models.registry import ERASERS, PERTURBERS, RECOMMENDED_PERTURBER
+
+#: What --perturber may name.
+PERTURBER_HELP = (
+    f"{RECOMMENDED_PERTURBER} (default), privacynet or controllable, which are bundled; or a "
+    "saved or exported perturber's file."
+)
+#: What the class to show is, where none is named.
+AT_RANDOM = "--at-random/--opposite"
+AT_RANDOM_HELP = (
+    "Draw what to show among all classes, the present one too, so that nobody can turn the "
+    "answer round; or show another class."
+)
 
 #: Parameters of commands that hold a face table; of two, the second word comes first.
 TABLES = ("table", "before", "first")

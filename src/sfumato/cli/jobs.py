@@ -125,10 +125,10 @@ def warn_redone(damaged: list[dict[str, str]]) -> None:
 def _print_summary(summary):
     faces = ""
     if "n_faces" in summary:
-        checked = "not checked; --check asks unseen readers"
+        checked = "not checked; --check asks readers"
         if "n_succeeded" in summary:
             checked = (
-                f"by unseen readers the wish is granted on {summary['n_succeeded']:,}, not on "
+                f"by the readers the wish is granted on {summary['n_succeeded']:,}, not on "
                 f"{summary['n_failed']:,}"
             )
         faces = f", {summary['n_faces']:,} faces changed ({checked})"

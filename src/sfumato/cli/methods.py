@@ -8,7 +8,13 @@ from typing import Any
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.completing import complete_eraser, complete_label
+from sfumato.cli.completing import (
+    AT_RANDOM,
+    AT_RANDOM_HELP,
+    PERTURBER_HELP,
+    complete_eraser,
+    complete_label,
+)
 from sfumato.cli.jobs import Address, PartRows, Runner, Workers, runner_of
 from sfumato.cli.lists import read_names
 from sfumato.cli.naming import method_and_table, no_list
@@ -180,18 +186,13 @@ def protect(
     keep: str | None = typer.Option(None, help="Photos: what must stay readable, race."),
     perturber: str | None = typer.Option(
         None,
-        help="Photos: privacynet (default), controllable or soft, which are bundled; or a saved "
-        "or exported perturber's file.",
+        help=f"Photos: {PERTURBER_HELP}",
     ),
     face: int | None = typer.Option(None, help="Photos: this face alone, 0 is the largest."),
     labels: str | None = typer.Option(
         None, help="Photos: what the faces show now, gender=female; what is not said is read."
     ),
-    at_random: bool = typer.Option(
-        False,
-        "--at-random",
-        help="Photos: draw what to show among all classes, the present one too.",
-    ),
+    at_random: bool | None = typer.Option(None, AT_RANDOM, help=f"Photos: {AT_RANDOM_HELP}"),
     allow_race: bool = typer.Option(
         False, "--allow-race", help="Photos: let --hide name race, which paints skin."
     ),
@@ -201,7 +202,7 @@ def protect(
     check: bool | None = typer.Option(
         None,
         "--check/--no-check",
-        help="Photos: ask unseen readers and an unseen matcher; asked by default.",
+        help="Photos: ask readers and a matcher; asked by default.",
     ),
     keep_metadata: bool = typer.Option(
         False, "--keep-metadata", help="Photos: keep EXIF, but no thumbnail or maker's note."

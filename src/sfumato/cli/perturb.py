@@ -5,8 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from sfumato.cli import app
-from sfumato.cli.completing import complete_perturber
+from sfumato.cli.completing import (
+    AT_RANDOM,
+    AT_RANDOM_HELP,
+    PERTURBER_HELP,
+    complete_perturber,
+)
 from sfumato.cli.jobs import Address, AsJson, PartRows, Runner, Workers, runner_of
+from sfumato.models.registry import RECOMMENDED_PERTURBER
 
 Hide = Annotated[
     list[str],
@@ -15,11 +21,7 @@ Hide = Annotated[
 Keep = Annotated[list[str], typer.Option(help="What must stay readable, race,age.")]
 PerturberName = Annotated[
     str | None,
-    typer.Option(
-        help="privacynet (default), controllable or soft, which are bundled; or a saved "
-        "or exported perturber's file.",
-        autocompletion=complete_perturber,
-    ),
+    typer.Option(help=PERTURBER_HELP, autocompletion=complete_perturber),
 ]
 
 
@@ -47,12 +49,7 @@ def perturb(
         list[str],
         typer.Option(help="What the faces show now, gender=female; what is not said is read."),
     ] = [],  # noqa: B006
-    at_random: Annotated[
-        bool,
-        typer.Option(
-            "--at-random", help="Draw what to show among all classes, the present one too."
-        ),
-    ] = False,
+    at_random: Annotated[bool, typer.Option(AT_RANDOM, help=AT_RANDOM_HELP)] = True,
     allow_race: Annotated[
         bool,
         typer.Option("--allow-race", help="Let --hide name race, which paints skin."),
@@ -65,7 +62,7 @@ def perturb(
         bool | None,
         typer.Option(
             "--check/--no-check",
-            help="Ask unseen readers and an unseen matcher; asked by default of photo files.",
+            help="Ask readers and a matcher; asked by default of photo files.",
         ),
     ] = None,
     keep_metadata: Annotated[
@@ -87,7 +84,7 @@ def perturb(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hide attributes on photos, and say whether unseen readers are misled.
+    """Hide attributes on photos, and say whether readers are misled.
 
     sfumato perturb PHOTO|FOLDER --hide gender,age -o PHOTO|FOLDER
 
@@ -123,7 +120,7 @@ def perturb(
         protect_pictures(source, output, **asked, **more)
         return
     on = runner_of(runner, address, workers)
-    model = asked.pop("perturber") or "privacynet"
+    model = asked.pop("perturber") or RECOMMENDED_PERTURBER
     protect_rows(
         model, source, output, asked | {"perturber": None}, part_rows=part_rows, runner=on, **more
     )

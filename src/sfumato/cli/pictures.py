@@ -19,6 +19,7 @@ from sfumato.cli.output import (
     warn_some,
 )
 from sfumato.errors import InputError
+from sfumato.models.registry import RECOMMENDED_PERTURBER
 
 
 def protect_pictures(
@@ -30,6 +31,7 @@ def protect_pictures(
     perturber: Any,
     strength: Any,
     labels: Any,
+    at_random: Any,
     check: Any,
     force: Any,
     as_json: Any,
@@ -46,7 +48,7 @@ def protect_pictures(
             "give --hide, such as --hide gender,age, for photos; or MODEL TABLE for templates."
         )
     wanted, kept = read_hide(hide), read_keep(keep)
-    method = open_model("privacynet" if perturber is None else perturber, "perturber")
+    method = open_model(perturber or RECOMMENDED_PERTURBER, "perturber")
     if strength is not None:
         method = with_strength(method, strength)
     check = check is None or check
@@ -60,6 +62,7 @@ def protect_pictures(
             hide=wanted,
             keep=kept,
             labels=read_labels(labels),
+            at_random=at_random is not False,
             check=FaceCheck() if check else None,
             overwrite=force,
             progress=progress,
@@ -70,8 +73,24 @@ def protect_pictures(
     else:
         print_done(done, output)
     print_left(done)
+    if done.faces:
+        warn(*hints(method, check))
     if not done.complete:
         raise typer.Exit(DONE_WITH_REJECTS)
+
+
+def hints(method: Any, check: Any) -> list[str]:
+    """Return what to know of changed pictures before they are used, each in a sentence."""
+    said = [
+        "Calibrate a matcher's threshold on protected pictures: at the old one it accepts more "
+        "pairs of different people."
+    ]
+    if check and method.opponents:
+        said.append(
+            f"The readers {' and '.join(method.opponents)} and dlib's matcher took part in the "
+            "search for this change: others may read more; ask them by sfumato check --reader."
+        )
+    return said
 
 
 def read_hide(text: str, option: str = "--hide") -> Any:
@@ -114,7 +133,7 @@ def print_done(done: Any, output: Any) -> None:
     elif not done.faces:
         warn(f"{output}: no face was changed; {n_photos} written as before.")
     else:
-        clauses = ["not checked; --check asks unseen readers"]
+        clauses = ["not checked; --check asks readers"]
         if done.verdict is not None:
             clauses = describe_verdict(done.verdict)
         where = "" if len(done.photos) == 1 else f" in {n_photos}"
@@ -127,13 +146,13 @@ def print_done(done: Any, output: Any) -> None:
 
 
 def print_check(found: Any) -> None:
-    """Print what unseen machines say of some faces, each ``(image_id, face)``."""
+    """Print what machines say of some faces, each ``(image_id, face)``."""
     rows: list[tuple] = []
     ends = []
     for name, face in found:
         rows += _check_rows(name, face["face"], face["check"])
         ends.append(len(rows) - 1)
-    columns = ("photo", "face", "unseen", "what", "before", "after")
+    columns = ("photo", "face", "asked", "what", "before", "after")
     show(text_table(columns, rows, sections=ends))
 
 

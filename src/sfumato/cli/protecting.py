@@ -116,7 +116,9 @@ def protect_job(
     return _photo_job(opened, source, detector, max_pixels, **asked)
 
 
-def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, strength, check, **more):
+def _photo_job(
+    perturber, source, detector, max_pixels, *, hide, keep, at_random, strength, check, **more
+):
     from sfumato.cli.pictures import read_hide, read_keep
     from sfumato.faces.sources import open_source
     from sfumato.jobs.protect_files import photo_detector
@@ -133,7 +135,13 @@ def _photo_job(perturber, source, detector, max_pixels, *, hide, keep, strength,
         open_source(source),
         perturber,
         photo_detector(detector),
-        Wish.of(perturber, read_hide(hide), keep=read_keep(keep), **more),
+        Wish.of(
+            perturber,
+            read_hide(hide),
+            keep=read_keep(keep),
+            at_random=at_random is not False,
+            **more,
+        ),
         check=FaceCheck() if check else None,
         max_pixels=max_pixels,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from sfumato.cli import app
+from sfumato.cli.completing import PERTURBER_HELP
 from sfumato.cli.opening import open_model
 from sfumato.cli.output import print_json, say, warn
 from sfumato.errors import InputError
@@ -25,8 +26,7 @@ def serve(
     eraser: Path | None = typer.Option(None, help="A saved or exported eraser, for templates."),
     perturber: str | None = typer.Option(
         None,
-        help="For photos: privacynet (default), controllable or soft, which are bundled; or a "
-        "saved or exported perturber's file.",
+        help=f"For photos: {PERTURBER_HELP}",
     ),
     gallery: list[Path] = typer.Option(
         [], help="A gallery's folder; people.gallery is served as people. Again for more."

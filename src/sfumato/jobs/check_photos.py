@@ -1,6 +1,6 @@
 """Compare a photo before and after: what unseen readers and an unseen matcher say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ def check_photos(
     *,
     detector: Any = "dlib",
     check: Any = None,
+    labels: Mapping[str, str] | None = None,
+    readings: Mapping[int, Mapping[str, Any]] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> dict[str, Any]:
     """Return what machines say of the faces of a photo, before and after it was changed.
@@ -33,6 +35,10 @@ def check_photos(
         Finds the faces, in ``before``.
     check : FaceCheck, optional
         Default: the readers and the matcher that come with sfumato.
+    labels : mapping of str to str, optional
+        What all these faces show; default: what each reader says before.
+    readings : mapping of int to dict, optional
+        More readings by face, as :func:`sfumato.readers.own.read_readings` gives them.
     max_pixels : int, default=100_000_000
 
     Returns
@@ -60,12 +66,22 @@ def check_photos(
     if not faces:
         raise InputError(f"{before}: no face found.")
     checker: Any = FaceCheck() if check is None else check
-    wish = Wish(dict.fromkeys(attributes))
+    wish = Wish(dict.fromkeys(attributes), labels=dict(labels or {}))
+    _check_readings(readings or {}, len(faces))
     found = []
-    for face in faces:
+    for number, face in enumerate(faces):
         said = checker.compare(*images, face)
+        said["readings"] |= (readings or {}).get(number, {})
         found.append({"check": said, "verdict": judge_face(said, wish)})
     return {
         "faces": found,
         "verdict": count_verdicts([face["verdict"] for face in found], wish),
     }
+
+
+def _check_readings(readings, n_faces):
+    unknown = sorted(set(readings) - set(range(n_faces)))
+    if unknown:
+        raise InputError(
+            f"readings are given of face {unknown[0]}; the photo has {n_faces}, numbered from 0."
+        )

@@ -16,7 +16,7 @@ from sfumato.files import sweep
 from sfumato.jobs.base import PhotoJob
 from sfumato.jobs.local import local_runner
 from sfumato.jobs.running import collect
-from sfumato.models.protector import FileProtector, check_target
+from sfumato.models.protector import FileProtector, check_target, count_left
 from sfumato.outcomes import Progress, Reject
 from sfumato.perturbers.editing import Wish
 from sfumato.perturbers.verdict import count_verdicts
@@ -40,8 +40,9 @@ class ProtectedPhotos:
         of 255, and, where a check was asked for, the ``check``, see
         :class:`sfumato.readers.check.FaceCheck`, and the ``verdict``, see
         :func:`sfumato.perturbers.verdict.judge_face`), ``skipped`` (``face`` and ``reason`` of
-        faces left as they were), ``left_out`` (metadata asked for that cannot be kept) and
-        ``notes`` (what of the photo is not as it was in its file).
+        faces left as they were, and ``by_chance`` where the present class was drawn),
+        ``left_out`` (metadata asked for that cannot be kept) and ``notes`` (what of the photo is
+        not as it was in its file).
     rejects : list of dict
         ``image_id`` and ``reason`` of photos that were not written.
     checked : bool
@@ -74,7 +75,8 @@ class ProtectedPhotos:
     @property
     def complete(self) -> bool:
         """Whether every photo was written, every face changed, and every verdict is good."""
-        left = self.rejects or self.unread.missed or any(photo["skipped"] for photo in self.photos)
+        skipped = [face for photo in self.photos for face in photo["skipped"]]
+        left = self.rejects or self.unread.missed or count_left(skipped)
         verdict = self.verdict
         return not left and bool(self.photos) and (verdict is None or verdict["succeeded"])
 

@@ -11,7 +11,7 @@ from sfumato.data.info import TableInfo
 from sfumato.data.tables import IMAGE
 from sfumato.faces.photos import MAX_PIXELS
 from sfumato.jobs.base import PhotoJob, settings_of
-from sfumato.models.protector import ContentProtector
+from sfumato.models.protector import ContentProtector, count_left
 from sfumato.models.registry import PERTURBERS, method_name
 from sfumato.models.saved_model import fingerprint_of
 from sfumato.outcomes import Reject
@@ -102,7 +102,7 @@ def _counted(entry):
     n_faces = len(entry["faces"])
     return {
         "n_faces": n_faces,
-        "n_left": len(entry["skipped"]),
+        "n_left": count_left(entry["skipped"]),
         "n_succeeded": n_good,
         "n_failed": n_faces - n_good,
     }

@@ -1,6 +1,6 @@
 """One way to protect a photo: read it, find its faces, change them, check what is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,13 @@ def protect_photo(
         written = read_photo(content, max_pixels=max_pixels)
         for face, changed in zip(faces, all_changed, strict=True):
             face["check"] = check.compare(photo.pixels, written, changed.face)
-            face["verdict"] = judge_face(face["check"], wish)
+            face["verdict"] = judge_face(face["check"], wish, changed.drawn)
     return ProtectedPhoto(content, ending, entry)
+
+
+def count_left(skipped: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many faces were left though a change was wanted, of a photo's ``skipped``."""
+    return sum(not face.get("by_chance") for face in skipped)
 
 
 def _entry(

@@ -34,6 +34,10 @@ ERASERS = {
 #: recognisable, see ``docs/measured-templates.md``.
 RECOMMENDED = "barycentre"
 
+#: The perturber of photos where none is named: it hides most and looks most like the photo, see
+#: ``docs/measured-photos.md``.
+RECOMMENDED_PERTURBER = "soft"
+
 PERTURBERS = {
     "baseline-gan": "sfumato.perturbers.baseline_gan:BaselineGan",
     "controllable": "sfumato.perturbers.controllable:ControllableFacePrivacy",

@@ -48,6 +48,8 @@ class Perturber(BaseEstimator):
       ``hidden`` names the attributes to hide;
     - ``_build()``, if it has networks: what ``_networks()`` returns, made of the weights once;
     - a parameter ``labeller``, if it can ask another reader than its own;
+    - ``opponents``, the bundled readers that a change is made against while it is searched, so
+      that they are no witnesses of what others read; dlib's matcher is one too;
     - ``fields(images, ...)``, where it is ``smooth``: its change as fields without a resolution
       (:func:`sfumato.perturbers.photos.change_region`), which photos take at their own size.
     """
@@ -58,6 +60,7 @@ class Perturber(BaseEstimator):
     also_shown: Mapping[str, Sequence[str]] = {}
     labeller: str = "own"
     smooth: ClassVar[bool] = False
+    opponents: Sequence[str] = ()
     about: Mapping[str, Any] = {}  # What it was trained on and what was measured, its model card.
     sha256: str | None = None  # Of the file that it was read from.
     checked: bool = True  # Whether that file had a checksum.

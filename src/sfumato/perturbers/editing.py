@@ -96,6 +96,15 @@ class Wish:
         kept = (keep,) if isinstance(keep, str) else tuple(keep)
         return cls(wanted, kept, dict(labels or {}), at_random, face)
 
+    def draw(self, classes: Mapping[str, Sequence[str]], seed: Any) -> "Wish":
+        """Return a wish that leaves no class to chance: those not named are drawn among all."""
+        if not self.at_random:
+            return self
+        rng = np.random.default_rng(seed)
+        drawn = {name: str(rng.choice(classes[name])) for name in self.hide}
+        named = {name: shown for name, shown in self.hide.items() if shown is not None}
+        return replace(self, hide=drawn | named, at_random=False)
+
     def options(self) -> dict[str, Any]:
         """Return the options of a perturber's ``transform`` of one face."""
         options: dict[str, Any] = {
@@ -121,6 +130,8 @@ class ChangedFace:
         Pixels a side of the crop on which the change was computed.
     mean_levels, max_levels : float
         Mean and largest change of a colour value of the crop's pixels, in levels of 255.
+    drawn : mapping of str to str
+        The class to show of each attribute that was left to chance.
     """
 
     number: int
@@ -128,12 +139,14 @@ class ChangedFace:
     crop: int
     mean_levels: float
     max_levels: float
+    drawn: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "face": self.number,
             "box": plain_box(self.face.box),
+            **({"drawn": dict(self.drawn)} if self.drawn else {}),
             "crop": self.crop,
             "change": {
                 "mean_levels": round(self.mean_levels, 2),
@@ -151,14 +164,18 @@ class UnchangedFace:
     number : int
         0 is the largest face of its photo.
     reason : str
+    by_chance : bool
+        Whether the class was drawn that the face shows, so that nothing was left undone.
     """
 
     number: int
     reason: str
+    by_chance: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"face": self.number, "reason": self.reason}
+        chance = {"by_chance": True} if self.by_chance else {}
+        return {"face": self.number, "reason": self.reason} | chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +231,7 @@ def edit_photo(photo: Photo, faces: Sequence[Face], perturber: Any, wish: Wish) 
     changed, unchanged = [], [UnchangedFace(n, reason) for n, reason in too_small.items()]
     for place, (number, face) in zip(places, chosen, strict=True):
         others = [other for other in places if other is not place]
-        change = _change(photo.pixels, face, place, perturber, wish)
+        change, drawn = _change(photo.pixels, face, place, perturber, wish)
         if perturber.smooth:
             source = photo.deep if photo.deep is not None else photo.pixels
             part = partial(change_region, source, change, place, white=white)
@@ -222,9 +239,9 @@ def edit_photo(photo: Photo, faces: Sequence[Face], perturber: Any, wish: Wish) 
         else:
             mean, most = add_change(canvas, change, place, others, white=white)
         if most:
-            changed.append(ChangedFace(number, face, place.size, mean, most))
+            changed.append(ChangedFace(number, face, place.size, mean, most, drawn))
         else:
-            unchanged.append(UnchangedFace(number, _no_change(wish)))
+            unchanged.append(UnchangedFace(number, _no_change(wish), bool(drawn)))
     if not changed and not wish.at_random:
         raise InputError(f"no face was changed: {unchanged[-1].reason}")
     unchanged.sort(key=lambda left: left.number)
@@ -235,15 +252,22 @@ def edit_photo(photo: Photo, faces: Sequence[Face], perturber: Any, wish: Wish) 
 
 def _change(
     pixels: NDArray[np.uint8], face: Face, place: Place, perturber: Any, wish: Wish
-) -> NDArray[np.float32]:
-    """Return the change of a face's crop, in levels of 255; of a smooth perturber, its fields."""
+) -> tuple[NDArray[np.float32], dict[str, str]]:
+    """Return the change of a face's crop, in levels of 255, and what was drawn to be shown.
+
+    Of a smooth perturber the change is its fields.
+    """
     crop = crop_face(pixels, face.landmarks, place.size)
     planes = np.moveaxis(crop, -1, 0)[None].astype(np.float32) / 255
     seed = [perturber.seed, zlib.crc32(crop.tobytes())]
+    settled = wish.draw(perturber.attributes_, seed)
+    drawn = {name: str(settled.hide[name]) for name, shown in wish.hide.items() if shown is None}
+    options = {"seed": seed} | settled.options()
     if perturber.smooth:
-        return perturber.fields(planes, seed=seed, **wish.options())[0]
-    change = perturber.transform(planes, seed=seed, **wish.options()) - planes
-    return np.moveaxis(change[0], 0, -1) * 255
+        change = perturber.fields(planes, **options)[0]
+    else:
+        change = np.moveaxis((perturber.transform(planes, **options) - planes)[0], 0, -1) * 255
+    return change, drawn if wish.at_random else {}
 
 
 def _no_change(wish: Wish) -> str:

@@ -172,6 +172,11 @@ class SoftPerturber(Perturber):
         parts = self._parts(images, hide, keep, labels, at_random, seed)
         return np.concatenate([self._search(*part[1:]).numpy() for part in parts])
 
+    @property
+    def opponents(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The readers that the search is against."""
+        return READERS[self.readers]
+
     def trial(self) -> Self:
         """Return one of a single step."""
         return copy.copy(self).set_params(n_steps=1)

@@ -4,7 +4,7 @@
 here; that is what an audit is for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from sfumato.errors import InputError
 from sfumato.faces.crops import Cropper, crop_face
 from sfumato.faces.encoders import make_encoder
+from sfumato.faces.uploads import upload
 from sfumato.metrics.image import psnr, ssim
 from sfumato.metrics.scores import pair_scores
 from sfumato.readers.describe import plain_reading
 from sfumato.readers.files import shipped_reader, shipped_readers
 
 CROP = 128
+#: Pixels a side of the faces that functions of a user's own read.
+OWN_CROP = 224
+MOMENTS = ("before", "after", "uploaded")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class FaceCheck:
         Default: those shipped with sfumato that read this encoder's templates or pixels.
     thresholds : dict of str to Threshold, optional
         By "name / version" of an encoder; default :data:`THRESHOLDS`.
+    more : dict of str to OwnReader, optional
+        Readers besides.
     """
 
     def __init__(
@@ -66,12 +72,14 @@ class FaceCheck:
         *,
         readers: dict[str, Any] | None = None,
         thresholds: dict[str, Threshold] | None = None,
+        more: dict[str, Any] | None = None,
     ) -> None:
         self.encoder, self.readers, self.thresholds = encoder, readers, thresholds
+        self.more = more or {}
         self._loaded: Any = None
 
     def __reduce__(self):
-        return _rebuilt, (self.encoder, self.readers, self.thresholds)
+        return _rebuilt, (self.encoder, self.readers, self.thresholds, self.more)
 
     def compare(
         self, before: NDArray[np.uint8], after: NDArray[np.uint8], face: Any
@@ -88,19 +96,18 @@ class FaceCheck:
         Returns
         -------
         dict
-            ``readings``: by reader and attribute ``before`` and ``after``, as
-            :class:`~sfumato.jobs.describe.Description` has them. ``match``: ``encoder``,
-            ``metric``, ``score``, ``threshold``, ``fmr`` and whether it ``accepted`` the two as
-            one person. ``ssim`` and ``psnr_db`` of the face's 128 x 128 crop, the latter None
-            where nothing changed.
+            ``readings``: by reader and attribute ``before``, ``after`` and ``uploaded`` (at half
+            the size, a JPEG of quality 75), as :class:`~sfumato.jobs.describe.Description` has
+            them. ``match``: ``encoder``, ``metric``, ``score``, ``threshold``, ``fmr`` and
+            whether it ``accepted`` the two as one person, also of the one ``uploaded``.
+            ``ssim`` and ``psnr_db`` of the face's 128 x 128 crop, the latter None where nothing
+            changed.
         """
         encoder, readers, threshold = self.load()
-        templates = np.stack([encoder.encode(image, face) for image in (before, after)])
-        readings = {
-            name: _both(reader, templates, (before, after), face)
-            for name, reader in readers.items()
-        }
-        score = float(pair_scores(templates, [0], [1], encoder.metric)[0])
+        looks = [(before, face), (after, face), _uploaded(after, face)]
+        templates = np.stack([encoder.encode(image, where) for image, where in looks])
+        readings = {name: _read(reader, templates, looks) for name, reader in readers.items()}
+        score, uploaded = map(float, pair_scores(templates, [0, 0], [1, 2], encoder.metric))
         match = {
             "encoder": f"{encoder.name} / {encoder.version}",
             "metric": encoder.metric,
@@ -108,6 +115,7 @@ class FaceCheck:
             "threshold": threshold.score,
             "fmr": threshold.fmr,
             "accepted": score >= threshold.score,
+            "uploaded": {"score": round(uploaded, 4), "accepted": uploaded >= threshold.score},
         }
         return {"readings": readings, "match": match} | _difference(before, after, face)
 
@@ -132,21 +140,43 @@ class FaceCheck:
                     f"no threshold is known for the encoder {name}; those of {', '.join(known)} "
                     "are, or give thresholds."
                 )
-            self._loaded = encoder, readers, known[name]
+            self._loaded = encoder, readers | self.more, known[name]
         return self._loaded
 
 
-def _rebuilt(encoder, readers, thresholds):
-    return FaceCheck(encoder, readers=readers, thresholds=thresholds)
+def _rebuilt(encoder, readers, thresholds, more):
+    return FaceCheck(encoder, readers=readers, thresholds=thresholds, more=more)
 
 
-def _both(reader, templates, images, face):
-    """Return a reader's words on the face in both images, by attribute."""
-    X = templates
-    if reader.kind == "pixels":
-        X = np.stack([Cropper(**reader.crops).encode(image, face) for image in images])
-    found = {name: plain_reading(reading) for name, reading in reader.read(X).items()}
-    return {name: {"before": a, "after": b} for name, (a, b) in found.items()}
+def _read(reader, templates, looks):
+    """Return a reader's words on the face in all images, by attribute and moment."""
+    if reader.kind == "own":
+        said = [reader.read_face(crop_face(image, f.landmarks, OWN_CROP)) for image, f in looks]
+        names = [name for name in said[0] if all(name in one for one in said)]
+        found = {name: [one[name] for one in said] for name in names}
+    else:
+        X = templates
+        if reader.kind == "pixels":
+            X = np.stack([Cropper(**reader.crops).encode(image, f) for image, f in looks])
+        found = {name: plain_reading(reading) for name, reading in reader.read(X).items()}
+    return {name: dict(zip(MOMENTS, values, strict=True)) for name, values in found.items()}
+
+
+def _uploaded(image, face):
+    """Return what an upload makes of the photo around a face, and where the face is in it."""
+    left, top, right, bottom = face.box
+    reach = max(right - left, bottom - top)
+    corner = np.maximum([left - reach, top - reach], 0).astype(int)
+    x, y = corner.tolist()
+    near = image[y : int(bottom + reach) + 1, x : int(right + reach) + 1]
+    small = upload(near)
+    scale = np.array([small.shape[1] / near.shape[1], small.shape[0] / near.shape[0]])
+
+    def moved(points):
+        return (np.asarray(points, float).reshape(-1, 2) - corner + 0.5) * scale - 0.5
+
+    box = tuple(moved(face.box).ravel().tolist())
+    return small, replace(face, box=box, landmarks=moved(face.landmarks))
 
 
 def _difference(before, after, face):

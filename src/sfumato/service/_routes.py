@@ -158,7 +158,9 @@ async def protect_photo(
     hide: Annotated[str, Query(description="gender,age; age=old names the class to show.")] = "",
     keep: Annotated[str, Query(description="Attributes that must stay readable.")] = "",
     face: Annotated[int | None, Query(ge=0, le=1000, description="This face alone.")] = None,
-    at_random: Annotated[bool, Query(description="Draw the class to show among all.")] = False,
+    at_random: Annotated[
+        bool, Query(description="Draw the class to show among all, where none is named.")
+    ] = True,
     strength: Annotated[
         float | None, Query(gt=0, description="How much to change; default as saved.")
     ] = None,

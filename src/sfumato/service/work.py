@@ -26,6 +26,7 @@ from sfumato.metrics.scores import pair_scores
 from sfumato.models.files import bundled, load_model
 from sfumato.models.protection import CheckedTransform
 from sfumato.models.protector import protect_photo as protect_one
+from sfumato.models.registry import RECOMMENDED_PERTURBER
 from sfumato.outcomes import Progress
 from sfumato.perturbers.base import with_strength
 from sfumato.perturbers.editing import RACE, Wish
@@ -83,8 +84,8 @@ class Models:
             found.eraser = load_model(self.eraser, "eraser")
         if self.perturber is not None:
             found.perturber = load_model(self.perturber, "perturber")
-        elif "privacynet" in bundled("perturber"):
-            found.perturber = load_model("privacynet", "perturber")
+        elif RECOMMENDED_PERTURBER in bundled("perturber"):
+            found.perturber = load_model(RECOMMENDED_PERTURBER, "perturber")
         return found
 
     def load_for_audits(self) -> Any:

@@ -99,10 +99,9 @@ function showHides(hides) {
 }
 
 function chosenHides() {
-  const random = by("random").checked;
   return Object.keys(can.hides)
     .filter((name) => by(`hide-${name}`).checked)
-    .map((name) => [name, random ? "" : by(`show-${name}`).value]);
+    .map((name) => [name, by(`show-${name}`).value]);
 }
 
 async function protect() {
@@ -142,6 +141,12 @@ function judge({ hide, text }, notes) {
   const sum = (name) => Object.values(hide).reduce((total, one) => total + one[name], 0);
   const [hidden, failed] = [sum("n_succeeded"), sum("n_failed")];
   const exactly = `Exactly: ${[...text, ...notes].join("; ")}.`;
+  if (sum("n_drawn")) {
+    const said = failed
+      ? "It worked in part: not every machine asked here reads what was drawn."
+      : "It worked: the machines asked here read what was drawn, be it the truth or not.";
+    return { said, exactly, next: failed && can.strength ? ["change it more, under “How much to change”"] : [] };
+  }
   if (!failed) {
     const said = hidden
       ? "It worked: no machine asked here still reads what was to be hidden."
@@ -245,9 +250,6 @@ by("form").addEventListener("submit", (event) => {
 });
 by("describe").addEventListener("click", () => run(describe));
 by("zoom").addEventListener("change", render);
-by("random").addEventListener("change", () => {
-  for (const select of by("hides").querySelectorAll("select")) select.disabled = by("random").checked;
-});
 
 try {
   can = await whatItCan(say);

@@ -77,8 +77,8 @@ function matchOf({ metric, score, threshold, fmr, accepted }) {
   const best = metric === "euclidean" ? 0 : 1;
   const share = (value) => (value - 2 * threshold + best) / (2 * (best - threshold));
   const said = accepted
-    ? "A matcher that never saw this change still says: same person."
-    : "A matcher that never saw this change no longer says: same person.";
+    ? "A matcher still says: same person."
+    : "A matcher no longer says: same person.";
   const figures =
     `Score ${decimal(score)}; from ${decimal(threshold)} on (the mark) it says “same person”, ` +
     `${best} is the very same picture. At this mark it takes 1 in ` +
