@@ -1,4 +1,4 @@
-"""Write the pages of the docs that are read off the program: commands, routes, public names, home.
+"""Write the pages of the docs that are read off the program and its records.
 
 ``python scripts/docs_pages.py`` writes them into ``docs/``; a test says when they are not current.
 Needs the extra ``serve``.
@@ -12,6 +12,7 @@ from typer.cli import get_docs_for_click
 
 import sfumato
 from sfumato.audit.standards import standards_page
+from sfumato.reproduce.published_page import published_page
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by scripts/docs_pages.py. -->\n\n"
@@ -23,6 +24,7 @@ def pages():
         "commands.md": commands(),
         "http.md": http(),
         "index.md": home(),
+        "published.md": NOTE + published_page(ROOT / "docs" / "results"),
         "python.md": public_names(),
         "standards.md": NOTE + standards_page(),
     }

@@ -91,8 +91,8 @@ def world(tmp_path_factory):
     lfw = write(folder, "lfw", draw(rng, who, [who % 2, race]), who, **labels)
     _write_pairs(folder / "lfw_pairs.parquet", lfw)
     for name, n_people, classes in (
-        ("jaffe", 10, (*SHARED, "neutral")),
-        ("ckplus48", 40, (*SHARED, "contempt")),
+        ("jaffe", 10, (*SHARED, "fear", "neutral")),
+        ("ckplus48", 40, (*SHARED, "fear", "contempt")),
     ):
         who = np.repeat(np.arange(n_people), 14)
         code = np.tile(np.arange(14) % 7, n_people)

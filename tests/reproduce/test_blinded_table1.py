@@ -35,14 +35,14 @@ def test_table_on_drawn_templates(measured):
     result = measured("blinded-table1")
     rows = {(row.section, row.name): row.cells for row in result.findings.rows}
     emotion = rows[blinded_table1.EMOTION, "neural network"]
-    assert emotion["x"].mean > 0.7 and emotion["chance"].mean == pytest.approx(1 / 6)
+    assert emotion["x"].mean > 0.7 and emotion["chance"].mean == pytest.approx(1 / 5)
     assert emotion["SensitiveNets"].mean < emotion["x"].mean
     published = rows[blinded_table1.EMOTION, "support vector machine"]["SensitiveNets"].published
     assert published == 0.167
     narrow = rows[blinded_table1.EMOTION, blinded_table1.WIDE]
-    # Here templates vary by about 1, as that width expects; on real ones it is at 1 / 6.
-    assert narrow["x"].mean > narrow["SensitiveNets"].mean > 1 / 6
-    assert 1 / 6 < rows[blinded_table1.EMOTION, blinded_table1.SHARE]["x"].mean < 0.5
+    # Here templates vary by about 1, as that width expects; on real ones it is at chance.
+    assert narrow["x"].mean > narrow["SensitiveNets"].mean >= 1 / 5
+    assert 1 / 5 < rows[blinded_table1.EMOTION, blinded_table1.SHARE]["x"].mean < 0.5
     assert rows[blinded_table1.EMOTION, blinded_table1.WIDE_SCALED]["x"].mean > 0.7
     notes = " ".join(result.findings.notes)
     assert "a hypothesis" in notes

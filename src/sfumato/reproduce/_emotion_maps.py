@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from sfumato.readers.heads import DomainAdaptationClassifier
-from sfumato.reproduce._expressions import Expressions
+from sfumato.reproduce._expressions import FIVE, Expressions
 from sfumato.reproduce._maps import N_NEIGHBOURS, draw_maps, purity, tsne
 from sfumato.reproduce._result import Findings, rows_of
 
@@ -56,8 +56,9 @@ def emotion_maps(context: Any, versions: Callable[..., Any], *notes: Any) -> Fin
     about = [
         f"Share of the {N_NEIGHBOURS} nearest neighbours on the map that show the point's "
         "emotion, averaged over the emotions; the paper prints the map alone.",
-        "JAFFE and CK+ stand in for CFEE. The people shown are not those on whom f_3 and the "
-        "eraser were trained; the paper does not say so of its own. The map shows the first "
-        "seed. Photos of one person in one expression are near each other on any map.",
+        FIVE,
+        "The people shown are not those on whom f_3 and the eraser were trained; the paper does "
+        "not say so of its own. The map shows the first seed. Photos of one person in one "
+        "expression are near each other on any map.",
     ]
     return Findings(rows_of(figures), [*about, *notes], pictures)

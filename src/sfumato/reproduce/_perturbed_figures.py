@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from sfumato.audit.plots import AFTER, BEFORE, INK, STYLE
 from sfumato.reproduce._perturbers_trained import ADVERSARIES, GAN
+from sfumato.reproduce._published import publications
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.experiment import Experiment
 from sfumato.reproduce.outputs import ORIGINAL, READERS, measured
@@ -55,7 +56,7 @@ def method_note(context: Any) -> str:
 
 
 def readers_experiment(
-    number: int, letter: str, what: str, shows: str, published: str, seconds: dict[str, Any]
+    number: int, letter: str, what: str, shows: str, seconds: dict[str, Any]
 ) -> Any:
     """Return the experiment of figure 5, 6 or 7.
 
@@ -66,8 +67,8 @@ def readers_experiment(
         With which names of outputs that hide the attribute start: "G", "R" or "A".
     what : str
         The figure: "gender EER", "race EER" or "age MAE".
-    shows, published : str
-        A sentence each.
+    shows : str
+        A sentence.
     seconds : dict
     """
 
@@ -78,7 +79,8 @@ def readers_experiment(
                 if found == f"{reader} {what}":
                     figures[where, output, found] = (value,)
         rows = rows_of(figures)
-        notes = [method_note(context), *NOTES, *([RACE] if letter == "R" else []), published]
+        said = publications()[f"privacynet-figure{number}"]["said"]
+        notes = [method_note(context), *NOTES, *([RACE] if letter == "R" else []), said]
         return Findings(rows, notes, {"outputs": draw_outputs(figures, letter)})
 
     return _figure(number, shows, run, seconds)

@@ -46,7 +46,7 @@ TINY = Training(Architecture("iresnet", _LITTLE, size=68, crop=64), 1, 64, 1e-3)
 CPU = Training(Architecture("resnet18", {"width": 0.5}, size=68, crop=64), 12, 64, 1e-3)
 
 
-def published(backbone: Any) -> Training:
+def trained_as(backbone: Any) -> Training:
     """Return the papers' protocol: 120 of 128 pixels, Adam at 5e-4, batches of 256."""
     return Training(Architecture(backbone, size=128, crop=120), 200, 256, 5e-4)
 

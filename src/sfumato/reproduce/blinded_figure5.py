@@ -11,6 +11,7 @@ from typing import Any
 from sklearn.preprocessing import StandardScaler
 
 from sfumato.reproduce._emotion_maps import emotion_maps, f3
+from sfumato.reproduce._expressions import shown_by_both
 from sfumato.reproduce.experiment import Experiment
 
 
@@ -19,6 +20,7 @@ def run(context: Any) -> Any:
 
     def versions(data, rows, shown, seed):
         eraser = data.fit_sensitivenets(rows, seed)
+        rows = shown_by_both(rows)
         y, phi, phi_shown = rows["expression"], eraser.transform(rows.X), eraser.transform(shown.X)
         scaler = StandardScaler().fit(phi)
         scaled, scaled_shown = scaler.transform(phi), scaler.transform(phi_shown)

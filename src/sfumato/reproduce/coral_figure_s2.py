@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from sfumato.audit.plots import AFTER, BEFORE, INK, STYLE
 from sfumato.metrics.ordinal import n_inconsistencies
 from sfumato.reproduce._result import Findings, rows_of
-from sfumato.reproduce.ages import CPU, MODELS, TINY, Ages, judge, published, train_age
+from sfumato.reproduce.ages import CPU, MODELS, TINY, Ages, judge, train_age, trained_as
 from sfumato.reproduce.experiment import Experiment
 
 SHOWN = ("OR-CNN", "CORAL-CNN")
@@ -24,7 +24,7 @@ COLUMNS = ("faces with an inconsistency", "inconsistencies a face", "MAE")
 
 def run(context: Any) -> Findings:
     """Measure the figure; see :class:`sfumato.reproduce.experiment.Experiment`."""
-    training = context.pick(TINY, CPU, published("resnet34"))
+    training = context.pick(TINY, CPU, trained_as("resnet34"))
     data = Ages.read(context, training.architecture.size)
     first: dict = {}
 

@@ -11,6 +11,7 @@ References
 import functools
 from typing import Any
 
+from sfumato.reproduce._published import published
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.ages import (
     CPU,
@@ -20,27 +21,15 @@ from sfumato.reproduce.ages import (
     TINY,
     Ages,
     judge,
-    published,
     train_age,
+    trained_as,
 )
 from sfumato.reproduce.experiment import Experiment
 
-# Three seeds each; MAE and RMSE.
-PUBLISHED: dict[str, dict[str, tuple]] = {
-    "ResNet-34": {
-        "CE-CNN": (6.37, 8.88),
-        "OR-CNN": (5.74, 8.08),
-        "OR-CNN, weighted": (5.76,),
-        "CORAL-CNN": (5.47, 7.62),
-        "CORAL-CNN, weighted": (5.39,),
-    },
-    "VGG-16": {"CE-CNN": (6.30, 8.69), "OR-CNN": (6.39, 8.58), "CORAL-CNN": (5.83, 8.03)},
-    "Inception-v3": {"CE-CNN": (6.69, 9.32), "OR-CNN": (5.55, 7.64), "CORAL-CNN": (5.53, 7.66)},
-}
 FULL_SIZE = {
-    "ResNet-34": published("resnet34"),
-    "VGG-16": published("vgg16"),
-    "Inception-v3": published("inception-v3"),
+    "ResNet-34": trained_as("resnet34"),
+    "VGG-16": trained_as("vgg16"),
+    "Inception-v3": trained_as("inception-v3"),
 }
 SMALL = "ResNet-18, half width"
 
@@ -74,9 +63,12 @@ def _published(trainings):
     """Return published figures; a small network is put beside ResNet-34's."""
     found: dict = {}
     for section in trainings:
-        rows = PUBLISHED.get(section, PUBLISHED["ResNet-34"])
-        for name, values in rows.items():
-            found |= {(section, name, c): v for c, v in zip(("MAE", "RMSE"), values, strict=False)}
+        stands_beside = section if section in FULL_SIZE else "ResNet-34"
+        found |= {
+            (section, *row): value
+            for (other, *row), value in published("coral-table1").items()
+            if other == stands_beside
+        }
     return found
 
 

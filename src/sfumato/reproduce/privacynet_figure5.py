@@ -7,6 +7,5 @@ EXPERIMENT = readers_experiment(
     "G",
     "gender EER",
     "How well readers that never saw the perturber tell gender, on originals and 15 outputs.",
-    "Published: gender hidden, 20 to 40 % (G-COTS) and above 60 % (AFFACT, IntraFace).",
     {"quick": 10, "full": 4000},
 )

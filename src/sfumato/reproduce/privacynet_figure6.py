@@ -7,7 +7,5 @@ EXPERIMENT = readers_experiment(
     "R",
     "race EER",
     "How well readers that never saw the perturber tell race, on originals and 15 outputs.",
-    "Published: about 1 % on originals and where race is kept; hidden, about 20 % (CelebA, "
-    "UTKFace) and about 10 % (MORPH, MUCT).",
     {"quick": 10, "full": 300},
 )

@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "ensemble-san": "sfumato.reproduce.ensemble_san",
     "flowsan": "sfumato.reproduce.flowsan",
     "gender-resnet101": "sfumato.reproduce.gender_resnet101",
+    "lntl": "sfumato.reproduce.lntl",
     "perturbers-bundled": "sfumato.reproduce.perturbers_bundled",
     "perturbers-leaderboard": "sfumato.reproduce.perturbers_leaderboard",
     "perturbers-retrained": "sfumato.reproduce.perturbers_retrained",

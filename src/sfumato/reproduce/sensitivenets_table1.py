@@ -15,7 +15,8 @@ from sfumato.audit.verification import verify
 from sfumato.data.pairs import join_pairs, read_pairs
 from sfumato.data.splits import balanced_rows
 from sfumato.metrics.leakage import relative_reduction
-from sfumato.reproduce._probes import NN, RF, SVM, probe
+from sfumato.reproduce._probes import probe
+from sfumato.reproduce._published import published
 from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.demographics import ATTRIBUTES, VALIDATION, WIDER, Demographics, unit_faces
@@ -27,21 +28,6 @@ STRONGEST = "strongest of the audit"
 # Sect. 4.3: 9,000 images to train and 1,800 to test.
 TEST_SHARE, MAX_TRAIN = 1 / 6, 9_000
 QUICK = ["logistic regression", "RBF SVM", "quadratic discriminant"]
-
-
-def _published():
-    table = {
-        (NN, "gender"): (0.977, 0.588, 0.815),
-        (NN, "ethnicity"): (0.988, 0.551, 0.664),
-        (SVM, "gender"): (0.962, 0.563, 0.864),
-        (SVM, "ethnicity"): (0.982, 0.541, 0.676),
-        (RF, "gender"): (0.951, 0.546, 0.898),
-        (RF, "ethnicity"): (0.973, 0.535, 0.681),
-    }
-    figures: dict = {}
-    for (name, attribute), values in table.items():
-        figures |= _row(f"{UTKFACE}, {attribute}", name, *values)
-    return figures | _row(RECOGNITION, VIEWS["view1"], 0.984, 0.958, 0.054)
 
 
 def _row(section, name, before, after, reduction):
@@ -73,7 +59,7 @@ def run(context: Any) -> Findings:
         return figures | _attacked(context, CELEBA, "gender", *people, eraser, seed)
 
     figures = context.over_seeds(measure)
-    return Findings(rows_of(figures, _published()), _notes(context))
+    return Findings(rows_of(figures, published("sensitivenets-table1")), _notes(context))
 
 
 def recognition(lfw: Any, pairs: Any, eraser: Any, view: str = "view1") -> tuple[Any, ...]:
