@@ -73,8 +73,10 @@ def count_clean(n_tables):
 
 def main(n_clean=200, n_leaks=3):
     """Look at both."""
-    find_leaks(int(n_leaks))
-    count_clean(int(n_clean))
+    if int(n_leaks):
+        find_leaks(int(n_leaks))
+    if int(n_clean):
+        count_clean(int(n_clean))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def print_protection(result: Any) -> None:
         say(
             f"No attacker's balanced accuracy exceeds {found.bound:.3f} on one template{several} "
             f"(confidence {found.confidence:g}), if {found.conditions}; {attack.attacker} reads "
-            f"{attack.balanced_accuracy:.3f}."
+            f"{attack.balanced_accuracy:.3f}. Every other figure is a lower bound of what leaks."
         )
     else:
         say("No certificate: every figure is a lower bound of what leaks.")
