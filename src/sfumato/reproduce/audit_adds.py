@@ -202,5 +202,5 @@ EXPERIMENT = Experiment(
     tables=("celeba", "utkface", "lfw", "lfw_pairs"),
     run=run,
     n_seeds={"quick": 1, "full": 1},
-    seconds={"quick": 15, "full": 1200},
+    seconds={"quick": 15, "full": 2200},
 )
