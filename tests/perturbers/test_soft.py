@@ -113,6 +113,18 @@ def test_of_any_size_a_photo_gets_the_same_curves():
     np.testing.assert_allclose(found, expected, atol=2.5)
 
 
+def test_in_a_large_photo_the_change_has_no_steps():
+    """Between neighbours a smooth change differs little, and so do its differences."""
+    fields, side = random_fields().numpy(), 2_000
+    place = whole(160, side)
+    rows = slice(900, 904), slice(300, 1_700)
+    found = place.fields_at(fields, rows)[:3, 0].astype(float)
+    steps = np.abs(np.diff(found, 2, axis=-1)).max(axis=-1)
+    # A wave of 160 / 9 crop's pixels and this height has differences of (2 pi / 222) ** 2 of it.
+    most = 4 * (2 * np.pi * 9 / side) ** 2 * np.abs(found).max(axis=-1)
+    assert (steps < most + 1e-6).all() and steps.max() > 0
+
+
 def test_bands_give_what_the_whole_gives(monkeypatch):
     photo, fields, place = noise(120), random_fields().numpy(), whole(160, 120)
 

@@ -98,17 +98,36 @@ class Place:
             int(left), max(int(right), int(left))
         )
 
-    def to_photo(self, values: Any, region: Any, *, smooth: bool = False) -> Any:
+    def to_photo(self, values: Any, region: Any) -> Any:
         """Return values of the crop's pixels, float32, at the pixels of a region; 0 beyond.
 
-        Between the crop's pixels they are linear, or where ``smooth`` cubic.
+        Between the crop's pixels they are linear.
         """
         cv2 = need("cv2", "faces")
         rows, columns = region
         moved = self.matrix @ np.array([(1, 0, columns.start), (0, 1, rows.start), (0, 0, 1)])
         size = columns.stop - columns.start, rows.stop - rows.start
-        how = (cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(values, moved, size, flags=how)
+
+    def fields_at(self, fields: NDArray[np.float32], region: Any) -> NDArray[np.float32]:
+        """Return fields over the crop at the pixels of a region, of shape (n, rows, columns).
+
+        Cubic between the crop's pixels, 0 beyond. OpenCV would round places to 32nds of a crop's
+        pixel, steps of half a pixel in a large photo; torch does not.
+        """
+        torch = need("torch", "deep")
+        rows, columns = (torch.arange(part.start, part.stop).float() for part in region)
+        matrix = torch.from_numpy(self.matrix.astype(np.float32))
+        spots = matrix[:, 0] * columns[None, :, None] + matrix[:, 1] * rows[:, None, None]
+        grid = (2 * (spots + matrix[:, 2]) + 1) / self.size - 1
+        found = torch.nn.functional.grid_sample(
+            torch.from_numpy(np.ascontiguousarray(fields))[None],
+            grid[None],
+            mode="bicubic",
+            align_corners=False,
+        )
+        return found[0].numpy()
 
 
 def crop_size(landmarks: Any) -> Any:
@@ -228,9 +247,9 @@ def change_region(
     """
     cv2 = need("cv2", "faces")
     rows, columns = region
-    planes = np.ascontiguousarray(fields.transpose(1, 2, 0))
-    way_back = np.linalg.inv(place.matrix[:, :2]).T.astype(np.float32) * np.float32(place.size)
-    shifts = place.to_photo(planes[..., :2], region, smooth=True) @ way_back
+    at = place.fields_at(fields, region)
+    way_back = np.linalg.inv(place.matrix[:, :2]).astype(np.float32) * np.float32(place.size)
+    shifts = np.tensordot(way_back, at[:2], axes=1)
     reach = int(np.ceil(np.abs(shifts).max(initial=0))) + CUBIC_REACH
     top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
     source = photo[top : rows.stop + reach, left : columns.stop + reach].astype(np.float32)
@@ -238,14 +257,15 @@ def change_region(
     y = np.arange(rows.start - top, rows.stop - top, dtype=np.float32)[:, None]
     moved = cv2.remap(
         source,
-        x + shifts[..., 0],
-        y + shifts[..., 1],
+        x + shifts[0],
+        y + shifts[1],
         interpolation=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    gain = place.to_photo(planes[..., 2], region, smooth=True)[..., None]
-    added = place.to_photo(planes[..., 3:], region, smooth=True)
-    return moved * (1 + gain) + added * np.float32(white) - photo[region]
+    moved *= 1 + at[2][..., None]
+    moved += np.moveaxis(at[3:], 0, -1) * np.float32(white)
+    moved -= photo[region]
+    return moved
 
 
 def _bands(region):
