@@ -69,16 +69,19 @@ def test_the_page_holds_table_and_pictures(tmp_path, monkeypatch, missing):
         attacks = {name: SimpleNamespace(balanced_accuracy=a) for name, a in attacks.items()}
         return SimpleNamespace(attacks=attacks, strongest="b", headline=attacks["b"])
 
-    def audit(*arguments, attackers, **options):
+    rows = {"X": np.eye(4) + 0.5, "protected": np.eye(4) + 0.5, "identity": ["a", "a", "b", "b"]}
+    matched, reports = [], []
+
+    def audit(*arguments, attackers, match, **options):
         before, after = leakage_of(0.9), leakage_of(0.6)
-        eer = SimpleNamespace(result={"eer": {"value": 0.01}})
-        matching = {"original-original": eer, "protected-protected": eer}
-        return [SimpleNamespace(before=before, after=after, chance=0.5, matching=matching)]
+        matched.append(match)
+        return [SimpleNamespace(before=before, after=after, chance=0.5, rows=rows)]
 
     monkeypatch.setattr(demo, "N_IDENTITIES", 20)
     monkeypatch.setattr(demo, "audit_tables", audit)
-    for name in ("fit_table", "protect_table", "write_report"):
+    for name in ("fit_table", "protect_table"):
         monkeypatch.setattr(demo, name, lambda *arguments, **options: None)
+    monkeypatch.setattr(demo, "write_report", lambda audits, path: reports.append(path.name))
     monkeypatch.setattr(demo, "show_photo", show_photo)
     found = demo.run_demo(tmp_path)
     page = (tmp_path / "index.html").read_text()
@@ -87,6 +90,20 @@ def test_the_page_holds_table_and_pictures(tmp_path, monkeypatch, missing):
     assert ("photo" in found.skipped) is missing
     # Of 0.4 above chance 0.3 is gone for the linear attacker, nothing for the other.
     assert "75% / 0%" in page
+    # One report, with the intervals of matching, which are what takes long; a row has an EER each.
+    assert matched == [False, False, True] and reports == ["barycentre.html"]
+    assert 'href="barycentre.html"' in page and "leace.html" not in page
+    assert page.count(" -&gt; 0.") == 3 * 3
     assert found.sentence.startswith(
         "barycentre, recommended: the strongest of 2 attackers reads 0.90 of raw"
     )
+
+
+def test_the_eer_is_that_of_the_audit():
+    from sfumato.audit.matching import OO, match_all
+    from sfumato.data.simulate import simulate
+
+    people = simulate(60, 3)
+    rows = {"X": people["embedding"], "identity": people["identity"]}
+    found = match_all(rows["X"], rows["identity"], n_resamples=0)[OO]
+    assert demo._eer(rows, "X", seed=0) == found.result["eer"]["value"]
