@@ -88,7 +88,7 @@ def make_bar(console: "rich.console.Console", **options: Any) -> "rich.progress.
 
 
 def within(progress: Progress | None, number: int, n_total: int) -> Progress | None:
-    """Return the progress of one of several equal parts of the work, None if nobody is told."""
+    """Return the progress of one of several equal parts of the work, None without progress."""
     if progress is None or n_total == 1:
         return progress
     return lambda n_done, n_own, what: progress(

@@ -1,4 +1,4 @@
-"""For whom a protection works: leakage and matching of groups of people, before and after.
+"""Which groups a protection works for: leakage and matching of groups of people, before and after.
 
 FMR and FNMR of a group are those of pairs within it, at one threshold for everybody, set at one
 FMR over all impostors (ISO/IEC 19795-10). Leakage is the balanced accuracy of the strongest

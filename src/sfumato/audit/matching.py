@@ -1,4 +1,4 @@
-"""How well people can still be told apart: verification before and after protection."""
+"""How well people can still be recognised: verification before and after protection."""
 
 from dataclasses import dataclass, replace
 from typing import Any

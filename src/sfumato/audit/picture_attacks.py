@@ -61,7 +61,7 @@ def retrained(
     Parameters
     ----------
     images : array-like of shape (n_images, 3, height, width)
-        Protected, of people whom neither the perturber nor the test has.
+        Protected, of people neither the perturber nor the test has.
     y : array-like of str of shape (n_images,)
         Their true classes, two.
     tested : array-like of shape (n_tested, 3, height, width)

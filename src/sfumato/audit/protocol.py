@@ -103,10 +103,10 @@ def audit(
     protected_metric : str, optional
         How it compares two protected ones; default ``metric``.
     crossed : dict of str to array-like of shape (n_samples,), optional
-        Classes of other protected attributes: the price floor is told of each, and of all
-        crossed.
+        Classes of other protected attributes: the price floor is given for each, and for
+        all crossed.
     by : dict of str to array-like of shape (n_samples,), optional
-        Labels whose groups are told apart, each and all crossed: leakage and matching of each
+        Labels whose groups are compared, each and all crossed: leakage and matching of each
         group, see :mod:`sfumato.audit.groups`.
     given : dict of str to array-like of shape (n_samples,), optional
         Labels that are known anyway, such as age: how much of the reading goes with them, see

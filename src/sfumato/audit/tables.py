@@ -55,7 +55,7 @@ def audit_tables(
         The same rows under other keys or from other erasers, found by ``image_id``: how well
         they can be linked to the protected ones. For one table alone.
     by : list of str, optional
-        Label columns whose groups are told apart, each and all crossed.
+        Label columns whose groups are compared, each and all crossed.
     given : list of str, optional
         Label columns that are known anyway: how much of the reading goes with them.
     max_rows : int, default=200_000
@@ -74,7 +74,7 @@ def audit_tables(
 
     Notes
     -----
-    People whom the eraser was fitted on are left out: the protected table says which rows these
+    People the eraser was fitted on are left out: the protected table says which rows these
     were, and if they came from this table the other half is audited. If all of it was used, the
     audit goes on with an alarm.
     """

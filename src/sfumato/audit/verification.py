@@ -39,7 +39,7 @@ def verify(
     n_resamples: int = 500,
     seed: int = 0,
 ) -> Verification:
-    """Return how well people can be told apart.
+    """Return how well people can be recognised.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from sfumato.audit.matching import OO
 
 @dataclass(frozen=True, eq=False)
 class Verification(Mapping):
-    """How well people can be told apart, by the templates that are compared.
+    """How well people can be recognised, by the templates that are compared.
 
     Parameters
     ----------

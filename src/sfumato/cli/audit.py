@@ -46,7 +46,7 @@ def audit(
         autocompletion=complete_label,
     ),
     by: list[str] = typer.Option(
-        [], help="Labels a,b whose groups are told apart.", autocompletion=complete_label
+        [], help="Labels a,b whose groups are compared.", autocompletion=complete_label
     ),
     attacker: list[str] = typer.Option(
         [], help="Only these attackers, a,b; default all. A classifier of your own: module:Class."

@@ -34,7 +34,7 @@ def _figure(key, measured):
         return "-"
     ratio = "_by_" in key
     value = f"{measured['value']:.{2 if ratio else 4}f}"
-    # The intervals of rates are told with the matching.
+    # The intervals of rates are printed with the matching.
     if measured["ci95"] is None or not ratio:
         return value
     low, high = measured["ci95"]

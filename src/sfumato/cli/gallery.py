@@ -103,7 +103,7 @@ def verify(
     threshold: float = THRESHOLD,
     as_json: bool = AS_JSON,
 ) -> None:
-    """Compare each template with the person whom it claims to be (1:1)."""
+    """Compare each template with the person it claims to be (1:1)."""
     found = _open(path).verify(table, person, fmr=fmr, threshold=threshold)
     if as_json:
         print_json(found)

@@ -50,7 +50,7 @@ def _print_grouping(by, grouping):
         text_table(
             (by, "people", "", *(name for name, _ in figures.values()), "shifts"),
             rows,
-            title=f"For whom: by {by}{at}",
+            title=f"Groups by {by}{at}",
             caption="shifts of genuine / impostor scores, in standard deviations of all",
             sections=ends,
         )

@@ -52,7 +52,7 @@ def open_own(
 def open_model(source: str | Path, kind: str | None = None) -> Any:
     """Return the model of a file or of a bundled name; see :func:`sfumato.models.files.load`.
 
-    Files of format 1 have no checksum, which is told on stderr.
+    Files of format 1 have no checksum, which is reported on stderr.
     """
     from sfumato.models.files import load
 

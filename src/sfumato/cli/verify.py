@@ -1,4 +1,4 @@
-"""``sfumato verify``: how well people can be told apart, before and after protection."""
+"""``sfumato verify``: how well people can be recognised, before and after protection."""
 
 from pathlib import Path
 from typing import Annotated

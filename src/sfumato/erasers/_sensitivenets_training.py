@@ -42,7 +42,7 @@ def train_layers(
     X_primary : ndarray of shape (n_primary, n_features)
         Rows of D-P, of unit length.
     task : Triplets or Labels
-        What phi(x) of D-P shall stay good for.
+        The task that phi(x) of D-P must keep.
 
     Returns
     -------

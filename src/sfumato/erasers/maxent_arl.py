@@ -1,4 +1,4 @@
-"""MaxEnt-ARL: an encoder whose adversary shall be undecided, a game of non-zero sum [1]_.
+"""MaxEnt-ARL: an encoder that drives its adversary to be undecided, a game of non-zero sum [1]_.
 
 The discriminator q_D and the encoder E (with the predictor q_T of the task) minimise
 

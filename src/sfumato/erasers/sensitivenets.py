@@ -46,7 +46,7 @@ class SensitiveNetsEraser(Eraser):
         as many passes more after each pass over the layer's triplets, on what the layer gives
         then; the paper trains detectors again "in each iteration" (Sect. 2.2).
     fixed_class : str or list of str, optional
-        The class D of each attribute that all faces shall resemble (Eq. 6); default the first.
+        The class D of each attribute that all faces should resemble (Eq. 6); default the first.
     seed : int, default=0
 
     Attributes

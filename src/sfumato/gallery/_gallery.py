@@ -162,7 +162,7 @@ class Gallery:
         fmr: float | None = None,
         threshold: float | None = None,
     ) -> dict[str, Any]:
-        """Compare each template with the person whom it claims to be.
+        """Compare each template with the person it claims to be.
 
         Parameters
         ----------

@@ -172,7 +172,7 @@ def indexed(store: Any, X: NDArray[Any], metric: str, k: int, n_probes: int, n_r
 
 
 def claimed(parts: Iterable[Part], X: NDArray[Any], claims: list[str], metric: str) -> Any:
-    """Return each probe's best score with the person whom it claims to be, NaN if absent.
+    """Return each probe's best score with the person it claims to be, NaN if absent.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Templates with what made them, read batch by batch; bad rows are told, not raised."""
+"""Templates with what made them, read batch by batch; bad rows are reported, not raised."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

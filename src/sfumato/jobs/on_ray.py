@@ -44,7 +44,7 @@ class OnRay:
         cores = int(ray.cluster_resources().get("CPU", 1))
         n_workers = min(self.n_workers or max(1, cores), len(parts))
         frame = daft.from_pydict({"part": [json.dumps(vars(part)) for part in parts]})
-        # What is done is told a partition at a time.
+        # Progress is reported a partition at a time.
         frame = frame.into_partitions(min(len(parts), PARTITIONS))
         does = _daft_class(daft, work, n_workers)()
         frame = frame.select(frame["part"], does.run(frame["part"]).alias("failure"))

@@ -80,7 +80,7 @@ def photo_parts(source: Any, part_rows: int) -> list[Part]:
     list of Part
     """
     if isinstance(source, TableSource):
-        # A photo is work enough: cores shall not wait for the last row group.
+        # A photo is work enough: cores should not wait for the last row group.
         groups = source.table.row_groups()
         slices = _slices([n_rows for _, _, n_rows in groups], part_rows)
         return [

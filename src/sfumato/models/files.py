@@ -190,7 +190,7 @@ def _perturber_of(saved: Saved, path: Path) -> Any:
         restore(perturber, saved.arrays, saved.state)
         perturber.about, perturber.sha256 = saved.more["about"], saved.sha256
         perturber.checked = saved.format > 1
-        # What is missing for that is told where the perturber is used.
+        # A missing dependency is reported where the perturber is used.
         with contextlib.suppress(MissingExtraError):
             _try_perturber(perturber)
         return perturber

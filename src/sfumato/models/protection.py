@@ -157,7 +157,7 @@ def compare_people(model: SavedModel, table: FaceTable) -> dict[str, Any] | None
     dict or None
         ``n_people``, ``distance`` and ``limit``, that of people like the fitted ones, see
         :mod:`sfumato.models.likeness`. None too for fewer than 20 people, and for a model that
-        does not know whom it was fitted on.
+        does not store the moments of the templates it was fitted on.
     """
     if model.likeness is None:
         return None

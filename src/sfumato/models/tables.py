@@ -92,7 +92,7 @@ def fit_table(
     selection : Selection, optional
         Which rows; a rule may name a table, see
         :func:`~sfumato.data.selection_rules.rules_of`. Default the eraser's half of the people,
-        so that an audit of the same table has people whom the eraser never saw.
+        so that an audit of the same table has people the eraser never saw.
     progress : callable, False or None, default=None
         Called as ``progress(n_done, n_total, what)``; None shows a bar where somebody looks,
         False none, see :mod:`sfumato.progress`.

@@ -82,7 +82,7 @@ class CosineHead(nn.Module):
         Where the classes' weights start, such as their mean rows.
     scale : float, default=30.0
     n_sampled : int, optional
-        How many classes a batch of :meth:`batch_logits` is told apart from; default: all.
+        How many classes a batch of :meth:`batch_logits` is compared with; default: all.
     generator : torch.Generator, optional
         Draws them.
 

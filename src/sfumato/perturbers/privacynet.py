@@ -164,7 +164,7 @@ class PrivacyNetPerturber(Perturber):
             :class:`sfumato.nets.matcher.CropMatcher`; default: none, as in the paper's
             baseline.
         wanted : callable, optional
-            ``wanted(templates)`` gives what the templates of changed pictures shall be, from
+            ``wanted(templates)`` gives the target templates of changed pictures, from
             those of the originals, both of unit length (float32 ndarray); default: the same
             (Eq. 7). An eraser's ``transform`` makes the pictures' templates tell less.
         adversaries : sequence of Module, optional

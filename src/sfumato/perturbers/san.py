@@ -21,9 +21,9 @@ class SanPerturber(Perturber):
     """Hide gender by a convolutional autoencoder that prototypes steer [1]_ [2]_.
 
     The autoencoder takes a grey picture and the prototype (mean picture) of its class and gives
-    a picture with any prototype added in its last layer: with that of its own class the gender
-    shall be read as before, with the opposite one turned round, and a matcher shall recognise
-    both. Classifier and matcher serve in training alone.
+    a picture with any prototype added in its last layer. Training keeps the gender that is read
+    with the prototype of its own class, inverts it with the opposite one, and keeps both
+    recognisable to a matcher. Classifier and matcher serve in training alone.
 
     Parameters
     ----------

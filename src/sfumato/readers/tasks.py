@@ -62,7 +62,7 @@ class ClassTask:
 
 @dataclass(frozen=True)
 class AgeTask:
-    """The age, told as the probabilities of its ranks.
+    """The age, as the probabilities of its ranks.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ class Attack:
             Pictures in, protected ones out.
         tried : Tried
         others : tuple
-            Images, labels and identity of people whom neither the perturber nor the test has.
+            Images, labels and identity of people neither the perturber nor the test has.
         """
         images, labels, identity = others
         rows = np.random.default_rng(seed).permutation(len(images))[: context.pick(40, 3_000)]

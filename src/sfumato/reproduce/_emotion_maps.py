@@ -20,7 +20,7 @@ def f3(context: Any, X: ArrayLike, y: ArrayLike, seed: int) -> Any:
 
 
 def emotion_maps(context: Any, versions: Callable[..., Any], *notes: Any) -> Findings:
-    """Map expressions of people whom no eraser and no reader saw.
+    """Map expressions of people no eraser and no reader saw.
 
     Parameters
     ----------

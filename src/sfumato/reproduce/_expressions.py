@@ -17,7 +17,7 @@ from sfumato.reproduce.templates import Faces
 
 TABLES = ("jaffe", "ckplus48")
 # The papers' six classes: neutral and five of Ekman's, without fear (thesis, Sect. 3.2).
-FIXED = "neutral"  # The class D that all faces shall resemble (Sect. III-B).
+FIXED = "neutral"  # The class D that all faces should resemble (Sect. III-B).
 # CK+ as at hand has no neutral faces: what is read off both data sets are the other five.
 SHARED = ("anger", "disgust", "happiness", "sadness", "surprise")
 CLASSES = (FIXED, *SHARED)

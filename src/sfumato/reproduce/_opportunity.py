@@ -35,7 +35,7 @@ class Case:
     names : dict of str to str
         What the tables call the classes of ``protected``, the privileged one first.
     balance : str, optional
-        A column whose classes shall be equally frequent everywhere.
+        A column whose classes are made equally frequent everywhere.
     """
 
     label: str

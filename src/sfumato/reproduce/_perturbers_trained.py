@@ -78,8 +78,9 @@ def trained(context: Any, name: str, seed: int = 0, *, erased: bool = False) -> 
     name : str
     seed : int, default=0
     erased : bool, default=False
-        Of "privacynet": the matcher's templates of changed pictures shall be what an eraser of
-        gender makes of the originals' (see :func:`erased_by`). Kept in ``NAME-erased-...``.
+        Of "privacynet": the matcher's templates of changed pictures are trained to be what an
+        eraser of gender makes of the originals' (see :func:`erased_by`). Kept in
+        ``NAME-erased-...``.
 
     Raises
     ------

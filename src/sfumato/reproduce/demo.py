@@ -68,9 +68,7 @@ class Demo:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """A row a method, of :data:`COLUMNS`."""
-        return [
-            _row(method, result, self.eers[method]) for method, result in self.audits.items()
-        ]
+        return [_row(method, result, self.eers[method]) for method, result in self.audits.items()]
 
     @property
     def sentence(self) -> str:

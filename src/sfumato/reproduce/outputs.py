@@ -127,8 +127,8 @@ def reading_figures(tried: Any, before: Any, after: Any) -> dict[Any, Any]:
     Parameters
     ----------
     tried : Tried
-        The originals. Where nobody told the race, the dlib reader's answer on them stands in
-        if it is sure; where nobody told the age, each reader's own answer, as in the paper.
+        The originals. Where the race is not labelled, the dlib reader's answer on them stands in
+        if it is sure; where the age is not labelled, each reader's own answer, as in the paper.
     before, after : Seen
         Of the originals and of the changed faces.
 
@@ -143,7 +143,7 @@ def reading_figures(tried: Any, before: Any, after: Any) -> dict[Any, Any]:
 
 
 def _labels(tried, before):
-    """Return the labels; where nobody told a race, the dlib reader's if it is sure."""
+    """Return the labels; where a race is not labelled, the dlib reader's if it is sure."""
     labels = dict(tried.labels)
     if "race" not in labels:
         white = before.scores["dlib", "race"]

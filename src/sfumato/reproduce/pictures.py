@@ -1,4 +1,4 @@
-"""Faces for the experiments on perturbers: whom they learn from, and whom they are tried on."""
+"""Faces for the experiments on perturbers: the people to train and to test on."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ class Learnt:
     identity : ndarray of str
         Of UTKFace every face is a person.
     partition : ndarray of str
-        "train", or "val": the people whom attackers learn from.
+        "train", or "val": the people attackers learn from.
     """
 
     images: Subset

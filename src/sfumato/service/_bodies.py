@@ -110,7 +110,7 @@ class Probe(Body):
 
 
 class Claim(Probe):
-    """A template or photo, and the person whom it shows, or claims to."""
+    """A template or photo, and the person it shows, or claims to."""
 
     person: Name
 
@@ -145,7 +145,7 @@ class Limit(Body):
 
 
 class ToVerify(Limit):
-    """Templates, each with the person whom it claims to be."""
+    """Templates, each with the person it claims to be."""
 
     most_rows: ClassVar[int] = MOST_TEMPLATES
     most_photos: ClassVar[int] = MOST_TEMPLATES

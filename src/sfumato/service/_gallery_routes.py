@@ -106,7 +106,7 @@ async def verify_claims(
     gallery: str = SERVED,
     body: bytes = TO_VERIFY,
 ):
-    """Compare each with the person whom it claims to be (1:1); 422 if none can be compared."""
+    """Compare each with the person it claims to be (1:1); 422 if none can be compared."""
     return await answer(request, galleries.verify, gallery, body, _most(request))
 
 

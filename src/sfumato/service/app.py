@@ -215,7 +215,7 @@ ERRORS = {
 
 
 def _allow(request, error):
-    """Return the headers of an error; a wrong method is told all that this path takes."""
+    """Return the headers of an error; for a wrong method with the methods that this path takes."""
     if error.status_code != 405:
         return error.headers
     methods: set[str] = set()

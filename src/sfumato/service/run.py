@@ -14,7 +14,7 @@ from sfumato.validation import need
 def run(
     settings: Any, host: str, port: int, *, say: Callable[..., Any], open_page: bool = False
 ) -> None:
-    """Serve until told to stop; requests that run then are finished.
+    """Serve until asked to stop; requests that run then are finished.
 
     Parameters
     ----------

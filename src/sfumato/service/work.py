@@ -57,7 +57,7 @@ class Models:
     eraser : str, optional
         A saved or exported eraser for templates.
     perturber : str, optional
-        A saved or exported perturber's file, or the name of one that comes along; default:
+        A saved or exported perturber's file, or the name of a bundled one; default:
         PrivacyNet, if it does.
     galleries : tuple of str
         Folders of galleries to serve.

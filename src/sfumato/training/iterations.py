@@ -13,7 +13,7 @@ from sfumato.training.networks import Schedule, train_networks
 
 @dataclass(frozen=True)
 class Record:
-    """Where a training is kept, and who is told of it.
+    """Where a training is kept, and who is notified of it.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ function chosenHides() {
 async function protect() {
   const mine = await chosenPhoto();
   const hides = chosenHides();
-  if (!hides.length) throw new Error("Tick what machines shall misread.");
+  if (!hides.length) throw new Error("Tick what machines should misread.");
   const query = new URLSearchParams({ check: true, at_random: by("random").checked });
   query.set("hide", hides.map(([name, shown]) => (shown ? `${name}=${shown}` : name)).join());
   const face = chosenFace();
