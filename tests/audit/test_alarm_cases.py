@@ -19,6 +19,7 @@ ALARMS = {
     "merged": "one template stands for all photos",
     "copied": "are the raw ones but for their lengths",
     "constant": "templates are identical",
+    "across": "which link to themselves",
     "anonymous": "No identities were given",
     "few people": "Only ",
     "few of a class": "test people, fewer than 30",
@@ -109,6 +110,11 @@ def constant(rng):
     return case | {"protected": np.ones_like(case["X"])}
 
 
+def across(rng):
+    case = table(rng)
+    return case | {"across": {"again": 2 * case["protected"]}}
+
+
 def anonymous(rng):
     return table(rng) | {"identity": None}
 
@@ -150,6 +156,7 @@ CASES = {
     merged: {"merged"},
     copied: {"copied", "little"},
     constant: {"constant", "exactly chance"},
+    across: {"across"},
     anonymous: {"anonymous"},
     few_people: {"few people", "few of a class"},
     nothing: {"nothing"},
