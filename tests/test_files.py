@@ -228,7 +228,7 @@ def test_a_staging_place_that_goes_the_moment_it_is_found(tmp_path, monkeypatch)
     made.clear()
     assert make_folder(tmp_path / "folder").is_dir() and len(made) == 2
     (tmp_path / "file").touch()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(InputError, match="is a file, where a folder is needed"):
         make_folder(tmp_path / "file")
 
 

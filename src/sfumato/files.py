@@ -196,12 +196,21 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Make a folder whose name survives a power cut, unless it is there; return it."""
+    """Make a folder whose name survives a power cut, unless it is there; return it.
+
+    Raises
+    ------
+    InputError
+        Where a file is in its place.
+    """
     path = Path(path)
     refuse_link(path)
-    with disk_faults(path):
-        if new_or_found(path):
-            sync(path.parent)
+    try:
+        with disk_faults(path):
+            if new_or_found(path):
+                sync(path.parent)
+    except FileExistsError as error:
+        raise InputError(f"{path}: is a file, where a folder is needed; name another.") from error
     return path
 
 

@@ -88,7 +88,7 @@ def test_a_folder_remembers_for_other_processes(tmp_path, trainings):
     first = audit(**rows, cache=tmp_path / "raw", **FAST)
     assert first.learning.before
     (file,) = (tmp_path / "raw").iterdir()
-    assert set(json.loads(file.read_text())) == {
+    assert set(json.loads(file.read_text())["found"]) == {
         *("strongest", "n_features", "n_rows", "attacks", "curves"),
     }
     trainings.clear()
@@ -98,11 +98,27 @@ def test_a_folder_remembers_for_other_processes(tmp_path, trainings):
     for name, attack in first.before.attacks.items():
         np.testing.assert_array_equal(again.before.attacks[name].correct, attack.correct)
     whole = file.read_text()
-    for damage in ("{}", whole[:-9]):
+    key, edited = file.stem.removeprefix("raw-"), json.loads(whole)
+    edited["found"]["attacks"]["similarity"]["balanced_accuracy"] = 0.5
+    _raw_cache.forget()
+    assert _raw_cache.recall(key, tmp_path / "raw")
+    file.with_name(f"raw-{key[::-1]}.json").write_text(whole)  # Renamed: of other rows.
+    _raw_cache.forget()
+    assert _raw_cache.recall(key[::-1], tmp_path / "raw") is None
+    for damage in ("{}", "[" * 9000, json.dumps(edited), whole[:-9]):
         file.write_text(damage)
         _raw_cache.forget()
-        assert audit(**rows, cache=tmp_path / "raw", **FAST).to_dict() == first.to_dict()
-        assert file.read_text() == whole  # Written anew.
+        assert _raw_cache.recall(key, tmp_path / "raw") is None
+    assert audit(**rows, cache=tmp_path / "raw", **FAST).to_dict() == first.to_dict()
+    assert file.read_text() == whole  # Written anew.
+
+
+def test_a_place_where_nothing_can_be_kept_is_refused_before_the_work(tmp_path, trainings):
+    (tmp_path / "file").write_text("no folder")
+    for place, words in (("file", "is a file, where"), ("no/where", "/no is missing; make")):
+        with pytest.raises(InputError, match=words):
+            audit(**drawn(), cache=tmp_path / place, **FAST)
+    assert trainings == []
 
 
 @pytest.mark.parametrize(

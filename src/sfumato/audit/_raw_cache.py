@@ -2,7 +2,8 @@
 
 The key is the SHA-256 of the rows, labels, people and settings and of the versions that computed
 it. What is kept are figures, and of each test row whether attackers read it right; no template, no
-label, no name. A folder holds JSON, written atomically; a damaged file is computed anew.
+label, no name. A folder holds JSON with a checksum, written atomically; what a damaged, edited or
+renamed file holds is computed anew.
 """
 
 import hashlib
@@ -19,10 +20,11 @@ import sklearn
 from sfumato import __version__
 from sfumato.audit.learning import Curve, Point
 from sfumato.audit.result import AttackResult, Leakage
+from sfumato.errors import InputError
 from sfumato.files import make_folder, write_text
 
 MOST = 16
-FORM = 1
+FORM = 2
 _known: OrderedDict[str, Any] = OrderedDict()
 
 Found = tuple[Leakage, list[Curve]]
@@ -70,9 +72,12 @@ def recall(key: str | None, cache: bool | str | Path) -> Found | None:
     if cache is True:
         return None
     try:
-        return _from_json(json.loads(_file(cache, key).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+        saved = json.loads(_file(cache, key).read_text(encoding="utf-8"))
+        if saved["sha256"] == _checksum(key, saved["found"]):
+            return _from_json(saved["found"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return None
 
 
 def remember(key: str | None, cache: bool | str | Path, compute: Callable[[], Found]) -> Found:
@@ -86,16 +91,22 @@ def remember(key: str | None, cache: bool | str | Path, compute: Callable[[], Fo
         True: in this process, the last 16; a folder, made if it is not there: there too.
     compute : callable
     """
+    if key is None or cache is False:
+        return compute()
+    if cache is not True:
+        # Where that fails, nothing was computed in vain.
+        if not (above := Path(cache).absolute().parent).is_dir():
+            raise InputError(f"cache: {above} is missing; make that folder first.")
+        make_folder(cache)
     known = recall(key, cache)
     found = known or compute()
-    if key is None or cache is False:
-        return found
     _known[key] = found
     while len(_known) > MOST:
         _known.popitem(last=False)
     if cache is not True and (known is None or not _file(cache, key).exists()):
-        make_folder(cache)
-        write_text(_file(cache, key), json.dumps(_to_json(found)))
+        saved = _to_json(found)
+        saved = {"sha256": _checksum(key, saved), "found": saved}
+        write_text(_file(cache, key), json.dumps(saved))
     return found
 
 
@@ -106,6 +117,11 @@ def forget() -> None:
 
 def _file(folder, key):
     return Path(folder) / f"raw-{key}.json"
+
+
+def _checksum(key, found):
+    """Return the SHA-256 of what is kept, and of the key that it is kept under."""
+    return hashlib.sha256(f"{key} {json.dumps(found, sort_keys=True)}".encode()).hexdigest()
 
 
 def _to_json(found):
