@@ -1,8 +1,9 @@
 import numpy as np
 
 from sfumato.data.rows import unit_rows
+from sfumato.models.registry import ERASERS
 from sfumato.reproduce._joined import JoinedTemplates
-from sfumato.reproduce._map_rank import map_rank
+from sfumato.reproduce._map_rank import NO_NARROWER, map_rank, ranks
 from sfumato.reproduce._widths import FULL_RANK, MATCHING, RANK
 from sfumato.reproduce.templates import Faces
 
@@ -16,6 +17,13 @@ def test_rank_of_linear_maps(rng):
     assert map_rank(lambda X: X @ wide, X) == 11
     assert map_rank(lambda X: X @ narrow, X) == 5
     assert map_rank(lambda X: unit_rows(X @ narrow), X) == 4
+
+
+def test_ranks_of_methods_that_could_keep_all(rng):
+    X = rng.normal(size=(40, 12))
+    assert ranks(lambda X: 3 * X, X, 0) == {"rank": 11, "full rank": 11}
+    assert ranks(lambda X: X[:, :6], X, 0) == {"rank": 6, "full rank": 11}
+    assert set(NO_NARROWER) <= set(ERASERS)
 
 
 def test_fewer_units_have_a_lower_rank(measured):

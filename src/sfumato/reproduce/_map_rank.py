@@ -8,6 +8,29 @@ from numpy.typing import NDArray
 from sfumato.data.rows import unit_rows
 
 STEP, RTOL = 1e-2, 1e-3
+#: Trained maps whose output is no narrower than their input: did they give up any direction?
+NO_NARROWER = (
+    "gradient-reversal",
+    "hsic",
+    "lntl",
+    "maxent-arl",
+    "pass",
+    "pfrnet",
+    "sensitivenets",
+)
+RANKS = (
+    "rank: the number of directions in which a trained map's output moves when a template of unit "
+    "length moves in one of 'full rank' many. Of equal numbers no direction is lost: whoever "
+    "inverts the map has the template back."
+)
+
+
+def ranks(transform: Any, X: NDArray[Any], seed: int) -> dict[str, float]:
+    """Return the rank of a map at some of these templates, and the most that it could be."""
+    return {
+        "rank": map_rank(transform, unit_rows(X), seed=seed),
+        "full rank": float(X.shape[1] - 1),
+    }
 
 
 def map_rank(transform: Any, X: NDArray[Any], *, n_rows: int = 5, seed: int = 0) -> float:

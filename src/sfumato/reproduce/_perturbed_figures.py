@@ -11,6 +11,7 @@ from sfumato.reproduce._published import publications
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.experiment import Experiment
 from sfumato.reproduce.outputs import ORIGINAL, READERS, measured
+from sfumato.reproduce.pictures import marked
 
 SOURCE = (
     "Mirjalili, Raschka, Ross, PrivacyNet: semi-adversarial networks for multi-attribute face "
@@ -77,7 +78,8 @@ def readers_experiment(
         for (where, output, found), value in measured(context, METHODS[0]).items():
             for reader in READERS:
                 if found == f"{reader} {what}":
-                    figures[where, output, found] = (value,)
+                    section = marked(where, where) if letter == "R" else where
+                    figures[section, output, found] = (value,)
         rows = rows_of(figures)
         said = publications()[f"privacynet-figure{number}"]["said"]
         notes = [method_note(context), *NOTES, *([RACE] if letter == "R" else []), said]

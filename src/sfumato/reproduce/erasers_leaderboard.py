@@ -14,6 +14,7 @@ from sfumato.erasers.base import Eraser
 from sfumato.metrics.floor import pairs_of_one_class, resample_rates
 from sfumato.metrics.scores import all_pairs, all_vs_all
 from sfumato.models.registry import ERASERS, eraser_class
+from sfumato.reproduce._map_rank import NO_NARROWER, RANKS, ranks
 from sfumato.reproduce._recorded import RECORDED
 from sfumato.reproduce._result import Findings, rows_of
 from sfumato.reproduce.demographics import VALIDATION, WIDER, sample_people, sample_rows
@@ -95,6 +96,8 @@ def measure(data: Any, method: Any, seed: int, *, brief: bool = False, own: Any 
         eraser, fit_seconds = fit_one(data.fit_rows(seed), made, seed)
         transform, cost = eraser.transform, {"fit seconds": fit_seconds}
         metric = getattr(eraser, "metric", None) or metric
+        if method in NO_NARROWER:
+            cost |= ranks(transform, data.fit_rows(seed)[0], seed)
     for section, sides in data.sections(seed).items():
         started = time.perf_counter()
         raw = _protected(sides[1], None)
@@ -259,7 +262,7 @@ class Gender:
             "strongest; still rising: in which share of the seeds the audit raised that alarm.",
         ]
         notes += [f"{name} was trained with {chosen}." for name, chosen in SHORT.items()]
-        notes.append(WIDER)
+        notes += [RANKS, WIDER]
         return cls(celeba, utkface, lfw, joined, notes)
 
     def fit_rows(self, seed: int, *, per_person: int = 3) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from sfumato.data.rows import unit_rows
 from sfumato.data.splits import balanced_rows
 from sfumato.reproduce._aligned import AlignedFaces
 from sfumato.reproduce._expressions import FIVE, LNTL, X_NAME, Expressions, shown_by_both
-from sfumato.reproduce._map_rank import map_rank
+from sfumato.reproduce._map_rank import RANKS, ranks
 from sfumato.reproduce._probes import NN, SVM, fitted, predict_each_fold, probe, probes
 from sfumato.reproduce._published import published
 from sfumato.reproduce._result import Findings, rows_of
@@ -113,14 +113,14 @@ class _Trial:
     def measure(self, variant, seed):
         """Return one variant's figures by section and row."""
         rows, held_out = self.data.halves(seed)
-        figures = {}
+        figures: dict = {}
         if variant == X_NAME:
             embed = _raw
         elif variant.startswith(TEMPLATES):
             eraser = self.data.fit_lntl(rows, seed, keep=KEPT[variant.partition(", ")[2]])
             embed = partial(_erased, eraser)
-            figures[MAP, "rank"] = map_rank(eraser.transform, self.utkface.X, seed=seed)
-            figures[MAP, "full rank"] = float(self.utkface.X.shape[1] - 1)
+            found = ranks(eraser.transform, self.utkface.X, seed)
+            figures |= {(MAP, name): value for name, value in found.items()}
         else:
             keep = KEPT[variant.partition(", ")[2]]
             embed = self._encoder(shown_by_both(rows), keep, seed)
@@ -193,9 +193,7 @@ class _Trial:
             "women and count as such.",
             f"ID: LFW view 1. Gender and ethnicity: a network on {len(self.utkface):,} faces of "
             "UTKFace, a sixth of them to test. Balanced accuracy.",
-            "rank: the number of directions in which the eraser's output moves when a template "
-            "moves in one of 'full rank' many. Of equal numbers, whoever inverts the map has the "
-            "template back.",
+            RANKS,
         ]
 
 

@@ -20,7 +20,7 @@ from sfumato.reproduce.outputs import (
     reader_notes,
     reading_figures,
 )
-from sfumato.reproduce.pictures import JUDGED, Learnt, tried_faces
+from sfumato.reproduce.pictures import JUDGED, Learnt, marked, tried_faces
 
 NONE = "none (original)"
 QUICK = ("privacynet",)
@@ -70,7 +70,9 @@ def _measure(context, faces, seed, name):
         method = trained(context, name, seed)
     found: dict = {}
     for where, own in tried.items():
-        found |= {(f"{where}, {what}", column): v for (what, column), v in judged(own, method)}
+        for (what, column), value in judged(own, method):
+            name = marked(what, where) if what.startswith("race") else what
+            found[f"{where}, {name}", column] = value
     if method is not None:
         read = attacked(context, method, tried[ATTACKED], others, seed)
         found |= {(f"{ATTACKED}, attacks", column): value for column, value in read.items()}

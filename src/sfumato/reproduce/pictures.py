@@ -17,6 +17,8 @@ CONFIDENT = 0.8
 # Pixels a side of the faces that are judged.
 JUDGED = 128
 UTKFACE_TEST = 0.2
+#: Where the race is no true label, and who says it; UTKFace's is told.
+RACE_BY = {"CelebA": "labels of the dlib reader", "LFW": "predicted labels"}
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,11 @@ def tried_faces(context: Any) -> Any:
     labels = labels | {"age": labels["age_years"], "identity": None}
     found["UTKFace"] = _tried(images, labels, rows, ("gender", "race", "age"))
     return found
+
+
+def marked(what: str, where: str) -> str:
+    """Return a name, marked where the race of that data set is no true label."""
+    return f"{what} ({RACE_BY[where]})" if where in RACE_BY else what
 
 
 def held_out(labels: Any) -> Any:
