@@ -167,7 +167,7 @@ def test_the_class_is_drawn_where_none_is_named(page, photo):
     page.select_option("#show-gender", "")
     with page.expect_request("**at_random=true&hide=gender"):
         page.click("#protect")
-    page.wait_for_function("document.activeElement.id === 'result-title'")
+    page.locator("#result-title:focus").wait_for()
 
 
 def test_several_photos_to_choose_from(page, photo):
