@@ -215,3 +215,15 @@ def test_people_with_contradictory_labels(rng):
         "n_people": 300,
         "n_contradictory": 0,
     }
+
+
+def test_templates_far_from_the_origin_are_not_all_the_same(rng):
+    X, y, identity = planted("linear", 300)
+    options = {"attackers": ["logistic regression"], "metric": "euclidean", "curve": False}
+    result = found(X, y, identity, protected=X + 1e4, **options)
+    assert result.after.headline.balanced_accuracy > 0.65
+    assert result.matching is not None
+    assert not any("are identical" in alarm for alarm in result.alarms)
+    alike = np.full_like(X, 1e4) + 1e-3 * rng.normal(size=X.shape)
+    alarms = found(X, y, identity, protected=alike, **options).alarms
+    assert any("All protected templates are identical" in alarm for alarm in alarms)

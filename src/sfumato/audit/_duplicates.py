@@ -26,6 +26,9 @@ EXPECTED = 0.01
 BULK = 0.05, 0.25
 #: Distances below this share of the median one are rounding.
 ROUNDING = 1e-3
+#: Rows that differ by less, as a share of their largest value, do so by rounding: some hundred
+#: steps of single precision. Far from the origin templates still tell people apart.
+CONSTANT = 1e-5
 N_PAIRS = 60_000
 #: Where templates are aligned pair by pair, so many of them are compared with one another.
 N_ALIGNED = 300
@@ -79,7 +82,7 @@ def distance(scores: NDArray[Any], metric: str) -> NDArray[Any]:
 def is_constant(X: NDArray[Any]) -> bool:
     """Return whether all rows are the same but for rounding."""
     spread = np.abs(X - X[:1]).max()
-    return bool(spread <= ROUNDING * max(np.abs(X[:1]).max(), np.finfo(np.float32).tiny))
+    return bool(spread <= CONSTANT * max(np.abs(X[:1]).max(), np.finfo(np.float32).tiny))
 
 
 def find_near_identical(rows: Rows, metric: str, *, seed: int = 0) -> dict[str, Any]:
