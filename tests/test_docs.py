@@ -120,16 +120,50 @@ def test_the_site_leads_to_every_page():
     assert named == {page.name for page in DOCS.glob("*.md")}
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial-audit.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial-audit.md", "docs/add-a-method.md"])
 def test_the_code_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     people = sfumato.simulate(80, 4)
     np.save("templates.npy", people["embedding"])
     np.save("gender.npy", people["gender"].astype(str))
     names = {}
-    for code in re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL):
+    codes = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+    for code in codes:
         exec(compile(code, name, "exec"), names)
-    assert list(tmp_path.glob("*.html"))
+    assert codes and (list(tmp_path.glob("*.html")) or "found" in names)
+
+
+def test_every_command_line_in_the_docs_exists():
+    import sfumato.cli.commands  # noqa: F401
+
+    known = dict(commands(typer.main.get_command(app)))
+    n_lines = 0
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        if page.name == "commands.md":
+            continue
+        for line in command_lines(page.read_text()):
+            n_lines += 1
+            check_line(line, known, page.name)
+    assert n_lines > 60
+
+
+def command_lines(text):
+    """Return the lines in blocks, and the code in sentences, that call ``sfumato``."""
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    spans = [" ".join(span.split()) for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", text)]
+    return [line for line in lines + spans if line.startswith("sfumato ")]
+
+
+def check_line(line, known, page):
+    words = line.split("#")[0].split()
+    name = max((n for n in known if words[: n.count(" ") + 1] == n.split()), key=len, default="")
+    options = {"--debug", "--version", "--help", "--install-completion"}
+    if name:
+        options |= {opt for p in known[name].params for opt in (*p.opts, *p.secondary_opts)}
+    given = [word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+    assert name or given, f"{page}: {line}"
+    assert set(given) <= options, f"{page}: {line}: {set(given) - options}"
 
 
 def test_the_readme_is_short():
