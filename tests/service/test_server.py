@@ -30,6 +30,7 @@ from sfumato.cli import app  # noqa: E402
 from sfumato.data.info import TableInfo  # noqa: E402
 from sfumato.data.simulate import simulate  # noqa: E402
 from sfumato.erasers.mean_projection import MeanProjectionEraser  # noqa: E402
+from sfumato.errors import InputError  # noqa: E402
 from sfumato.models import SavedModel, save  # noqa: E402
 from sfumato.service.app import Settings  # noqa: E402
 from sfumato.service.run import run  # noqa: E402
@@ -163,6 +164,21 @@ def test_hostile_headers_and_paths_are_refused_and_reach_no_file(server):
         assert found.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400")), (path, found[:200])
         assert b"root:" not in found and b"uvicorn" not in found and b"Traceback" not in found
     assert httpx2.get(f"{address}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--detector", "nope", "got 'nope'"),
+        ("--encoder", "nope", "encoder must be one of dlib, arcface-onnx:PATH, got 'nope'"),
+        ("--encoder", "arcface-onnx:no.onnx", "no.onnx: no such file"),
+        ("--proxy", "front.example", "a proxy is named by its IP address, .* got 'front.example'"),
+    ],
+)
+def test_what_cannot_serve_is_refused_before_it_serves(monkeypatch, option, value, words):
+    monkeypatch.setattr("sfumato.service.run.run", lambda *_, **__: pytest.fail("it served"))
+    done = CliRunner().invoke(app, ["serve", option, value])
+    assert isinstance(done.exception, InputError) and re.search(words, str(done.exception))
 
 
 def test_other_machines_need_keys_and_keys_are_shown_once(tmp_path):

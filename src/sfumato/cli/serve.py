@@ -56,7 +56,7 @@ def serve(
     need("fastapi", "serve")
     need("uvicorn", "serve")
     from sfumato.service.app import LOOPBACK, Settings
-    from sfumato.service.limits import Limits
+    from sfumato.service.limits import Limits, check_addresses
     from sfumato.service.work import Models
 
     if host not in LOOPBACK and key_file is None:
@@ -67,6 +67,8 @@ def serve(
         _check_keys(key_file)
     if gallery:
         _check_galleries(gallery)
+    _check_faces(detector, encoder)
+    check_addresses(proxy)
     for model, kind in ((eraser, "eraser"), (perturber, "perturber")):
         if model is not None:
             open_model(model, kind)
@@ -85,6 +87,17 @@ def serve(
         proxies=tuple(proxy),
     )
     run(settings, host, port, say=warn, open_page=open_page)
+
+
+def _check_faces(detector, encoder):
+    """Refuse what cannot be loaded, at which worker after worker would end."""
+    from sfumato.faces.detectors import make_detector
+    from sfumato.faces.encoders import make_encoder
+
+    if detector != "dlib":  # Bundled; the workers load it.
+        make_detector(detector)
+    if encoder != "dlib":
+        make_encoder(encoder)
 
 
 def _check_keys(path):

@@ -3,13 +3,13 @@
 import asyncio
 import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 
-from sfumato.errors import SfumatoError
+from sfumato.errors import InputError, SfumatoError
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,23 @@ async def read_body(request: Any, max_bytes: Any, seconds: Any) -> Any:
     if not n_bytes:
         raise Refused(400, "the body is empty; send the file as it is.")
     return b"".join(parts)
+
+
+def check_addresses(proxies: Iterable[str]) -> None:
+    """Refuse a proxy that is no address: its X-Forwarded-For would never be believed.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    for proxy in proxies:
+        try:
+            ipaddress.ip_address(proxy)
+        except ValueError:
+            raise InputError(
+                f"a proxy is named by its IP address, such as 192.0.2.7, got {proxy!r}."
+            ) from None
 
 
 def network_of(host: str) -> str:
