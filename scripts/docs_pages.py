@@ -4,6 +4,7 @@
 Needs the extra ``serve``.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sfumato.reproduce.published_page import published_page
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by scripts/docs_pages.py. -->\n\n"
+BENCHMARKS = ROOT / "docs" / "results" / "benchmarks"
 
 
 def pages():
@@ -24,6 +26,7 @@ def pages():
         "commands.md": commands(),
         "http.md": http(),
         "index.md": home(),
+        "performance.md": performance(),
         "published.md": NOTE + published_page(ROOT / "docs" / "results"),
         "python.md": public_names(),
         "standards.md": NOTE + standards_page(),
@@ -69,6 +72,54 @@ def public_names():
         seen.setdefault(place, name)
         lines.append(f"## `sfumato.{name}`\n\n{text}")
     return NOTE + "\n\n".join(lines) + "\n"
+
+
+def performance():
+    """Return the recorded benchmarks, and the text on those that have no record."""
+    text = (BENCHMARKS / "unrecorded.md").read_text()
+    found = [json.loads(path.read_text()) for path in sorted(BENCHMARKS.glob("*.json"))]
+    sections = []
+    for record in found:
+        name, day, machine = (record.pop(key) for key in ("benchmark", "date", "machine"))
+        lines = [
+            f"## {name}",
+            f"`python -m benchmarks {name} --record` on {day}: {machine['cores']} cores, "
+            f"Python {machine['python']}, load before {machine['load_before']}.",
+            "| figure | value |\n|---|---|\n"
+            + "\n".join(f"| `{key}` | {value} |" for key, value in flat(record)),
+        ]
+        sections.append("\n\n".join(lines))
+    recorded = {path.stem for path in BENCHMARKS.glob("*.json")}
+    return NOTE + "\n\n".join(["# Performance", *sections, without(text, recorded)])
+
+
+def without(text, recorded):
+    """Return the text without the rows and paragraphs of benchmarks that have a record."""
+    kept = []
+    for part in text.split("\n\n"):
+        rows = [
+            line
+            for line in part.split("\n")
+            if not any(line.startswith(f"| `{name}`") for name in recorded)
+        ]
+        named = set(re.findall(r"python -m benchmarks\s+(\w+)|\(`(batch_\w+)`\)", part))
+        names = {name for pair in named for name in pair if name}
+        if rows and not (names and names <= recorded):
+            kept.append("\n".join(rows))
+    return "\n\n".join(kept)
+
+
+def flat(value, name=""):
+    """Yield every figure of a record with its place, such as ``fit.seconds``."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from flat(part, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
+        for number, part in enumerate(value):
+            yield from flat(part, f"{name}.{number}")
+    else:
+        parts = value if isinstance(value, list) else [value]
+        yield name, ", ".join(f"{p:,.4g}" if isinstance(p, float) else str(p) for p in parts)
 
 
 def home():

@@ -99,12 +99,36 @@ def test_every_method_is_in_the_docs():
         assert f"| `{method}` |" in (DOCS / "photos.md").read_text(), method
 
 
-def test_pages_read_off_the_program_are_current():
+@pytest.fixture(scope="module")
+def docs_pages():
     spec = importlib.util.spec_from_file_location("docs_pages", ROOT / "scripts/docs_pages.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for name, text in module.pages().items():
+    return module
+
+
+def test_pages_read_off_the_program_are_current(docs_pages):
+    for name, text in docs_pages.pages().items():
         assert (DOCS / name).read_text() == text, f"{name}: run scripts/docs_pages.py"
+
+
+def test_a_recorded_benchmark_replaces_what_was_written_of_it(docs_pages, tmp_path, monkeypatch):
+    monkeypatch.setattr(docs_pages, "BENCHMARKS", tmp_path)
+    old = (
+        "Old\n\n| what |\n|---|\n| `leace` fit |\n| `verify` |\n\n(`python -m benchmarks gallery`)"
+    )
+    (tmp_path / "unrecorded.md").write_text(old)
+    assert docs_pages.performance().endswith(old)
+    record = '{"benchmark": "%s", "date": "2026-01-02", "machine": {"cores": 2, "python": "3.11", '
+    record += (
+        '"load_before": 0.1}, "fit": {"seconds": 2.78123, "shape": [3, 4]}, "rows": [{"n": 1}]}'
+    )
+    for name in ("leace", "gallery"):
+        (tmp_path / f"{name}.json").write_text(record % name)
+    page = docs_pages.performance()
+    assert "| `fit.seconds` | 2.781 |\n| `fit.shape` | 3, 4 |\n| `rows.0.n` | 1 |" in page
+    assert "on 2026-01-02: 2 cores, Python 3.11, load before 0.1." in page
+    assert page.endswith("Old\n\n| what |\n|---|\n| `verify` |")
 
 
 def test_links_lead_somewhere():
