@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 import pkgutil
 import re
 from pathlib import Path
@@ -142,6 +143,42 @@ def test_the_site_leads_to_every_page():
     nav = (ROOT / "zensical.toml").read_text()
     named = set(re.findall(r'"([a-z-]+\.md)"', nav))
     assert named == {page.name for page in DOCS.glob("*.md")}
+
+
+def numbers(value):
+    """Yield all numbers of a record."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from numbers(part)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+def rows_without_a_record(pages, records):
+    """Return table rows whose figures of three or four places are not all in one record."""
+    known = [np.unique(np.abs(list(numbers(json.loads(p.read_text()))))) for p in records]
+    lost = []
+    for line in (line for page in pages for line in page.read_text().splitlines()):
+        texts = re.findall(r"(?<![\d.])\d\.\d{3,4}(?![\d.])", line)
+        if line.startswith("|") and texts:
+            # The last place is rounded, halves either way.
+            told = [(float(text), 0.5001 * 10.0 ** (2 - len(text))) for text in texts]
+            if not any(
+                all((abs(values - number) <= slack).any() for number, slack in told)
+                for values in known
+            ):
+                lost.append(line)
+    return lost
+
+
+def test_figures_in_tables_come_from_a_record(tmp_path):
+    records = [DOCS / "figures.json", *DOCS.glob("results/*.json")]
+    # published.md is written from records, and has published figures in its rows.
+    pages = [page for page in DOCS.glob("*.md") if page.name != "published.md"]
+    assert not rows_without_a_record([ROOT / "README.md", *pages], records)
+    stale = tmp_path / "stale.md"
+    stale.write_text("| `leace` | 0.9661 | 0.1234 | 0.5678 |\n")
+    assert len(rows_without_a_record([stale], records)) == 1
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/tutorial-audit.md", "docs/add-a-method.md"])
