@@ -98,7 +98,7 @@ def test_groups_of_people_are_told_apart(tmp_path, rng):
     options = ["verify", path, "--by", "race", "--resamples", "10"]
     found = run(app, options)
     assert found.exit_code == 0, found.output
-    assert "For whom: by race" in found.stdout and "leakage" not in found.stdout
+    assert "Groups by race" in found.stdout and "leakage" not in found.stdout
     groups = json.loads(run(app, [*options, "--json"]).stdout)["groups"]["race"]["groups"]
     assert [group["name"] for group in groups] == ["a", "b"]
     assert groups[0]["before"]["fnmr"]["value"] >= 0
