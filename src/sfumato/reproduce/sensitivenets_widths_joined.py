@@ -1,5 +1,6 @@
 """SensitiveNets on wider templates: those of two encoders side by side."""
 
+from pathlib import Path
 from typing import Any
 
 from sfumato.reproduce._joined import JoinedTemplates
@@ -23,7 +24,8 @@ def run(context: Any) -> Findings:
     templates = JoinedTemplates(own, other)
     units = context.pick([128, 16], UNITS)
     found = measure_widths(context, templates, units, context.pick(16, RETRAINED))
-    note = f"Templates of {templates.encoder}, each of unit length, one after the other."
+    names = " and ".join(Path(encoder).stem for encoder in (own.encoder, other.encoder))
+    note = f"Templates of {names}, each of unit length, one after the other."
     return Findings(found.rows, [note, *found.notes])
 
 
