@@ -110,16 +110,27 @@ def without(text, recorded):
 
 
 def flat(value, name=""):
-    """Yield every figure of a record with its place, such as ``fit.seconds``."""
+    """Yield the figures of a record with their places, such as ``fit.seconds``.
+
+    Those by step or by attacker are left to the record.
+    """
     if isinstance(value, dict):
         for key, part in value.items():
-            yield from flat(part, f"{name}.{key}" if name else str(key))
+            if not str(key).startswith("by_"):
+                yield from flat(part, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
         for number, part in enumerate(value):
             yield from flat(part, f"{name}.{number}")
     else:
         parts = value if isinstance(value, list) else [value]
-        yield name, ", ".join(f"{p:,.4g}" if isinstance(p, float) else str(p) for p in parts)
+        yield name, ", ".join(as_figure(part) for part in parts)
+
+
+def as_figure(value):
+    """Return a figure in four digits, a count in full, a text as it is."""
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def home():
