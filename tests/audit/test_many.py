@@ -43,7 +43,7 @@ def trainings(monkeypatch):
     return seen
 
 
-def drawn(seed=0, n_people=80):
+def drawn(seed=0, n_people=120):
     X, y, identity = planted("linear", n_people, 2, seed=seed)
     return {"X": X, "y": y, "identity": identity}
 

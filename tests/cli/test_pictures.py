@@ -219,6 +219,7 @@ def test_check_of_a_real_face(call, shared, tmp_path, brighten, monkeypatch):
     model = tmp_path / "model"
     monkeypatch.setitem(registry.PERTURBERS, "brighten", "brighten:BrightenPerturber")
     arguments = ["protect", tmp_path / "f.webp", "--hide", "gender", "--perturber", model]
+    arguments += ["--opposite"]
     arguments += ["-o", tmp_path / "g.png", "--json", "--workers", "1"]
     done = CliRunner().invoke(app, list(map(str, arguments)))
     assert done.exit_code == 1, done.output

@@ -7,7 +7,9 @@ SECTIONS = {"ATTACKERS", "PRICE", "GIVEN", "GROUPS", "LINKS"}
 def test_every_part_of_the_audit_is_told_of_every_eraser(measured):
     cells = {(r.section, r.name): r.cells for r in measured("audit-adds").findings.rows}
     for section in (getattr(audit_adds, name) for name in SECTIONS):
-        assert {name for where, name in cells if where == section} == set(audit_adds.LINKED)
+        found = {name for where, name in cells if where == section}
+        # Groups of few people are left out; a draw may have no other.
+        assert found == set(audit_adds.LINKED) or (section == audit_adds.GROUPS and not found)
     price = cells[audit_adds.PRICE, "barycentre"]
     ratio = price["EER"].mean / price["EER, floor"].mean
     assert abs(ratio - price["EER / floor"].mean) < 1e-9
